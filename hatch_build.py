@@ -1,0 +1,14 @@
+"""Puts the interpreter-start hook into editable installs too, where hatchling's force-include does not reach."""
+
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class EditableHook(BuildHookInterface):  # type: ignore[type-arg, misc]  # hatchling's generic is for its own builders
+    """Adds the .pth file to an editable wheel."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # Any: hatchling's own structure
+        """Called by hatchling before it builds; `version` is "editable" or "standard"."""
+        if version == "editable":
+            build_data["force_include_editable"]["kinj_lm_eval_hook.pth"] = "kinj_lm_eval_hook.pth"

@@ -1,0 +1,3 @@
+"""Knowledge injection: fine-tune on your texts, retrieve from them, or both?"""
+
+__all__: list[str] = []

@@ -1,0 +1,66 @@
+"""Checks that refuse bad questions, paraphrases and pairs, one rule a function; each yields faults with the row's id.
+
+They stand above `open_benchmark`, which refuses only what cannot be evaluated at all: a folder of one's own need not
+pass them, the collections that ship with the project do.
+"""
+
+from kinj.benchmark.checks.balance import answer_places, right_option_length, uniform_p
+from kinj.benchmark.checks.every import collection_faults, row_faults
+from kinj.benchmark.checks.fault import Fault
+from kinj.benchmark.checks.options import (
+    catch_all_option,
+    option_in_question,
+    reference_to_text,
+    repeated_option,
+    unsupported_right_option,
+    wrong_option_stated,
+)
+from kinj.benchmark.checks.repeats import repeated_questions, shared_runs, similar_questions
+from kinj.benchmark.checks.structure import (
+    chunk_lengths,
+    fewshot_rows,
+    kinds,
+    pairs_per_chunk,
+    paraphrases_per_chunk,
+    questions_per_chunk,
+    shared_facts,
+)
+from kinj.benchmark.checks.wording import (
+    near_copies,
+    pair_answer_numbers,
+    pair_like_question,
+    paraphrase_length,
+    paraphrase_names,
+    paraphrase_numbers,
+)
+
+__all__ = [
+    "Fault",
+    "answer_places",
+    "catch_all_option",
+    "chunk_lengths",
+    "collection_faults",
+    "fewshot_rows",
+    "kinds",
+    "near_copies",
+    "option_in_question",
+    "pair_answer_numbers",
+    "pair_like_question",
+    "pairs_per_chunk",
+    "paraphrase_length",
+    "paraphrase_names",
+    "paraphrase_numbers",
+    "paraphrases_per_chunk",
+    "questions_per_chunk",
+    "reference_to_text",
+    "repeated_option",
+    "repeated_questions",
+    "right_option_length",
+    "row_faults",
+    "shared_facts",
+    "shared_runs",
+    "similar_questions",
+    "uniform_p",
+    "unsupported_right_option",
+    "wrong_option_stated",
+]

@@ -1,0 +1,56 @@
+"""Texts as words, numbers, names and runs of words, for comparing them."""
+
+from __future__ import annotations
+
+import re
+
+Run = tuple[str, ...]
+
+_QUOTES = "'\u2019"  # straight and curly apostrophe
+_WORD = re.compile(rf"[^\W\d_][\w{_QUOTES}&.-]*")
+_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_SENTENCE_END = re.compile(r"(?<=[.!?;:])[\"')]*\s+[\"'(]*")
+
+
+def plain(text: str) -> str:
+    """Lower case, every run of other than letters and digits one space."""
+    return " ".join(re.findall(r"[^\W_]+", text.lower()))
+
+
+def contains(text: str, part: str) -> bool:
+    """Whether the words of `part` occur in `text` in a row."""
+    return f" {plain(part)} " in f" {plain(text)} "
+
+
+def numbers(text: str) -> set[str]:
+    """Every number as written: 17, 3.5, 1,200, 10:45."""
+    return set(_NUMBER.findall(text))
+
+
+def names(text: str) -> set[str]:
+    """Words with a capital anywhere but at the start of a sentence, where a capital says nothing."""
+    found: set[str] = set()
+    for sentence in _SENTENCE_END.split(text):
+        found.update(bare_word(word) for word in _WORD.findall(sentence)[1:] if word[0].isupper())
+    return {word for word in found if len(word) > 1}
+
+
+def capitalised(text: str) -> list[str]:
+    """Words with a capital, wherever they stand."""
+    return [bare_word(word) for word in _WORD.findall(text) if word[0].isupper()]
+
+
+def bare_word(word: str) -> str:
+    """The word without a possessive ending and stray punctuation."""
+    return re.sub(rf"[{_QUOTES}]s$", "", word).strip(f".{_QUOTES}-")
+
+
+def runs(text: str, length: int) -> set[Run]:
+    """Every run of `length` words."""
+    words = plain(text).split()
+    return {tuple(words[i : i + length]) for i in range(len(words) - length + 1)}
+
+
+def shared_share(one: set[Run], other: set[Run]) -> float:
+    """Share of the smaller set's runs that the other has too, 0 to 1."""
+    return len(one & other) / max(1, min(len(one), len(other)))

@@ -1,0 +1,96 @@
+"""What makes a folder a benchmark: ids that resolve, slices that are exact, splits that do not mix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from kinj.errors import UserError
+from kinj.manifest import read_manifest, sha256_file
+from kinj.records import Chunk, Document, Pair, Paraphrase, Question
+
+OPTIONS = 4
+
+
+def refuse_changed_files(folder: Path) -> None:
+    """Holds the folder against its manifest's `files` (name -> SHA-256).
+
+    Raises:
+        UserError: a file is gone or differs.
+    """
+    remedy = "restore the files, or delete manifest.json if the change is yours"
+    files = read_manifest(folder, remedy).get("files")
+    if not isinstance(files, dict) or not files:
+        raise UserError(f"{folder / 'manifest.json'}: no 'files' with their SHA-256; {remedy}")
+    for name, recorded in files.items():
+        path = folder / name
+        if not path.is_file():
+            raise UserError(f"{path}: listed in manifest.json but absent; {remedy}")
+        if sha256_file(path) != recorded:
+            raise UserError(f"{path}: differs from manifest.json (SHA-256); {remedy}")
+
+
+def refuse_repeated_ids(path: Path, ids: Iterable[str]) -> None:
+    """Raises `UserError` where an id is empty or comes twice."""
+    seen: set[str] = set()
+    for one in ids:
+        if not one:
+            raise UserError(f"{path}: a row has an empty id")
+        if one in seen:
+            raise UserError(f"{path}: {one}: the id comes twice")
+        seen.add(one)
+
+
+def refuse_broken_chunks(folder: Path, documents: Sequence[Document], chunks: Sequence[Chunk]) -> None:
+    """Raises `UserError` where a chunk's document is unknown or the chunk is no exact slice of it."""
+    texts = {document.id: document.text for document in documents}
+    for chunk in chunks:
+        at = f"{folder / 'chunks.jsonl'}: {chunk.id}"
+        if chunk.document_id not in texts:
+            raise UserError(f"{at}: document_id {chunk.document_id!r} is not in documents.jsonl")
+        if not chunk.text.strip():
+            raise UserError(f"{at}: empty text")
+        if chunk.start < 0 or texts[chunk.document_id][chunk.start : chunk.end] != chunk.text:
+            raise UserError(f"{at}: is not the slice [{chunk.start}:{chunk.end}] of document {chunk.document_id!r}")
+
+
+def refuse_broken_questions(
+    folder: Path, documents: Sequence[Document], chunks: Sequence[Chunk], questions: Sequence[Question]
+) -> None:
+    """Raises `UserError` where a question's chunks resolve to no one split, or its options are not four, one right."""
+    splits = {document.id: document.split for document in documents}
+    split_of_chunk = {chunk.id: splits[chunk.document_id] for chunk in chunks}
+    for question in questions:
+        at = f"{folder / 'questions.jsonl'}: {question.id}"
+        if not question.chunk_ids:
+            raise UserError(f"{at}: no chunk_ids; a question names the chunks that hold its answer")
+        for chunk_id in question.chunk_ids:
+            if chunk_id not in split_of_chunk:
+                raise UserError(f"{at}: chunk_ids has {chunk_id!r}, which is not in chunks.jsonl")
+        found = sorted({split_of_chunk[chunk_id] for chunk_id in question.chunk_ids})
+        if len(found) > 1:
+            raise UserError(f"{at}: its chunks lie in several splits ({', '.join(found)}); the split is by document")
+        if found == [""]:
+            raise UserError(f"{at}: its document has no split; give the document test, dev or fewshot")
+        if not question.question.strip():
+            raise UserError(f"{at}: empty question")
+        # The letter task prints A to D, as MMLU does.
+        if len(question.choices) != OPTIONS or not all(choice.strip() for choice in question.choices):
+            raise UserError(f"{at}: {len(question.choices)} choices, expected {OPTIONS}, none empty")
+        if not 0 <= question.answer < OPTIONS:
+            raise UserError(f"{at}: answer {question.answer}, expected the right choice's index, 0 to {OPTIONS - 1}")
+
+
+def refuse_broken_training_texts(
+    folder: Path, chunks: Sequence[Chunk], paraphrases: Sequence[Paraphrase], pairs: Sequence[Pair]
+) -> None:
+    """Raises `UserError` where a paraphrase's or a pair's chunk is unknown, or a paraphrase's use is."""
+    known = {chunk.id for chunk in chunks}
+    for name, rows in (("paraphrases.jsonl", paraphrases), ("pairs.jsonl", pairs)):
+        for row in rows:
+            if row.chunk_id not in known:
+                raise UserError(f"{folder / name}: {row.id}: chunk_id {row.chunk_id!r} is not in chunks.jsonl")
+    for paraphrase in paraphrases:
+        if paraphrase.use not in ("train", "validation"):
+            at = f"{folder / 'paraphrases.jsonl'}: {paraphrase.id}"
+            raise UserError(f"{at}: use {paraphrase.use!r}, expected train or validation")

@@ -1,0 +1,5 @@
+"""The command `kinj`."""
+
+from kinj.cli.app import main
+
+__all__ = ["main"]

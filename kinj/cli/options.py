@@ -1,0 +1,29 @@
+"""Arguments that several commands share, described once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Inputs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="IN...",
+        help="Documents (JSON lines with `id` and `text`), a folder of .txt and .md files, or chunks that are cut "
+        "already; told apart by their keys.",
+        show_default=False,
+    ),
+]
+IndexFolder = Annotated[Path, typer.Argument(metavar="DIR", help="The index folder.", show_default=False)]
+ChunkTokens = Annotated[int, typer.Option(min=1, help="Tokens that a chunk holds at most.")]
+TokenizerName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Counts the tokens: a hub model, its folder or a tokenizer.json. By default the demo model's.",
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

@@ -1,0 +1,72 @@
+"""`kinj search`: what an index gives for some words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from kinj.cli.options import IndexFolder, Json
+from kinj.errors import UserError
+from kinj.records import Passage
+
+Words = Annotated[str, typer.Argument(metavar="WORDS", help="What to search for; quote it.", show_default=False)]
+TopK = Annotated[int, typer.Option("-k", help="How many passages.")]
+RetrieverName = Annotated[str, typer.Option(metavar="bm25|dense|hybrid", help="How to rank.")]
+EmbedderName = Annotated[
+    str | None, typer.Option(metavar="NAME", help="By default the one that the index was built with.")
+]
+_RANKING = ("bm25", "dense", "hybrid")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds `kinj search`."""
+    app.command("search")(search)
+
+
+def search(
+    folder: IndexFolder,
+    words: Words,
+    *,
+    k: TopK = 5,
+    retriever: RetrieverName = "bm25",
+    embedder: EmbedderName = None,
+    as_json: Json = False,
+) -> None:
+    """Show the best passages of an index for some words, as an evaluation would get them.
+
+    Example: `kinj search my_index "Who rejected the downgrade?" -k 3`
+    """
+    from kinj.records import Query
+    from kinj.retrieval import open_retriever
+
+    if retriever not in _RANKING:
+        raise UserError(
+            f"--retriever {retriever}: here the choice is {', '.join(_RANKING)}; the control arms need questions"
+        )
+    [passages] = open_retriever(retriever, index=folder, embedder=embedder).search([Query(words)], k)
+    if as_json:
+        typer.echo(json.dumps([asdict(passage) for passage in passages], indent=2, ensure_ascii=False))
+    elif passages:
+        _print_table(passages)
+    else:
+        typer.echo(f"nothing in {folder} shares a word with {words!r} (stop words do not count)")
+
+
+def _print_table(passages: Sequence[Passage]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_lines=True)
+    table.add_column("rank", justify="right")
+    table.add_column("score", justify="right")
+    table.add_column("passage", overflow="fold")
+    for passage in passages:
+        head = " · ".join(part for part in (passage.chunk_id, passage.title, passage.date) if part)
+        table.add_row(str(passage.rank), f"{passage.score:.4g}", Text(head, style="bold") + Text("\n" + passage.text))
+    Console().print(table)

@@ -1,0 +1,36 @@
+"""Errors that the user can mend, shown as one line."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+
+
+class UserError(ValueError):
+    """Something the user can mend: the message names the value, the rule and the way out, in one line."""
+
+
+class MissingExtraError(UserError, ImportError):
+    """A feature needs a library that is not installed."""
+
+    def __init__(self, library: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {library}, which is not installed: pip install 'kinj[{extra}]'")
+
+
+def show_user_errors_plainly() -> None:
+    """Makes an uncaught `UserError` end the process with its message alone, exit code 1; other errors keep their traceback.
+
+    Inside `lm_eval` we are a guest and cannot catch what we raise, so the interpreter's last handler is where it is done.
+    """
+    if getattr(sys.excepthook, "shows_user_errors", False):
+        return
+    previous = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if isinstance(error, UserError):
+            print(f"kinj: {error}", file=sys.stderr)
+        else:
+            previous(kind, error, trace)
+
+    hook.shows_user_errors = True  # type: ignore[attr-defined]  # a function may carry a mark; typeshed does not know
+    sys.excepthook = hook

@@ -1,0 +1,57 @@
+"""What a stage read and wrote. Written last, so a folder that has one is complete."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kinj.errors import UserError
+
+NAME = "manifest.json"
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, 64 hex digits."""
+    with path.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def sha256_files(folder: Path, names: Sequence[str] | None = None) -> str:
+    """SHA-256 over the names and contents of a folder's own files (subfolders left out), or of those named; 64 hex digits."""
+    chosen = sorted(names) if names is not None else sorted(p.name for p in folder.iterdir() if p.is_file())
+    return sha256_json([[name, sha256_file(folder / name)] for name in chosen])
+
+
+def sha256_json(value: object) -> str:
+    """SHA-256 of a JSON value in one fixed spelling (sorted keys, no spaces), 64 hex digits."""
+    spelled = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(spelled.encode()).hexdigest()
+
+
+def write_manifest(folder: Path, values: dict[str, Any]) -> None:  # Any: JSON values
+    """Marks `folder` complete: writes its manifest under another name, then renames it."""
+    part = folder / (NAME + ".part")
+    part.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.rename(folder / NAME)
+
+
+def read_manifest(folder: Path, remedy: str) -> dict[str, Any]:  # Any: JSON values
+    """The manifest of a complete folder.
+
+    Raises:
+        UserError: no such folder, or one without a readable manifest; the message ends with `remedy`, what to type.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        why = "is incomplete (no manifest.json: its building was interrupted)" if folder.is_dir() else "does not exist"
+        raise UserError(f"{folder} {why}; {remedy}")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(f"{path} is not JSON ({error}); {remedy}") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path} is not a manifest; {remedy}")
+    return value

@@ -1,0 +1,103 @@
+"""The records that travel between stages. Ids point only upstream: question -> chunk -> document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One page of a collection."""
+
+    id: str
+    text: str
+    title: str = ""
+    #: ISO date of what the page is about, or empty
+    date: str = ""
+    #: topic in one or two words, or empty
+    subject: str = ""
+    #: where the text or its facts come from: addresses joined by " ; ", or empty
+    source: str = ""
+    license: str = ""
+    #: which part of a benchmark its questions belong to: test, dev, fewshot; empty outside benchmarks
+    split: str = ""
+    #: ids of the sourced facts that the text rests on
+    facts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """An exact slice of a document: `document.text[start:end] == text`."""
+
+    id: str
+    document_id: str
+    text: str
+    #: character offsets into the document's text
+    start: int
+    end: int
+    title: str = ""
+    date: str = ""
+    subject: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A multiple-choice question about one or more chunks."""
+
+    id: str
+    #: the chunks that hold the answer
+    chunk_ids: tuple[str, ...]
+    question: str
+    choices: tuple[str, ...]
+    #: index of the right choice, from 0
+    answer: int
+    #: who, what, where, when, how_many or why
+    kind: str = ""
+    #: accepted answers of the open form; empty where the question is not asked openly
+    accepted_answers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Paraphrase:
+    """A chunk said in other words."""
+
+    id: str
+    chunk_id: str
+    text: str
+    #: train or validation
+    use: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An open question and its answer, for training only."""
+
+    id: str
+    chunk_id: str
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is sent to an index."""
+
+    text: str
+    #: the chunks known to hold the answer; empty where nobody knows
+    chunk_ids: tuple[str, ...] = ()
+    #: id of the question behind the query: seeds the place of the gold passage among distractors
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A retrieved chunk. `rank` counts from 1; `score` is the retriever's own, larger is better."""
+
+    chunk_id: str
+    document_id: str
+    text: str
+    score: float
+    rank: int
+    title: str = ""
+    date: str = ""

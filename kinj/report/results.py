@@ -1,0 +1,105 @@
+"""Scores out of lm-eval's result files."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kinj.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One metric of one task in one run."""
+
+    task: str
+    metric: str
+    #: between 0 and 1
+    value: float
+    #: number of questions
+    n: int
+    num_fewshot: int
+    #: of kinj_rag: none, bm25, …; for another lm-eval model its name
+    retriever: str
+    k: int | None
+    #: share of questions whose source chunk came first; None where no chunk is known
+    recall_at_1: float | None
+    #: share of questions whose source chunk was among the k
+    recall_at_k: float | None
+    #: the base model
+    model: str
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % Wilson score interval of a share of n questions (Wilson 1927)."""
+        z, p, n = 1.959964, self.value, self.n
+        middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def read_scores(paths: Iterable[Path], metrics: tuple[str, ...] = ()) -> list[Score]:
+    """The scores of result files, in the order given; folders are searched for `results*.json`.
+
+    Args:
+        paths: files that `lm_eval --output_path` wrote, or folders that hold them.
+        metrics: which to take; empty for every share that a task reports.
+
+    Raises:
+        UserError: nothing there, or a file that is not lm-eval's.
+    """
+    scores = [score for path in paths for file in _files(path) for score in _scores(file, metrics)]
+    if not scores:
+        raise UserError("no scores there: give files or folders that `lm_eval --output_path` wrote")
+    return scores
+
+
+def _files(path: Path) -> list[Path]:
+    found = sorted(path.rglob("results*.json")) if path.is_dir() else [path]
+    if not found or not found[0].is_file():
+        raise UserError(f"{path}: no results of lm-eval there; make some by `lm_eval --output_path {path}`")
+    return found
+
+
+def _scores(file: Path, metrics: tuple[str, ...]) -> Iterator[Score]:
+    try:
+        run = json.loads(file.read_text(encoding="utf-8"))
+        tasks, counts, shots, config = run["results"], run["n-samples"], run["n-shot"], run["config"]
+        for task, values in tasks.items():
+            if task not in counts:
+                continue  # a group's own line, a mean over its tasks
+            for name, value in values.items():
+                metric = name.split(",")[0]
+                if "," in name and not metric.endswith("_stderr") and _is_share(value) and metric in (metrics or (metric,)):
+                    yield _score(task, metric, float(value), counts[task]["effective"], shots.get(task, 0), config)
+    except (AttributeError, KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(f"{file}: not a result file of lm-eval ({type(error).__name__}: {error})") from error
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _score(task: str, metric: str, value: float, n: int, shots: int, config: dict[str, Any]) -> Score:  # Any: JSON
+    ours = config.get("kinj", {})
+    found = ours.get("tasks", {}).get(task, {})
+    k = ours.get("k")
+    base = ours.get("base", {})
+    arguments = config.get("model_args")
+    named = arguments.get("pretrained") if isinstance(arguments, dict) else None
+    return Score(
+        task=task,
+        metric=metric,
+        value=value,
+        n=int(n),
+        num_fewshot=int(shots),
+        retriever=ours.get("retriever", config["model"]),
+        k=k,
+        recall_at_1=found.get("recall@1"),
+        recall_at_k=found.get(f"recall@{k}"),
+        model=str(base.get("model") or named or config["model"]),
+    )

@@ -1,0 +1,207 @@
+"""Building an index folder: complete or absent, resumable, safe when several processes start at once."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from kinj.cache import cache_folder
+from kinj.corpus.reading import read_chunks
+from kinj.errors import UserError
+from kinj.manifest import NAME as MANIFEST
+from kinj.manifest import read_manifest, sha256_file, sha256_json, write_manifest
+from kinj.records import Chunk
+from kinj.retrieval.analysis import ANALYSIS
+from kinj.retrieval.bm25 import build_bm25
+from kinj.retrieval.chunkfile import write_chunks
+from kinj.retrieval.embedded import CHUNKS, FORMAT, VECTORS, WORDS, EmbeddedIndex, open_index, rebuild
+
+if TYPE_CHECKING:
+    from kinj.retrieval.embedder import Embedder
+
+log = logging.getLogger(__name__)
+
+
+def build_index(
+    chunks: Iterable[Chunk],
+    folder: Path,
+    embedder: str | None = None,
+    *,
+    overwrite: bool = False,
+    made_from: Sequence[str] = (),
+) -> EmbeddedIndex:
+    """The index of these chunks in `folder`, built there or, where it is the one already there, reused.
+
+    All is written beside the folder, in `.NAME.building`, and renamed when complete. What was embedded before an
+    interruption is found there and not embedded again.
+
+    Args:
+        chunks: in any order; the same chunks give the same index.
+        folder: where the index goes; new, empty, or an index of kinj.
+        embedder: name or folder of a sentence-transformers model; without one the index has no vectors.
+        overwrite: replace an index of other chunks or another embedder.
+        made_from: the words of `kinj index build` that make these chunks, for the command in later error messages.
+
+    Raises:
+        UserError: no chunks, an id given twice, an empty text, or `folder` holds something else.
+        MissingExtraError: an embedder is asked for without the libraries for it.
+    """
+    chunks = _checked(list(chunks))
+    model = _find(embedder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = folder.parent / f".{folder.name}.building"
+    with _locked(folder):
+        part = work / "index"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        ordered = write_chunks(part / CHUNKS, chunks)
+        wanted = {"chunks": _described(part / CHUNKS, ordered), "embedder": model and model.identity}
+        if not _must_build(folder, wanted, overwrite=overwrite):
+            shutil.rmtree(work)
+            log.info("%s already holds this index: reused", folder)
+            return open_index(folder)
+        _build_words(part, ordered)
+        if model is not None:
+            wanted["embedder"] = _build_vectors(part, [chunk.text for chunk in ordered], model, work / "shards")
+        write_manifest(part, _manifest(wanted, made_from))
+        _publish(part, folder)
+        shutil.rmtree(work)
+    return open_index(folder)
+
+
+def collection_index(collection_folder: Path, embedder: str | None) -> Path:
+    """The folder of the index of a collection's `chunks.jsonl`, in the cache; built on first use.
+
+    The place is named by the chunks' SHA-256 and the embedder, so a changed collection gets an index of its own.
+    """
+    source = collection_folder / CHUNKS
+    if not source.is_file():
+        raise UserError(f"{source}: no such file; a collection needs its chunks there")
+    model = _find(embedder)
+    key = sha256_json([FORMAT, ANALYSIS, sha256_file(source), model and model.sha256])[:16]
+    folder = cache_folder("indexes", f"{collection_folder.resolve().name}-{key}")
+    if not (folder / MANIFEST).is_file():
+        log.info("building the index of %s in %s", collection_folder, folder)
+        build_index(read_chunks([source]), folder, embedder, overwrite=True, made_from=[str(source)])
+    return folder
+
+
+def _build_words(part: Path, chunks: Sequence[Chunk]) -> None:
+    (part / WORDS).mkdir()
+    build_bm25(part / WORDS, (chunk.text for chunk in chunks))
+    # tantivy makes some files readable for their owner only, which would shut out those who share the folder.
+    mode = (part / CHUNKS).stat().st_mode
+    for file in (part / WORDS).iterdir():
+        file.chmod(mode)
+
+
+def _build_vectors(part: Path, texts: list[str], model: Embedder, shards: Path) -> dict[str, Any]:  # Any: JSON values
+    """Writes the vectors of the texts; returns what the manifest says about the embedder."""
+    from kinj.retrieval.shards import embed_in_shards
+    from kinj.retrieval.vectors import write_vectors
+
+    dimensions = write_vectors(part / VECTORS, embed_in_shards(texts, model, shards))
+    cut = model.count_cut(texts)
+    if cut:
+        log.warning(
+            "%d of %d passages are longer than the %d tokens that %s reads: only their beginning is embedded",
+            cut, len(texts), model.window, model.name,
+        )  # fmt: skip
+    return {**model.identity, "dimensions": dimensions, "window": model.window, "passages_cut": cut}
+
+
+def _find(embedder: str | None) -> Embedder | None:
+    if embedder is None:
+        return None
+    from kinj.retrieval.embedder import find_embedder
+
+    return find_embedder(embedder)
+
+
+def _checked(chunks: list[Chunk]) -> list[Chunk]:
+    if not chunks:
+        raise UserError("no chunks: there is nothing to index")
+    seen: set[str] = set()
+    for chunk in chunks:
+        if not chunk.text.strip():
+            raise UserError(f"chunk {chunk.id!r} has an empty text")
+        if chunk.id in seen:
+            raise UserError(f"the chunk id {chunk.id!r} was given twice")
+        seen.add(chunk.id)
+    return chunks
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    lock = FileLock(folder.parent / f".{folder.name}.lock")
+    try:
+        lock.acquire(timeout=0.5)
+    except Timeout:
+        log.info("another process is building %s: waiting for it", folder)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _described(path: Path, chunks: Sequence[Chunk]) -> dict[str, Any]:  # Any: JSON values
+    documents = len({chunk.document_id for chunk in chunks})
+    return {"count": len(chunks), "documents": documents, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
+
+
+def _must_build(folder: Path, wanted: dict[str, Any], *, overwrite: bool) -> bool:  # Any: JSON values
+    """Whether `folder` does not already hold the wanted index; refuses what must not be replaced."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return True
+    if not (folder / MANIFEST).is_file() or read_manifest(folder, "").get("kind") != "kinj index":
+        raise UserError(f"{folder} exists and is not an index of kinj: choose another folder")
+    manifest = read_manifest(folder, rebuild(folder))
+    if manifest["format"] == FORMAT and manifest["analysis"] == ANALYSIS and _same(manifest, wanted):
+        open_index(folder)
+        return False
+    if not overwrite:
+        held = f"{manifest['chunks']['count']} chunks, embedder {(manifest['embedder'] or {}).get('name', 'none')}"
+        raise UserError(f"{folder} holds another index ({held}): add --overwrite, or choose another folder")
+    return True
+
+
+def _same(manifest: dict[str, Any], wanted: dict[str, Any]) -> bool:  # Any: JSON values
+    def key(values: dict[str, Any]) -> tuple[object, object]:  # Any: JSON values
+        return values["chunks"]["sha256"], (values["embedder"] or {}).get("sha256")
+
+    return key(manifest) == key(wanted)
+
+
+def _manifest(wanted: dict[str, Any], made_from: Sequence[str]) -> dict[str, Any]:  # Any: JSON values
+    return {
+        "kind": "kinj index",
+        "format": FORMAT,
+        **wanted,
+        "analysis": ANALYSIS,
+        "made_from": list(made_from),
+        "versions": {name: _version(name) for name in ("kinj", "tantivy", "faiss-cpu", "sentence-transformers")},
+    }
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _publish(part: Path, folder: Path) -> None:
+    """Puts the complete index in its place; an old one is moved aside first, as no rename replaces a full folder."""
+    old = part.parent / "replaced"
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    part.rename(folder)

@@ -1,0 +1,97 @@
+"""The control arms: passages chosen by what is known about the question, not by its words."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from kinj.errors import UserError
+from kinj.manifest import sha256_json
+from kinj.records import Passage, Query
+from kinj.retrieval.embedded import EmbeddedIndex, as_passage
+from kinj.retrieval.retriever import search_distinct
+
+#: Distractors asked for beyond k in the first round, so that one round nearly always is enough.
+_SPARE = 16
+
+
+class Control:
+    """Gold passages, distractors, or gold among distractors.
+
+    Distractors are BM25's best passages from documents other than the gold chunks'. Gold passages come in the order in
+    which the query names them; among distractors their places are drawn from the seed and the query's id (its text,
+    where it has none), so they do not depend on which other queries are asked. `k` counts all passages together. Where
+    the order is given or drawn rather than earned, a passage's score is 1 / rank.
+    """
+
+    def __init__(self, index: EmbeddedIndex, *, gold: bool, distractors: bool, seed: int) -> None:
+        self._index = index
+        self._gold = gold
+        self._distractors = distractors
+        self._seed = seed
+
+    @property
+    def _settings(self) -> dict[str, str | int]:
+        name = "+".join(part for part, used in (("gold", self._gold), ("distractors", self._distractors)) if used)
+        drawn = self._gold and self._distractors
+        return {"retriever": name, **({"seed": self._seed} if drawn else {})}
+
+    @property
+    def fingerprint(self) -> str:
+        """See `Retriever`."""
+        return sha256_json({**self._settings, "index": self._index.identity(["bm25"] if self._distractors else [])})
+
+    def describe(self) -> dict[str, Any]:  # Any: JSON values
+        """See `Retriever`."""
+        return {**self._settings, "fingerprint": self.fingerprint, **self._index.describe()}
+
+    def search(self, queries: Sequence[Query], k: int) -> list[list[Passage]]:
+        """See `Retriever`."""
+        return search_distinct(queries, k, lambda distinct: self._search(distinct, k))
+
+    def _search(self, queries: list[Query], k: int) -> list[list[Passage]]:
+        gold = [self._gold_passages(query) for query in queries]
+        if not self._distractors:
+            return [passages[:k] for passages in gold]
+        documents = [{passage.document_id for passage in passages} for passages in gold]
+        others = self._other_documents([query.text for query in queries], documents, k)
+        if not self._gold:
+            return others
+        return [self._mix(*three, k) for three in zip(queries, gold, others, strict=True)]
+
+    def _gold_passages(self, query: Query) -> list[Passage]:
+        if not query.chunk_ids:
+            raise UserError(
+                f"query {query.id or query.text!r} does not say which chunks hold its answer, which "
+                f"retriever={self._settings['retriever']} needs: take bm25, dense or hybrid for this task"
+            )
+        chunks = [self._index.chunk(chunk_id) for chunk_id in dict.fromkeys(query.chunk_ids)]
+        return [as_passage(chunk, 1 / rank, rank) for rank, chunk in enumerate(chunks, 1)]
+
+    def _other_documents(self, texts: list[str], documents: list[set[str]], k: int) -> list[list[Passage]]:
+        """BM25's k best passages outside each text's documents; asks deeper where those fill the first places."""
+        depth = k + _SPARE
+        found: dict[int, list[Passage]] = {}
+        waiting = list(range(len(texts)))
+        while waiting:
+            rankings = self._index.rank([texts[i] for i in waiting], depth, ["bm25"])
+            short = []
+            for i, (ranking,) in zip(waiting, rankings, strict=True):
+                kept = [passage for passage in ranking if passage.document_id not in documents[i]][:k]
+                found[i] = [replace(passage, rank=rank) for rank, passage in enumerate(kept, 1)]
+                if len(kept) < k and len(ranking) == depth:
+                    short.append(i)
+            waiting, depth = short, depth * 4
+        return [found[i] for i in range(len(texts))]
+
+    def _mix(self, query: Query, gold: list[Passage], others: list[Passage], k: int) -> list[Passage]:
+        gold = gold[:k]
+        others = others[: k - len(gold)]
+        total = len(gold) + len(others)
+        draw = random.Random(f"{self._seed}:{query.id or query.text}")  # noqa: S311  # an experiment's seed, no secret
+        places = set(draw.sample(range(total), len(gold)))
+        from_gold, from_others = iter(gold), iter(others)
+        mixed = [next(from_gold if place in places else from_others) for place in range(total)]
+        return [replace(passage, score=1 / rank, rank=rank) for rank, passage in enumerate(mixed, 1)]

@@ -1,0 +1,171 @@
+"""The embedded index: a folder of chunks, BM25 and, where it was built with an embedder, vectors."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from kinj.errors import UserError
+from kinj.manifest import read_manifest, sha256_json
+from kinj.records import Chunk, Passage
+from kinj.retrieval.analysis import ANALYSIS
+from kinj.retrieval.bm25 import BM25
+from kinj.retrieval.chunkfile import ChunkFile
+from kinj.retrieval.ties import Hit
+
+if TYPE_CHECKING:
+    from kinj.retrieval.embedder import Embedder
+    from kinj.retrieval.vectors import Vectors
+
+#: Changes when a folder written by older code must not be read by newer code.
+FORMAT = 1
+CHUNKS, WORDS, VECTORS = "chunks.jsonl", "bm25", "vectors.faiss"
+
+#: A way to rank: by the words they share (BM25), or by the nearness of their embeddings.
+Way = Literal["bm25", "dense"]
+
+
+class EmbeddedIndex:
+    """An index folder, opened for reading. `open_index` makes one.
+
+    A retriever asks it for whole batches and for every way at once (`rank`), which another back end can answer in one
+    round trip.
+    """
+
+    def __init__(self, folder: Path, manifest: dict[str, Any], chunks: ChunkFile) -> None:  # Any: JSON values
+        self.folder = folder
+        self.manifest = manifest
+        self._chunks = chunks
+
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+    @property
+    def content(self) -> str:
+        """SHA-256 of the chunks: the same for the same chunks, in whatever folder and order they came."""
+        return str(self.manifest["chunks"]["sha256"])
+
+    def identity(self, ways: Sequence[Way]) -> str:
+        """SHA-256 over all of the index that shapes what these ways give back."""
+        parts: dict[str, Any] = {"chunks": self.content}  # Any: JSON values
+        if "bm25" in ways:
+            parts["analysis"] = self.manifest["analysis"]
+        if "dense" in ways:
+            parts["embedder"] = self.manifest["embedder"]["sha256"]
+        return sha256_json(parts)
+
+    def describe(self) -> dict[str, Any]:  # Any: JSON values
+        """What results say about the index."""
+        return {"index": self.content, "chunks": len(self), "embedder": self.manifest["embedder"]}
+
+    def rank(self, texts: Sequence[str], depth: int, ways: Sequence[Way]) -> list[list[list[Passage]]]:
+        """For each text, for each way, its `depth` best passages, best first, ties by chunk id."""
+        by_way: list[list[list[Passage]]] = []
+        for way in ways:
+            ranked = self._rank_words(texts, depth) if way == "bm25" else self._rank_vectors(texts, depth)
+            by_way.append([[self._passage(hit, rank) for rank, hit in enumerate(hits, 1)] for hits in ranked])
+        return [list(ways_of_one) for ways_of_one in zip(*by_way, strict=True)]
+
+    def chunk(self, chunk_id: str) -> Chunk:
+        """The chunk of that id.
+
+        Raises:
+            UserError: the index has none.
+        """
+        chunk = self._chunks.find(chunk_id)
+        if chunk is None:
+            raise UserError(
+                f"{self.folder} has no chunk {chunk_id!r}: index the collection that the questions came from"
+            )
+        return chunk
+
+    def use_embedder(self, name: str | None) -> None:
+        """Takes the embedder that the index was built with for its dense searches.
+
+        Raises:
+            UserError: the index has no vectors, or they come from another model than `name`.
+            MissingExtraError: the libraries for dense retrieval are not installed.
+        """
+        from kinj.retrieval.embedder import find_embedder
+
+        built_with = self.manifest["embedder"]
+        if built_with is None:
+            raise UserError(f"{self.folder} was built without an embedder; {rebuild(self.folder, self.manifest, name)}")
+        embedder = find_embedder(name or built_with["name"])
+        if embedder.sha256 != built_with["sha256"]:
+            raise UserError(
+                f"{self.folder} was built with embedder {built_with['name']} (sha256 {built_with['sha256'][:12]}), not "
+                f"with {embedder.name} (sha256 {embedder.sha256[:12]}); {rebuild(self.folder, self.manifest, name)}"
+            )
+        self._embedder: Embedder = embedder
+        _ = self._vectors
+
+    @cached_property
+    def _words(self) -> BM25:
+        words = BM25(self.folder / WORDS)
+        self._check_count("BM25 index", len(words))
+        return words
+
+    @cached_property
+    def _vectors(self) -> Vectors:
+        from kinj.retrieval.vectors import Vectors
+
+        vectors = Vectors(self.folder / VECTORS)
+        self._check_count("vector index", len(vectors))
+        return vectors
+
+    def _check_count(self, part: str, count: int) -> None:
+        if count != len(self):
+            why = f"its {part} has {count} rows for {len(self)} chunks"
+            raise UserError(f"{self.folder}: {why}; {rebuild(self.folder, self.manifest)}")
+
+    def _rank_words(self, texts: Sequence[str], depth: int) -> list[list[Hit]]:
+        return [self._words.rank(text, depth) for text in texts]
+
+    def _rank_vectors(self, texts: Sequence[str], depth: int) -> list[list[Hit]]:
+        return self._vectors.rank(self._embedder.embed_queries(texts), depth)
+
+    def _passage(self, hit: Hit, rank: int) -> Passage:
+        return as_passage(self._chunks[hit.row], hit.score, rank)
+
+
+def as_passage(chunk: Chunk, score: float, rank: int) -> Passage:
+    """The chunk as a retrieved passage."""
+    return Passage(chunk.id, chunk.document_id, chunk.text, score, rank, title=chunk.title, date=chunk.date)
+
+
+def open_index(folder: Path) -> EmbeddedIndex:
+    """The index of that folder, its chunks checked against the SHA-256 of its manifest.
+
+    Raises:
+        UserError: no index there, half-built, of another format or analysis, or with changed chunks; the message ends
+            with the command that builds it.
+    """
+    manifest = read_manifest(folder, rebuild(folder))
+    if manifest.get("kind") != "kinj index":
+        raise UserError(f"{folder} is not an index of kinj (its manifest is of another stage); {rebuild(folder)}")
+    if manifest["format"] != FORMAT or manifest["analysis"] != ANALYSIS:
+        raise UserError(f"{folder} was written by another version of kinj; {rebuild(folder, manifest)}")
+    path = folder / CHUNKS
+    if not path.is_file() or path.stat().st_size != manifest["chunks"]["bytes"]:
+        raise UserError(f"{path} changed after the index was built; {rebuild(folder, manifest)}")
+    chunks = ChunkFile(path)
+    if chunks.sha256 != manifest["chunks"]["sha256"]:
+        raise UserError(f"{path} changed after the index was built; {rebuild(folder, manifest)}")
+    return EmbeddedIndex(folder, manifest, chunks)
+
+
+def rebuild(
+    folder: Path, manifest: dict[str, Any] | None = None, embedder: str | None = None
+) -> str:  # Any: JSON values
+    """What to type to build the index (anew, where a manifest is given), as the end of an error message."""
+    given = manifest or {}
+    words = ["kinj", "index", "build", *(given.get("made_from") or ["IN"]), str(folder)]
+    if name := embedder or (given.get("embedder") or {}).get("name"):
+        words += ["--embedder", name]
+    if manifest is not None:
+        words.append("--overwrite")
+    return f"build it with: {shlex.join(words)}"

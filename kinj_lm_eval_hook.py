@@ -1,0 +1,33 @@
+"""Run by a .pth file at every interpreter start: calls `kinj_lm_eval_plugin` once lm-eval's own modules have run.
+
+Small on purpose, without an import of its own. `KINJ_NO_HOOK=1` switches it off.
+"""
+
+import os
+import sys
+
+
+class Finder:
+    """Lets the other finders find, and adds our part after the module has run."""
+
+    def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
+        if name not in ("lm_eval.models", "lm_eval.tasks.manager"):
+            return None
+        for finder in sys.meta_path:
+            spec = None if finder is self else finder.find_spec(name, path, target)
+            if spec is not None and spec.loader is not None:
+                run = spec.loader.exec_module
+
+                def exec_module(module):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+                    run(module)
+                    import kinj_lm_eval_plugin
+
+                    kinj_lm_eval_plugin.extend(module)
+
+                spec.loader.exec_module = exec_module
+                return spec
+        return None
+
+
+if not os.environ.get("KINJ_NO_HOOK") and not any(type(finder) is Finder for finder in sys.meta_path):
+    sys.meta_path.insert(0, Finder())

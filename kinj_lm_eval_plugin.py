@@ -1,0 +1,68 @@
+"""Makes `kinj_rag` and the kinj tasks known to lm-eval 0.4.13, which looks for no plugins itself.
+
+A later lm-eval that reads entry points finds `kinj_rag` by itself, and this module then stands aside.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+log = logging.getLogger("lm_eval.kinj")
+
+
+def extend(module: ModuleType) -> None:
+    """Adds our part to one of lm-eval's modules that has just run. Where lm-eval has changed, it says so and does nothing."""
+    try:
+        if module.__name__ == "lm_eval.models":
+            _register_model(module)
+        else:
+            _add_tasks(module)
+    except (AttributeError, ImportError, TypeError, ValueError) as error:  # lm-eval itself must go on working
+        log.warning("kinj could not add itself to %s (%s): kinj_rag or its tasks are missing", module.__name__, error)
+
+
+def task_folder() -> Path:
+    """The folder of our task YAMLs: inside `kinj_tasks` when installed, beside this file in a checkout."""
+    here = Path(__file__).resolve().parent
+    installed = here / "kinj_tasks" / "task_configs"
+    return installed if installed.is_dir() else here / "task_configs"
+
+
+def _register_model(models: ModuleType) -> None:
+    from lm_eval.api import registry
+
+    # Registering twice under different targets raises inside lm-eval, so ours stays away where entry points are read.
+    if not (_reads_entry_points(models) or _reads_entry_points(registry)) and "kinj_rag" not in registry.model_registry:
+        registry.model_registry.register("kinj_rag", target="kinj_models.rag:RagLM")
+
+
+def _add_tasks(manager: ModuleType) -> None:
+    if _reads_entry_points(manager):
+        return
+    plain_init = manager.TaskManager.__init__
+
+    @functools.wraps(plain_init)
+    def init(
+        self: Any,  # Any: lm-eval's TaskManager
+        verbosity: str | None = None,
+        include_path: str | os.PathLike[str] | list[str | os.PathLike[str]] | None = None,
+        include_defaults: bool = True,
+        **rest: Any,  # Any: whatever else TaskManager takes
+    ) -> None:
+        given = list(include_path) if isinstance(include_path, (list, tuple)) else [include_path] if include_path else []
+        # Later folders win: ours override the built-ins, the user's override ours.
+        plain_init(self, verbosity, [task_folder(), *given] if include_defaults else given, include_defaults, **rest)
+        self.include_path = include_path
+
+    manager.TaskManager.__init__ = init
+
+
+def _reads_entry_points(module: ModuleType) -> bool:
+    loader = module.__spec__.loader if module.__spec__ else None
+    source = loader.get_source(module.__name__) if loader is not None and hasattr(loader, "get_source") else None
+    return "entry_points(" in (source or "")

@@ -1,0 +1,323 @@
+"""`kinj_rag`: an lm-eval model that holds another one and puts retrieved passages before the question."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lm_eval.api.instance import Instance
+from lm_eval.api.model import LM, CacheHook
+
+from kinj.errors import UserError, show_user_errors_plainly
+from kinj.passages import load_template
+from kinj.records import Passage, Query
+from kinj.retrieval import Retriever
+from kinj_models.base import choose_base, identity
+from kinj_models.prompts import mark_messages, place_block
+from kinj_models.response_cache import Answer, ResponseCache
+from kinj_models.retrievers import Retrievers
+from kinj_models.rows import collection_of, query_of, question_of
+from kinj_models.settings import Settings, check_trace, make_settings
+from kinj_models.trace import Sent, Tally, tally, trace_path, write_trace
+from kinj_models.window import Window
+
+if TYPE_CHECKING:
+    from kinj_models.prefix_sharing import Work
+
+log = logging.getLogger("lm_eval.kinj")
+
+#: A question: its task and its row's number there.
+Key = tuple[str, int | None]
+
+
+class RagLM(LM):
+    """Any lm-eval model, given retrieved passages to read.
+
+    Args:
+        base: name of an lm-eval model (`hf`, `vllm`, `local-completions`, …) or a ready one.
+        **arguments: the fields of `Settings` (retriever, k, index, placement, order, query, query_field, template,
+            embedder, distractor_seed, trace); everything else goes to the base's constructor.
+
+    Raises:
+        UserError: a setting that is not allowed, or a key that is nearly one of ours and unknown to the base.
+    """
+
+    def __init__(self, base: str | LM = "hf", **arguments: Any) -> None:  # Any: the base's own arguments among them
+        super().__init__()
+        show_user_errors_plainly()
+        ours = {name: arguments.pop(name) for name in Settings.names() if name in arguments}
+        self.settings = make_settings(ours)
+        check_trace(self.settings.trace)
+        self._template = load_template(self.settings.template)
+        self._choice = choose_base(base, arguments)
+        self._loaded: LM | None = None
+        self._retrievers = Retrievers(self.settings)
+        self._tallies: dict[str, Tally] = {}
+        self._length_checked = True
+        self._store: Any = None  # Any: sqlitedict ships no types
+        self._response_cache: ResponseCache | None = None
+        self._scorer: LM | None = None
+        self._work: Work | None = None
+        log.info("kinj_rag: %s", self._said())
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            self.base  # noqa: B018  # only the loaded base knows its rank
+
+    @classmethod
+    def create_from_arg_string(cls, arg_string: str, additional_config: dict[str, Any] | None = None) -> RagLM:
+        """As lm-eval's own, but `retriever=none` stays what it is where lm-eval's parser makes None of it."""
+        return super().create_from_arg_string(arg_string, additional_config)
+
+    def _said(self) -> str:
+        shown = {name: value for name, value in dataclasses.asdict(self.settings).items() if value is not None}
+        shown["base"] = self._choice.name
+        shown["model"] = self._choice.demo.label if self._choice.demo else self._choice.arguments.get("pretrained", "")
+        return " ".join(f"{name}={value}" for name, value in shown.items() if value != "")
+
+    # ---- what the harness asks of any model, passed on by name because LM defines it on the class
+
+    @property
+    def base(self) -> LM:
+        """The model that answers; loaded when first needed, so that a missing index stops a run before that."""
+        if self._loaded is None:
+            self._loaded = self._choice.load()
+            self._connect_cache()
+        return self._loaded
+
+    def __getattr__(self, name: str) -> Any:  # Any: whatever the base has
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.base, name)
+
+    @property
+    def rank(self) -> int:
+        """The base's rank; 0 before it is loaded, which in a run of several processes it always is."""
+        return 0 if self._loaded is None else int(self._loaded.rank)
+
+    @property
+    def world_size(self) -> int:
+        """The base's number of processes; 1 before it is loaded, which in a run of several it always is."""
+        return 1 if self._loaded is None else int(self._loaded.world_size)
+
+    @property
+    def device(self) -> Any:
+        """The base's device."""
+        return self.base.device
+
+    def all_gather(self, tensor: Any) -> Any:
+        """The base's."""
+        return self.base.all_gather(tensor)
+
+    def gather_object(self, obj: Any, dst: int = 0) -> Any:
+        """The base's."""
+        return self.base.gather_object(obj, dst)
+
+    def barrier(self) -> None:
+        """The base's."""
+        self.base.barrier()
+
+    @property
+    def tokenizer_name(self) -> str:
+        """The base's, marked where chat prompts are, since it keys the harness's cache of built requests."""
+        name = str(self.base.tokenizer_name)
+        return name if self._closed_book else f"{name}-kinj-{self.settings.placement}"
+
+    def chat_template(self, chat_template: bool | str = False) -> str | None:
+        """The base's."""
+        return self.base.chat_template(chat_template)
+
+    def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> Any:
+        """The base's rendering; with retrieval, a mark stands where the passages will go, inside the user's turn."""
+        messages = chat_history if self._closed_book else mark_messages(chat_history, self.settings.placement)
+        return self.base.apply_chat_template(messages, add_generation_prompt=add_generation_prompt)
+
+    def set_cache_hook(self, cache_hook: CacheHook) -> None:
+        """Takes lm-eval's store of answers; see `kinj_models.response_cache`."""
+        self.cache_hook = cache_hook
+        self._store = cache_hook.dbdict
+        if self._loaded is not None:
+            self._connect_cache()
+
+    def _connect_cache(self) -> None:
+        if self._store is not None and self._loaded is not None:
+            self._response_cache = ResponseCache(self._store, self._identity())
+            self._loaded.set_cache_hook(self._response_cache)
+
+    def _identity(self) -> dict[str, Any]:  # Any: JSON values
+        """What answers depend on besides the final request itself."""
+        return {**identity(self._choice, self.base), "share_prefixes": self.settings.share_prefixes}
+
+    # ---- requests
+
+    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
+        """(log-probability of the continuation, whether greedy decoding gives it) for each request, passages put before it."""
+        return self._answer("loglikelihood", requests)
+
+    def generate_until(self, requests: list[Instance]) -> list[str]:
+        """The generated text for each request, passages put before it."""
+        return self._answer("generate_until", requests)
+
+    def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
+        """The base's own, closed book only.
+
+        Raises:
+            UserError: a retriever is set: a whole text has no question to retrieve for.
+        """
+        if not self._closed_book:
+            raise UserError("perplexity tasks have no question to retrieve for: use retriever=none, or leave these tasks out")
+        return self._answer("loglikelihood_rolling", requests)
+
+    @property
+    def _closed_book(self) -> bool:
+        return self.settings.retriever == "none"
+
+    def _answer(self, attr: str, requests: list[Instance]) -> list[Answer]:
+        final = requests if self._closed_book else self._with_passages(requests)
+        compute = getattr(self._loglikelihood_base() if attr == "loglikelihood" else self.base, attr)
+        self._warn_of_letters(final)
+        if self._response_cache is None:
+            return list(compute(final))
+        return self._response_cache.answers(attr, final, compute)
+
+    def _loglikelihood_base(self) -> LM:
+        """The base, or its copy that computes shared prefixes once."""
+        if not self.settings.share_prefixes:
+            return self.base
+        if self._scorer is None:
+            from kinj_models.prefix_sharing import Work, sharing_copy, why_not
+
+            reason = why_not(self.base)
+            if reason is None:
+                self._work = Work()
+                self._scorer = sharing_copy(self.base, self._work)
+            else:
+                self._scorer = self.base
+                log.info("kinj_rag: prefixes are not shared: %s", reason)
+        return self._scorer
+
+    def _with_passages(self, requests: Sequence[Instance]) -> list[Instance]:
+        rows: dict[Key, dict[int, Instance]] = {}
+        for request in requests:  # repeats hold the very same Instance, padding repeats a row's
+            rows.setdefault((str(request.task_name), request.doc_id), {})[id(request)] = request
+        found = self._retrieve({key: next(iter(row.values())) for key, row in rows.items()})
+        window = Window.of(self.base)
+        self._length_checked = self._length_checked and window is not None
+        final: dict[int, Instance] = {}
+        sents = []
+        for key, row in rows.items():
+            sent, ready = self._fit(key, list(row.values()), *found[key], window)
+            final.update(zip(row, ready, strict=True))
+            sents.append(sent)
+        self._record(sents)
+        return [final[id(request)] for request in requests]
+
+    def _retrieve(self, rows: dict[Key, Instance]) -> dict[Key, tuple[Query, list[Passage]]]:
+        """Each question's query and passages; one search for each collection."""
+        settings = self.settings
+        queries: dict[Key, Query] = {}
+        by_retriever: dict[str, tuple[Retriever, list[Key]]] = {}
+        for key, request in rows.items():
+            queries[key] = query_of(
+                request.doc, key[0], key[1], settings.query_field, with_options=settings.query == "question+options"
+            )
+            source, retriever = self._retrievers.for_row(key[0], collection_of(request.doc))
+            by_retriever.setdefault(source, (retriever, []))[1].append(key)
+        found: dict[Key, tuple[Query, list[Passage]]] = {}
+        for retriever, keys in by_retriever.values():
+            passages = retriever.search([queries[key] for key in keys], settings.k or 0)
+            found.update({key: (queries[key], found_for) for key, found_for in zip(keys, passages, strict=True)})
+        return found
+
+    def _fit(
+        self, key: Key, row: list[Instance], query: Query, passages: list[Passage], window: Window | None
+    ) -> tuple[Sent, list[Instance]]:
+        """The row's final requests, with as many passages as fit all of them: options must be compared on one prompt."""
+        ready: list[Instance] = []
+        over = False
+        kept = len(passages)
+        for kept in range(len(passages), -1, -1):
+            ready = self._final(key, row, passages[:kept])
+            over = window is not None and not all(window.fits(request) for request in ready)
+            if not over:
+                break
+        prompts = tuple(dict.fromkeys(_hashable(request.args[0]) for request in ready if request.args[0] != ""))
+        return Sent(key[0], key[1], query, tuple(passages), kept, prompts, over), ready
+
+    def _final(self, key: Key, row: list[Instance], passages: list[Passage]) -> list[Instance]:
+        settings = self.settings
+        block = self._template.render(passages if settings.order == "best_first" else passages[::-1])
+        question = question_of(row[0].doc, key[0], settings.query_field) if settings.placement == "question" else ""
+        # An empty context asks for an option's unconditional likelihood (acc_mutual_info): it must stay empty.
+        if block and all(request.args[0] == "" for request in row):
+            raise UserError(f"task {key[0]} scores its options without any prompt: there is nothing to put passages before")
+        return [
+            request
+            if request.args[0] == ""
+            else dataclasses.replace(
+                request, arguments=(place_block(request.args[0], block, settings.placement, question), *request.args[1:])
+            )
+            for request in row
+        ]
+
+    def _record(self, sents: list[Sent]) -> None:
+        if self.settings.trace is not None:
+            write_trace(trace_path(self.settings.trace, self.rank), sents)
+        counts: dict[str, Tally] = {}
+        for sent in sents:
+            counts[sent.task] = counts.get(sent.task, Tally()) + tally(sent)
+        for part in self.gather_object(counts) if self.world_size > 1 else [counts]:
+            for task, count in (part or {}).items():
+                self._tallies[task] = self._tallies.get(task, Tally()) + count
+        for task in counts:
+            self._say(task)
+
+    def _say(self, task: str) -> None:
+        count = self._tallies.get(task)
+        if count is None or self.rank:
+            return
+        said = count.to_object(self.settings.k or 0)
+        parts = [f"{name} {said[name]:.3f}" for name in said if name.startswith("recall@") or name == "mrr"]
+        log.info("kinj_rag: %s: %d questions%s", task, count.questions, ", " + ", ".join(parts) if parts else "")
+        for name in ("passages_dropped", "questions_without_passages", "prompts_over_window"):
+            if said[name]:
+                log.warning("kinj_rag: %s: %s %d", task, name.replace("_", " "), said[name])
+
+    def _warn_of_letters(self, requests: Sequence[Instance]) -> None:
+        if self._choice.demo is None:
+            return
+        lettered = {
+            str(r.task_name) for r in requests if r.request_type == "loglikelihood" and r.args[1].strip() in ("A", "B", "C", "D")
+        }
+        for task in sorted(lettered):
+            log.warning(
+                "kinj_rag: %s scores letters, and a model as small as the demo model is at chance with letters: "
+                "use kinj_current_events_option, or name a larger model by pretrained=",
+                task,
+            )
+
+    # ---- results
+
+    def get_model_info(self) -> dict[str, Any]:  # Any: JSON values
+        """The base's own, and under `kinj` all that tells this run from another, and what retrieval did."""
+        info = dict(self.base.get_model_info()) if hasattr(self.base, "get_model_info") else {}
+        settings = dataclasses.asdict(self.settings)
+        said: dict[str, Any] = {
+            **{name: value for name, value in settings.items() if name not in ("trace", "template")},
+            "base": identity(self._choice, self.base),
+            "indexes": self._retrievers.describe(),
+        }
+        if not self._closed_book:
+            said["template"] = {"name": self._template.name, "sha256": self._template.sha256}
+            said["length_checked"] = self._length_checked
+            said["tasks"] = {task: count.to_object(self.settings.k or 0) for task, count in self._tallies.items()}
+        if self._response_cache is not None:
+            said["answers"] = {"from_cache": self._response_cache.reused, "computed": self._response_cache.computed}
+        if self._work is not None:
+            said["tokens"] = {"asked": self._work.asked, "computed": self._work.computed}
+        return {**info, "kinj": said}
+
+
+def _hashable(context: Any) -> Any:
+    return context if not isinstance(context, list) else str(context)

@@ -1,0 +1,76 @@
+"""`--use_cache` that keys on what was truly sent, and to whom.
+
+lm-eval's `CachingLM` stands outside the adapter: it knows the prompt before retrieval and nothing of the base's weights,
+so it would hand the answers of k=2 to a run with k=1. It gives its store to the model, though, and asks that same
+object. Here the store forgets every key that is not ours: `CachingLM` finds nothing, sends every request on, and the
+adapter looks the *final* request up under the base's identity.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from lm_eval.api.instance import Instance
+from lm_eval.api.model import CacheHook, hash_args
+from sqlitedict import SqliteDict
+
+from kinj.manifest import sha256_json
+
+_PREFIX = "kinj:"
+
+Answer = Any  # Any: (log-likelihood, is_greedy), or a generated text
+
+
+class _OwnKeysOnly(SqliteDict):  # type: ignore[misc]  # sqlitedict ships no types
+    """lm-eval's store, blind to lm-eval's own keys."""
+
+    def __contains__(self, key: str) -> bool:
+        return key.startswith(_PREFIX) and super().__contains__(key)
+
+    def __setitem__(self, key: str, value: Answer) -> None:
+        if key.startswith(_PREFIX):
+            super().__setitem__(key, value)
+
+
+class ResponseCache(CacheHook):
+    """Answers of one base in lm-eval's cache file. Also the base's own hook, so that an interrupted run keeps its answers."""
+
+    def __init__(self, store: SqliteDict, identity: dict[str, Any]) -> None:  # Any: JSON values
+        super().__init__(None)
+        store.__class__ = _OwnKeysOnly
+        # Values as JSON: a cache file may come from somebody else, and unpickling runs code.
+        store.encode, store.decode = json.dumps, json.loads
+        self._store = store
+        self._identity = sha256_json(identity)
+        self.reused = 0
+        self.computed = 0
+
+    def _key(self, attr: str, args: Iterable[Any]) -> str:
+        return f"{_PREFIX}{self._identity[:32]}:{hash_args(attr, args)}"
+
+    def add_partial(self, attr: str, req: Iterable[Any], res: Answer) -> None:
+        """Called by the base for each answer as it comes."""
+        self._store[self._key(attr, req)] = res
+
+    def answers(
+        self, attr: str, requests: Sequence[Instance], compute: Callable[[list[Instance]], Sequence[Answer]]
+    ) -> list[Answer]:
+        """The answers to the final requests in order: kept ones from the file, the rest from `compute`, then kept."""
+        keys = [None if _sampled(attr, r) else self._key(attr, r.args) for r in requests]
+        found: dict[int, Answer] = {i: self._store[key] for i, key in enumerate(keys) if key and key in self._store}
+        missing = [i for i in range(len(requests)) if i not in found]
+        self.reused += len(found)
+        self.computed += len(missing)
+        for i, answer in zip(missing, compute([requests[i] for i in missing]) if missing else [], strict=True):
+            found[i] = answer
+            if (key := keys[i]) is not None:
+                self._store[key] = answer
+        self._store.commit()
+        return [tuple(found[i]) if isinstance(found[i], list) else found[i] for i in range(len(requests))]
+
+
+def _sampled(attr: str, request: Instance) -> bool:
+    """A sampled answer is one of many: keeping it would make every repeat the same."""
+    return attr == "generate_until" and bool(request.args[1].get("do_sample", False))

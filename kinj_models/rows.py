@@ -1,0 +1,62 @@
+"""What a task's row says about itself: its question, its options, its collection, its source chunks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kinj.errors import UserError
+from kinj.records import Query
+
+#: The fields tried in this order when no `query_field=` is given.
+QUESTION_FIELDS = ("question", "question_stem", "query", "goal", "problem", "prompt", "input", "ctx", "sentence")
+OPTION_FIELDS = ("choices", "options")
+
+Row = dict[str, Any]  # Any: a row is whatever the task's data set holds
+
+
+def question_of(row: Row, task: str, field: str | None) -> str:
+    """The row's question: `field` if given, else the first of `QUESTION_FIELDS` that holds text.
+
+    Raises:
+        UserError: the row has no such field; the message lists the row's keys.
+    """
+    if field is not None:
+        value = row.get(field)
+        if isinstance(value, str) and value.strip():
+            return value
+        raise UserError(f"query_field={field}: a row of task {task} has no text there; its keys are {_keys(row)}")
+    for name in QUESTION_FIELDS:
+        value = row.get(name)
+        if isinstance(value, str) and value.strip():
+            return value
+    raise UserError(f"task {task}: no field to take the query from; name one by query_field= out of {_keys(row)}")
+
+
+def options_of(row: Row, task: str) -> list[str]:
+    """The texts of the row's options: a list, or ARC's `{"text": [...]}`, under `choices` or `options`."""
+    for name in OPTION_FIELDS:
+        value = row.get(name)
+        if isinstance(value, dict):
+            value = value.get("text")
+        if isinstance(value, list) and value and all(isinstance(v, str) for v in value):
+            return list(value)
+    raise UserError(f"query=question+options: a row of task {task} has no list of options; its keys are {_keys(row)}")
+
+
+def query_of(row: Row, task: str, doc_id: int | None, field: str | None, *, with_options: bool) -> Query:
+    """The row's query, with its source chunks where the row names them (`chunk_ids`)."""
+    text = question_of(row, task, field).strip()
+    if with_options:
+        text = "\n".join([text, *options_of(row, task)])
+    chunk_ids = row.get("chunk_ids") or ()
+    return Query(text=text, chunk_ids=tuple(chunk_ids), id=str(row.get("id") or f"{task}:{doc_id}"))
+
+
+def collection_of(row: Row) -> str | None:
+    """The collection that the row's questions were written from, or None for tasks that have none."""
+    value = row.get("collection")
+    return value if isinstance(value, str) and value else None
+
+
+def _keys(row: Row) -> str:
+    return ", ".join(map(str, row))

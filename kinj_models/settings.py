@@ -1,0 +1,133 @@
+"""`--model_args` of `kinj_rag`: ours checked, the rest left for the base."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from lm_eval.api.model import LM
+
+from kinj.errors import UserError
+from kinj.retrieval import RETRIEVERS
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user may set; every default is printed at the start of a run and kept in the results."""
+
+    retriever: str = "bm25"
+    #: passages per question; None for retriever=none
+    k: int | None = 3
+    #: folder of an index built by `kinj index build`; None: the task's own collection
+    index: str | None = None
+    #: prefix: before everything, as in Ovadia et al. 2023; question: right before the last question
+    placement: str = "prefix"
+    #: best_first: the best passage first; best_last: it stands next to the question
+    order: str = "best_first"
+    #: what is sent to the index: question, or question+options
+    query: str = "question"
+    #: the row's field that holds the question; None: found by rule
+    query_field: str | None = None
+    #: file of the passage template; None: the default
+    template: str | None = None
+    #: sentence-transformers model of dense and hybrid; None: the index's own, or the default embedder
+    embedder: str | None = None
+    #: draws the gold passage's place among distractors
+    distractor_seed: int = 0
+    #: whether a Hugging Face base computes shared prefixes once; false: every number equals the base's exactly
+    share_prefixes: bool = True
+    #: JSON-lines file of what was retrieved and sent
+    trace: str | None = None
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The keys of `--model_args` that are ours, besides `base`."""
+        return tuple(f.name for f in fields(cls))
+
+
+def make_settings(given: dict[str, Any]) -> Settings:  # Any: values as lm-eval's parser made them
+    """Checked settings from the keys that are ours.
+
+    Raises:
+        UserError: a value that is not allowed; the message names value, rule and way out.
+    """
+    values = dict(given)
+    # lm-eval turns the word `none` into Python's None, so both must mean the closed book, never the default.
+    if "retriever" in values and values["retriever"] is None:
+        values["retriever"] = "none"
+    _one_of(values, "retriever", ("none", *RETRIEVERS))
+    _one_of(values, "placement", ("prefix", "question"))
+    _one_of(values, "order", ("best_first", "best_last"))
+    _one_of(values, "query", ("question", "question+options"))
+    if not isinstance(values.get("share_prefixes", True), bool):
+        raise UserError(f"share_prefixes={values['share_prefixes']}: must be true or false")
+    if values.get("retriever") == "none":
+        values.pop("k", None)
+        return Settings(**values, k=None)
+    for name in ("k", "distractor_seed"):
+        if name in values and (not isinstance(values[name], int) or isinstance(values[name], bool)):
+            raise UserError(f"{name}={values[name]}: must be a whole number")
+    if values.get("k", 1) < 1:
+        raise UserError(f"k={values['k']}: at least one passage; for the closed book use retriever=none")
+    for name in ("index", "query_field", "template", "embedder", "trace"):
+        if values.get(name) is not None:
+            values[name] = str(values[name])
+    return Settings(**values)
+
+
+def _one_of(values: dict[str, Any], name: str, allowed: tuple[str, ...]) -> None:
+    if name in values and values[name] not in allowed:
+        raise UserError(f"{name}={values[name]}: must be one of {', '.join(allowed)}")
+
+
+def check_base_keys(base: type[LM], name: str, keys: list[str]) -> None:
+    """Refuses a key that is nearly one of ours and that the base does not name, before it reaches the base unnoticed.
+
+    Raises:
+        UserError: names the key of ours that was probably meant.
+    """
+    known = named_parameters(base)
+    for key in keys:
+        if key in known:
+            continue
+        near = [ours for ours in ("base", *Settings.names()) if edit_distance(key, ours) <= 2]
+        if near:
+            ours = min(near, key=lambda one: edit_distance(key, one))
+            raise UserError(f"model_args: {key!r} is neither a parameter of kinj_rag nor of its base {name!r}; did you mean {ours!r}?")
+
+
+def named_parameters(base: type[LM]) -> set[str]:
+    """The parameters that the base's constructors name, over the classes it inherits from."""
+    named: set[str] = set()
+    for one in base.__mro__:
+        if "__init__" in vars(one) and one is not object:
+            kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+            named |= {p.name for p in inspect.signature(one.__init__).parameters.values() if p.kind in kinds}
+    return named - {"self"}
+
+
+def edit_distance(a: str, b: str) -> int:
+    """Levenshtein distance: insertions, deletions and replacements that turn `a` into `b`."""
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        before, row[0] = row[0], i
+        for j, y in enumerate(b, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (x != y))
+    return row[-1]
+
+
+def check_trace(path: str | None) -> None:
+    """Refuses a trace file that is there already or whose folder is not.
+
+    Raises:
+        UserError: names the file and what to do.
+    """
+    if path is None:
+        return
+    file = Path(path)
+    if file.exists() and file.stat().st_size:
+        raise UserError(f"trace={path}: the file exists; a trace belongs to one run: name another or remove it")
+    if not file.parent.is_dir():
+        raise UserError(f"trace={path}: the folder {file.parent} does not exist; make it first")

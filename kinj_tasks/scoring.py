@@ -1,0 +1,75 @@
+"""Scores of the tasks: letters with and without their bias taken out, and open answers."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+#: one question's log-probability of each letter, and the index of the right one
+LettersScored = tuple[tuple[float, ...], int]
+
+
+def score_letters(
+    doc: Mapping[str, Any],  # Any: a row of any data set
+    results: Sequence[tuple[float, bool]],
+) -> dict[str, float | LettersScored]:
+    """`acc` of one question as lm-eval 0.4.13 counts it (the first of equals wins), and what `acc_calibrated` needs."""
+    log_probabilities = tuple(float(log_probability) for log_probability, _ in results)
+    answer = int(doc["answer"])
+    return {
+        "acc": float(np.argmax(log_probabilities) == answer),
+        "acc_calibrated": (log_probabilities, answer),
+    }
+
+
+def calibrated_accuracy(scored: Sequence[LettersScored]) -> float:
+    """Share of questions answered right once each letter's mean log-probability over them has been subtracted.
+
+    A model that prefers a letter whatever the question loses that preference; no right answer is looked at. Batch
+    calibration (Zhou et al. 2023, "Batch Calibration: Rethinking Calibration for In-Context Learning and Prompt
+    Engineering", arXiv 2309.17249) divides by each letter's mean probability; we subtract the mean log-probability: the
+    same shift for every question, estimated on the scale on which the letters are compared. It supposes that right
+    answers are spread evenly over the letters, and means little for a handful of questions.
+    """
+    log_probabilities = np.array([values for values, _ in scored])
+    answers = np.array([answer for _, answer in scored])
+    shifted = log_probabilities - log_probabilities.mean(axis=0)
+    return float(np.mean(shifted.argmax(axis=1) == answers))
+
+
+def score_answer(
+    doc: Mapping[str, Any],  # Any: a row of any data set
+    results: Sequence[str],
+) -> dict[str, float]:
+    """`exact_match` and `token_f1` of one generated answer, each against the accepted answer it fits best."""
+    said = results[0]
+    accepted = doc["accepted_answers"]
+    return {"exact_match": best(exact_match, said, accepted), "token_f1": best(token_f1, said, accepted)}
+
+
+def best(score: Callable[[str, str], float], said: str, accepted: Sequence[str]) -> float:
+    """The largest score over the accepted answers."""
+    return max(score(said, one) for one in accepted)
+
+
+def exact_match(said: str, accepted: str) -> float:
+    """1 where both are the same after `normalised`, else 0."""
+    return float(normalised(said) == normalised(accepted))
+
+
+def token_f1(said: str, accepted: str) -> float:
+    """Harmonic mean of precision and recall over the `normalised` words, 0 to 1, as in SQuAD v1.1's evaluation."""
+    ours, theirs = normalised(said).split(), normalised(accepted).split()
+    common = sum((Counter(ours) & Counter(theirs)).values())
+    return 2 * common / (len(ours) + len(theirs)) if common else 0.0
+
+
+def normalised(text: str) -> str:
+    """Lower case without ASCII punctuation, English articles and extra spaces, as in SQuAD v1.1's evaluation."""
+    bare = "".join(character for character in text.lower() if character not in string.punctuation)
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", bare).split())

@@ -1,0 +1,131 @@
+"""What `open_benchmark` gives and what it refuses."""
+
+import json
+import re
+
+import pytest
+
+from kinj.benchmark import open_benchmark
+from kinj.errors import UserError
+from kinj.manifest import sha256_file
+
+
+def test_a_whole_folder_opens_with_all_its_records(rows, write):
+    benchmark = open_benchmark(write(rows))
+    assert [d.id for d in benchmark.documents] == ["ce-0", "ce-1", "ce-2"]
+    assert benchmark.questions[0].accepted_answers == ("Janet Yellen", "Yellen")
+    assert benchmark.sources[0].sources == ("https://example.org",)
+    assert len(benchmark.paraphrases) == len(benchmark.pairs) == 3
+
+
+def test_documents_chunks_and_questions_are_enough(rows, write):
+    folder = write({name: rows[name] for name in ("documents", "chunks", "questions")})
+    assert open_benchmark(folder).paraphrases == ()
+
+
+def test_a_part_holds_what_belongs_to_its_split_and_nothing_else(rows, write):
+    part = open_benchmark(write(rows)).part("dev")
+    for name in ("documents", "chunks", "questions", "paraphrases", "pairs", "sources"):
+        assert [row.id.split(".")[0] for row in getattr(part, name)] == ["ce-1"], name
+
+
+def test_an_unknown_part_is_refused(rows, write):
+    with pytest.raises(UserError, match=r"split='train': expected one of test, dev, fewshot"):
+        open_benchmark(write(rows)).part("train")
+
+
+def test_no_folder_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"nowhere: no such folder"):
+        open_benchmark(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["documents", "chunks", "questions"])
+def test_an_absent_file_is_refused(rows, write, name):
+    folder = write(rows)
+    (folder / f"{name}.jsonl").unlink()
+    with pytest.raises(UserError, match=rf"{name}\.jsonl: no such file"):
+        open_benchmark(folder)
+
+
+def test_a_bad_line_is_refused_with_its_place(rows, write):
+    folder = write(rows)
+    with (folder / "questions.jsonl").open("a") as sink:
+        sink.write("{oops\n")
+    with pytest.raises(UserError, match=r"questions\.jsonl:4: not JSON"):
+        open_benchmark(folder)
+
+
+BROKEN = [
+    ("documents", "split", "train", r"documents\.jsonl: ce-0: split 'train', expected test, dev, fewshot"),
+    ("documents", "split", "", r"questions\.jsonl: ce-0\.1\.q1: its document has no split"),
+    ("documents", "facts", ["ce-x"], r"documents\.jsonl: ce-0: fact 'ce-x' is not in sources\.jsonl"),
+    ("documents", "id", "ce-1", r"documents\.jsonl: ce-1: the id comes twice"),
+    ("documents", "id", "", r"documents\.jsonl: a row has an empty id"),
+    ("chunks", "document_id", "ce-x", r"chunks\.jsonl: ce-0\.1: document_id 'ce-x' is not in documents\.jsonl"),
+    ("chunks", "start", 6, r"chunks\.jsonl: ce-0\.1: is not the slice \[6:\d+\] of document 'ce-0'"),
+    ("chunks", "start", -95, r"chunks\.jsonl: ce-0\.1: is not the slice \[-95:\d+\]"),
+    ("chunks", "text", " ", r"chunks\.jsonl: ce-0\.1: empty text"),
+    ("questions", "chunk_ids", [], r"questions\.jsonl: ce-0\.1\.q1: no chunk_ids"),
+    ("questions", "chunk_ids", ["ce-x.1"], r"ce-0\.1\.q1: chunk_ids has 'ce-x\.1', which is not in chunks\.jsonl"),
+    ("questions", "chunk_ids", ["ce-0.1", "ce-1.1"], r"its chunks lie in several splits \(dev, test\)"),
+    ("questions", "question", " ", r"ce-0\.1\.q1: empty question"),
+    ("questions", "choices", ["a", "b", "c"], r"ce-0\.1\.q1: 3 choices, expected 4"),
+    ("questions", "choices", ["a", "b", "c", ""], r"ce-0\.1\.q1: 4 choices, expected 4, none empty"),
+    ("questions", "answer", 4, r"ce-0\.1\.q1: answer 4, expected the right choice's index, 0 to 3"),
+    ("questions", "answer", -1, r"ce-0\.1\.q1: answer -1"),
+    (
+        "paraphrases",
+        "chunk_id",
+        "ce-x.1",
+        r"paraphrases\.jsonl: ce-0\.1\.p01: chunk_id 'ce-x\.1' is not in chunks\.jsonl",
+    ),
+    ("paraphrases", "use", "test", r"paraphrases\.jsonl: ce-0\.1\.p01: use 'test', expected train or validation"),
+    ("pairs", "chunk_id", "ce-x.1", r"pairs\.jsonl: ce-0\.1\.a1: chunk_id 'ce-x\.1' is not in chunks\.jsonl"),
+]
+
+
+@pytest.mark.parametrize(("name", "field", "value", "message"), BROKEN)
+def test_an_inconsistent_row_is_refused_by_its_id(rows, write, name, field, value, message):
+    rows[name][0][field] = value
+    with pytest.raises(UserError, match=message):
+        open_benchmark(write(rows))
+
+
+def test_a_document_that_nobody_asks_about_needs_no_split(rows, write):
+    rows["documents"].append({"id": "background", "text": "Other things."})
+    assert len(open_benchmark(write(rows)).documents) == 4
+
+
+def manifest_for(folder, **changes):
+    files = {path.name: sha256_file(path) for path in folder.glob("*.jsonl")}
+    (folder / "manifest.json").write_text(json.dumps({"files": files, **changes}))
+
+
+def test_a_folder_that_matches_its_manifest_opens(rows, write):
+    folder = write(rows)
+    manifest_for(folder)
+    assert open_benchmark(folder).documents
+
+
+def test_a_file_that_differs_from_the_manifest_is_refused(rows, write):
+    folder = write(rows)
+    manifest_for(folder)
+    with (folder / "pairs.jsonl").open("a") as sink:
+        sink.write("\n")
+    with pytest.raises(UserError, match=r"pairs\.jsonl: differs from manifest\.json .* or delete manifest\.json"):
+        open_benchmark(folder)
+
+
+def test_a_file_that_the_manifest_lists_and_is_gone_is_refused(rows, write):
+    folder = write(rows)
+    manifest_for(folder)
+    (folder / "pairs.jsonl").unlink()
+    with pytest.raises(UserError, match=r"pairs\.jsonl: listed in manifest\.json but absent"):
+        open_benchmark(folder)
+
+
+def test_a_manifest_without_files_is_refused(rows, write):
+    folder = write(rows)
+    manifest_for(folder, files={})
+    with pytest.raises(UserError, match=re.escape("manifest.json: no 'files' with their SHA-256")):
+        open_benchmark(folder)
