@@ -5,7 +5,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class EditableHook(BuildHookInterface):  # type: ignore[type-arg, misc]  # hatchling's generic is for its own builders
+class EditableHook(BuildHookInterface):  # type: ignore[misc]  # Any: hatchling is not read by mypy here
     """Adds the .pth file to an editable wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # Any: hatchling's own structure

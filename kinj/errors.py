@@ -18,9 +18,9 @@ class MissingExtraError(UserError, ImportError):
 
 
 def show_user_errors_plainly() -> None:
-    """Makes an uncaught `UserError` end the process with its message alone, exit code 1; other errors keep their traceback.
+    """Makes an uncaught `UserError` end the process with its message alone, exit code 1; others keep their traceback.
 
-    Inside `lm_eval` we are a guest and cannot catch what we raise, so the interpreter's last handler is where it is done.
+    Inside `lm_eval` we are a guest and cannot catch what we raise, so the interpreter's last handler does it.
     """
     if getattr(sys.excepthook, "shows_user_errors", False):
         return
@@ -28,7 +28,7 @@ def show_user_errors_plainly() -> None:
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if isinstance(error, UserError):
-            print(f"kinj: {error}", file=sys.stderr)
+            sys.stderr.write(f"kinj: {error}\n")
         else:
             previous(kind, error, trace)
 

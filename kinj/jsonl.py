@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def read_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:  # Any: JSON values
-    """Yields `(place, object)` for each line of a JSON-lines file; `place` is `file:line`, for messages. Blank lines are skipped.
+    """Yields `(place, object)` for each line that is not blank; `place` is `file:line`, for messages.
 
     Raises:
         UserError: no such file, not UTF-8, or a line that is not one JSON object.
@@ -64,7 +64,9 @@ def to_record(place: str, value: dict[str, Any], kind: type[T]) -> T:
         if isinstance(given, list):
             given = tuple(given)
         if not _fits(given, hints[field.name]):
-            raise UserError(f"{place}: {field.name!r} is {type(value[field.name]).__name__}, expected {_said(hints[field.name])}")
+            raise UserError(
+                f"{place}: {field.name!r} is {type(value[field.name]).__name__}, expected {_said(hints[field.name])}"
+            )
         values[field.name] = given
     return kind(**values)
 

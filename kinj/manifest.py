@@ -20,7 +20,7 @@ def sha256_file(path: Path) -> str:
 
 
 def sha256_files(folder: Path, names: Sequence[str] | None = None) -> str:
-    """SHA-256 over the names and contents of a folder's own files (subfolders left out), or of those named; 64 hex digits."""
+    """SHA-256 over the names and contents of a folder's own files (no subfolders), or of those named; 64 hex digits."""
     chosen = sorted(names) if names is not None else sorted(p.name for p in folder.iterdir() if p.is_file())
     return sha256_json([[name, sha256_file(folder / name)] for name in chosen])
 

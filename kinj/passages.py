@@ -31,7 +31,7 @@ class PassageTemplate:
         return hashlib.sha256(self.source.encode()).hexdigest()
 
     def render(self, passages: Sequence[Passage]) -> str:
-        """The block that is put before the question; empty without passages. Passage texts are data, never template code.
+        """The block that is put before the question; empty without passages. Passages are data, never template code.
 
         Raises:
             UserError: the template does not parse, asks for an unknown field, or leaves out a passage's text.
@@ -41,10 +41,14 @@ class PassageTemplate:
         try:
             block = _ENVIRONMENT.from_string(self.source).render(passages=passages)
         except TemplateError as error:
-            raise UserError(f"template {self.name}: {error}; `kinj template` prints the default to start from") from error
+            raise UserError(
+                f"template {self.name}: {error}; `kinj template` prints the default to start from"
+            ) from error
         for passage in passages:
             if passage.text not in block:
-                raise UserError(f"template {self.name} leaves out the text of passage {passage.rank}: use {{{{ passage.text }}}}")
+                raise UserError(
+                    f"template {self.name} leaves out the text of passage {passage.rank}: use {{{{ passage.text }}}}"
+                )
         return block
 
 
@@ -59,4 +63,6 @@ def load_template(file: str | Path | None = None) -> PassageTemplate:
     try:
         return PassageTemplate(Path(file).read_text(encoding="utf-8"), name=str(file))
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"template={file}: cannot be read ({error}); `kinj template > FILE` writes the default") from error
+        raise UserError(
+            f"template={file}: cannot be read ({error}); `kinj template > FILE` writes the default"
+        ) from error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import logging
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,10 +48,14 @@ class BaseChoice:
             return self.source
         try:
             base = self.source(**self.arguments)
+        except ModuleNotFoundError as error:  # lm-eval's own message names its extra
+            raise UserError(f"base={self.name}: {' '.join(str(error).split())}") from error
         except OSError as error:  # what transformers raises for a missing or unreachable model
             reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
             given = self.arguments.get("pretrained", self.arguments.get("model"))
-            raise UserError(f"base={self.name}, pretrained={given}: {reason.strip()}; give a folder or a reachable name") from error
+            raise UserError(
+                f"base={self.name}, pretrained={given}: {reason.strip()}; give a folder or a reachable name"
+            ) from error
         if "dtype" not in self.arguments:
             _use_float32_where_bfloat16_is_slow(base)
         return base
@@ -63,13 +69,20 @@ def choose_base(base: str | LM, arguments: Arguments) -> BaseChoice:
     """
     if isinstance(base, LM):
         if arguments:
-            raise UserError(f"base is a ready model: {', '.join(arguments)} cannot reach it any more; set them where it is made")
+            raise UserError(
+                f"base is a ready model: {', '.join(arguments)} cannot reach it any more; set them where it is made"
+            )
         return BaseChoice(type(base).__name__, base, {})
     name = str(base)
     if name == "kinj_rag" or name not in model_registry:
         near = difflib.get_close_matches(name, [n for n in model_registry if n != "kinj_rag"], n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "`hf`, `vllm`, `local-completions` and every other lm-eval model is allowed"
-        raise UserError(f"base={name}: {'a base cannot be kinj_rag itself' if name == 'kinj_rag' else 'no such lm-eval model'}; {hint}")
+        hint = (
+            f"did you mean {near[0]!r}?"
+            if near
+            else "`hf`, `vllm`, `local-completions` and every other lm-eval model is allowed"
+        )
+        why = "kinj_rag cannot be its own base" if name == "kinj_rag" else "no such lm-eval model"
+        raise UserError(f"base={name}: {why}; {hint}")
     source = get_model(name)
     check_base_keys(source, name, list(arguments))
     if name in HF_NAMES and "pretrained" not in arguments:
@@ -79,12 +92,10 @@ def choose_base(base: str | LM, arguments: Arguments) -> BaseChoice:
 
 
 def identity(choice: BaseChoice, base: LM) -> dict[str, Any]:  # Any: JSON values
-    """What tells this base from every other: type, weights by content (folders) or commit (hub names), dtype, arguments.
+    """What tells this base from others: type, weights by content (folders) or commit (hub names), dtype, arguments.
 
-    Two folders with the same files have the same identity wherever they lie; a changed file changes it.
-
-    Raises:
-        UserError: a ready model whose weights cannot be told (it has no `model` with `state_dict`).
+    Two folders with the same files have the same identity wherever they lie; a changed file changes it. A ready model
+    without a `state_dict` cannot be told from others: its `weights` are None.
     """
     said: dict[str, Any] = {"base": choice.name}
     if choice.demo is not None:
@@ -116,33 +127,32 @@ def _by_content(value: Any) -> Any:
     return {"weights": _weights_in_memory(value)} if hasattr(value, "state_dict") else str(value)
 
 
-def _weights_in_memory(holder: Any) -> str:
+def _weights_in_memory(holder: Any) -> str | None:
     model = getattr(holder, "model", holder)
     if not hasattr(model, "state_dict"):
-        raise UserError(
-            f"a ready {type(holder).__name__} cannot be told from another one, so its answers cannot be cached; "
-            "name it by base= and pretrained=, or leave use_cache away"
-        )
-    import hashlib
-
+        return None
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(dtype=_byte_type(tensor)).numpy().tobytes())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(dtype=_byte_type()).numpy().tobytes())
     return digest.hexdigest()
 
 
-def _byte_type(tensor: Any) -> Any:  # Any: a torch dtype, without importing torch here
-    import sys
-
+def _byte_type() -> Any:  # Any: a torch dtype; whoever made the model has imported torch
     return sys.modules["torch"].uint8
 
 
 def _use_float32_where_bfloat16_is_slow(base: LM) -> None:
     model, device = getattr(base, "model", None), getattr(base, "device", None)
-    if getattr(device, "type", None) != "cpu" or str(getattr(model, "dtype", "")) != "torch.bfloat16" or cpu_computes_bfloat16():
+    if (
+        getattr(device, "type", None) != "cpu"
+        or str(getattr(model, "dtype", "")) != "torch.bfloat16"
+        or cpu_computes_bfloat16()
+    ):
         return
-    log.info("kinj_rag: this CPU has no bfloat16 units (4x slower there): the base computes in float32; dtype=bfloat16 keeps it")
+    log.info(
+        "kinj_rag: this CPU has no bfloat16 units: the base computes in float32, 4x faster; dtype=bfloat16 keeps it"
+    )
     model.float()  # type: ignore[union-attr]  # it has a dtype, so it is a torch module
 
 

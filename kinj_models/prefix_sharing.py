@@ -51,7 +51,8 @@ def why_not(base: LM) -> str | None:
     """Why the base's prefixes cannot be shared, or None where they can."""
     if not isinstance(base, HFLM):
         return f"{type(base).__name__} is no Hugging Face model here; servers share prefixes themselves"
-    if type(base)._model_call is not HFLM._model_call or base.backend != "causal":
+    own = any(getattr(type(base), name) is not getattr(HFLM, name) for name in ("_model_call", "_loglikelihood_tokens"))
+    if own or base.backend != "causal":
         return f"{type(base).__name__} does not compute as lm-eval's hf does with a decoder-only model"
     if getattr(getattr(base, "accelerator", None), "distributed_type", "NO") in ("FSDP", "DEEPSPEED", "MEGATRON_LM"):
         return "its weights are spread over processes, which must all compute the same batches"
@@ -124,7 +125,9 @@ class SharedScorer:
         inputs, continuations = [], []
         for _, context, continuation in requests:
             if not context or not continuation or len(continuation) > limit:
-                raise ValueError(f"a request needs a prompt and 1 to {limit} tokens to score, got {len(context)} and {len(continuation)}")
+                raise ValueError(
+                    f"a request needs a prompt and 1 to {limit} tokens to score, got {len(context)} and {len(continuation)}"
+                )
             # As lm-eval cuts a prompt that is too long: from the left, one token more than the window, the last one unread.
             inputs.append(tuple((context + continuation)[-(limit + 1) :][:-1]))
             continuations.append(tuple(continuation))
@@ -188,7 +191,9 @@ class SharedScorer:
             end = cut[end]
         return batches
 
-    def _forward(self, batch: list[tuple[Node, int]], parents: Rows | None) -> tuple[Rows | None, list[tuple[int, float, bool]]]:
+    def _forward(
+        self, batch: list[tuple[Node, int]], parents: Rows | None
+    ) -> tuple[Rows | None, list[tuple[int, float, bool]]]:
         device = self._base.device
         longest = max(node.length for node, _ in batch)
         ids = torch.zeros(len(batch), longest, dtype=torch.long)

@@ -63,7 +63,7 @@ def _place(text: str, block: str, placement: str, question: str, *, marked: bool
 
 
 def _question_line(text: str, question: str, start: int) -> int:
-    """Index of the first character of the line on which the last occurrence of `question` begins, not before `start`."""
+    """Where the line begins on which the last occurrence of `question` stands; not before `start`."""
     found = text.rfind(question.strip())
     if found < start:
         raise UserError(

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lm_eval.api.instance import Instance
@@ -33,7 +34,7 @@ log = logging.getLogger("lm_eval.kinj")
 Key = tuple[str, int | None]
 
 
-class RagLM(LM):
+class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
     """Any lm-eval model, given retrieved passages to read.
 
     Args:
@@ -64,11 +65,6 @@ class RagLM(LM):
         log.info("kinj_rag: %s", self._said())
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             self.base  # noqa: B018  # only the loaded base knows its rank
-
-    @classmethod
-    def create_from_arg_string(cls, arg_string: str, additional_config: dict[str, Any] | None = None) -> RagLM:
-        """As lm-eval's own, but `retriever=none` stays what it is where lm-eval's parser makes None of it."""
-        return super().create_from_arg_string(arg_string, additional_config)
 
     def _said(self) -> str:
         shown = {name: value for name, value in dataclasses.asdict(self.settings).items() if value is not None}
@@ -126,7 +122,8 @@ class RagLM(LM):
 
     def chat_template(self, chat_template: bool | str = False) -> str | None:
         """The base's."""
-        return self.base.chat_template(chat_template)
+        template: str | None = self.base.chat_template(chat_template)
+        return template
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> Any:
         """The base's rendering; with retrieval, a mark stands where the passages will go, inside the user's turn."""
@@ -141,18 +138,26 @@ class RagLM(LM):
             self._connect_cache()
 
     def _connect_cache(self) -> None:
-        if self._store is not None and self._loaded is not None:
-            self._response_cache = ResponseCache(self._store, self._identity())
-            self._loaded.set_cache_hook(self._response_cache)
+        if self._store is None or self._loaded is None:
+            return
+        if self._identity.get("weights", "") is None:
+            raise UserError(
+                f"use_cache: a ready {self._choice.name} cannot be told from another, so its answers cannot be kept; "
+                "name it by base= and pretrained=, or leave use_cache away"
+            )
+        told = {**self._identity, "share_prefixes": self.settings.share_prefixes}
+        self._response_cache = ResponseCache(self._store, told)
+        self._loaded.set_cache_hook(self._response_cache)
 
+    @cached_property
     def _identity(self) -> dict[str, Any]:  # Any: JSON values
-        """What answers depend on besides the final request itself."""
-        return {**identity(self._choice, self.base), "share_prefixes": self.settings.share_prefixes}
+        """What tells the base from every other: on this and on the final request its answers depend."""
+        return identity(self._choice, self.base)
 
     # ---- requests
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        """(log-probability of the continuation, whether greedy decoding gives it) for each request, passages put before it."""
+        """(log-probability, is_greedy) of each request's continuation, passages put before the question."""
         return self._answer("loglikelihood", requests)
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
@@ -166,7 +171,9 @@ class RagLM(LM):
             UserError: a retriever is set: a whole text has no question to retrieve for.
         """
         if not self._closed_book:
-            raise UserError("perplexity tasks have no question to retrieve for: use retriever=none, or leave these tasks out")
+            raise UserError(
+                "perplexity tasks have no question to retrieve for: use retriever=none, or leave these tasks out"
+            )
         return self._answer("loglikelihood_rolling", requests)
 
     @property
@@ -233,7 +240,7 @@ class RagLM(LM):
     def _fit(
         self, key: Key, row: list[Instance], query: Query, passages: list[Passage], window: Window | None
     ) -> tuple[Sent, list[Instance]]:
-        """The row's final requests, with as many passages as fit all of them: options must be compared on one prompt."""
+        """The row's final requests, with as many passages as fit all: options must be compared on one prompt."""
         ready: list[Instance] = []
         over = False
         kept = len(passages)
@@ -251,12 +258,15 @@ class RagLM(LM):
         question = question_of(row[0].doc, key[0], settings.query_field) if settings.placement == "question" else ""
         # An empty context asks for an option's unconditional likelihood (acc_mutual_info): it must stay empty.
         if block and all(request.args[0] == "" for request in row):
-            raise UserError(f"task {key[0]} scores its options without any prompt: there is nothing to put passages before")
+            raise UserError(
+                f"task {key[0]} scores its options without any prompt: there is nothing to put passages before"
+            )
         return [
             request
             if request.args[0] == ""
             else dataclasses.replace(
-                request, arguments=(place_block(request.args[0], block, settings.placement, question), *request.args[1:])
+                request,
+                arguments=(place_block(request.args[0], block, settings.placement, question), *request.args[1:]),
             )
             for request in row
         ]
@@ -267,15 +277,16 @@ class RagLM(LM):
         counts: dict[str, Tally] = {}
         for sent in sents:
             counts[sent.task] = counts.get(sent.task, Tally()) + tally(sent)
-        for part in self.gather_object(counts) if self.world_size > 1 else [counts]:
-            for task, count in (part or {}).items():
+        # The first process gets everybody's counts, the others None: they report nothing.
+        for part in (self.gather_object(counts) if self.world_size > 1 else [counts]) or []:
+            for task, count in part.items():
                 self._tallies[task] = self._tallies.get(task, Tally()) + count
         for task in counts:
             self._say(task)
 
     def _say(self, task: str) -> None:
         count = self._tallies.get(task)
-        if count is None or self.rank:
+        if count is None:
             return
         said = count.to_object(self.settings.k or 0)
         parts = [f"{name} {said[name]:.3f}" for name in said if name.startswith("recall@") or name == "mrr"]
@@ -288,7 +299,9 @@ class RagLM(LM):
         if self._choice.demo is None:
             return
         lettered = {
-            str(r.task_name) for r in requests if r.request_type == "loglikelihood" and r.args[1].strip() in ("A", "B", "C", "D")
+            str(r.task_name)
+            for r in requests
+            if r.request_type == "loglikelihood" and r.args[1].strip() in ("A", "B", "C", "D")
         }
         for task in sorted(lettered):
             log.warning(
@@ -305,7 +318,7 @@ class RagLM(LM):
         settings = dataclasses.asdict(self.settings)
         said: dict[str, Any] = {
             **{name: value for name, value in settings.items() if name not in ("trace", "template")},
-            "base": identity(self._choice, self.base),
+            "base": self._identity,
             "indexes": self._retrievers.describe(),
         }
         if not self._closed_book:

@@ -1,7 +1,7 @@
 """`--use_cache` that keys on what was truly sent, and to whom.
 
-lm-eval's `CachingLM` stands outside the adapter: it knows the prompt before retrieval and nothing of the base's weights,
-so it would hand the answers of k=2 to a run with k=1. It gives its store to the model, though, and asks that same
+lm-eval's `CachingLM` stands outside the adapter: it knows the prompt before retrieval and nothing of the base, so it
+would hand the answers of k=2 to a run with k=1. It gives its store to the model, though, and asks that same
 object. Here the store forgets every key that is not ours: `CachingLM` finds nothing, sends every request on, and the
 adapter looks the *final* request up under the base's identity.
 """
@@ -34,8 +34,8 @@ class _OwnKeysOnly(SqliteDict):  # type: ignore[misc]  # sqlitedict ships no typ
             super().__setitem__(key, value)
 
 
-class ResponseCache(CacheHook):
-    """Answers of one base in lm-eval's cache file. Also the base's own hook, so that an interrupted run keeps its answers."""
+class ResponseCache(CacheHook):  # type: ignore[misc]  # lm-eval ships no types
+    """Answers of one base in lm-eval's cache file. Also the base's own hook: an interrupted run keeps its answers."""
 
     def __init__(self, store: SqliteDict, identity: dict[str, Any]) -> None:  # Any: JSON values
         super().__init__(None)

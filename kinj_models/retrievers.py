@@ -27,8 +27,8 @@ class Retrievers:
         name = settings.index or collection
         if name is None:
             raise UserError(
-                f"task {task} has no collection of its own: build an index with `kinj index build DOCUMENTS DIR` and name it "
-                "by --model_args index=DIR, or use retriever=none"
+                f"task {task} has no collection of its own: build an index with `kinj index build DOCUMENTS DIR`, name "
+                "it by --model_args index=DIR, or use retriever=none"
             )
         if name not in self._open:
             dense = settings.retriever in ("dense", "hybrid")

@@ -95,7 +95,9 @@ def check_base_keys(base: type[LM], name: str, keys: list[str]) -> None:
         near = [ours for ours in ("base", *Settings.names()) if edit_distance(key, ours) <= 2]
         if near:
             ours = min(near, key=lambda one: edit_distance(key, one))
-            raise UserError(f"model_args: {key!r} is neither a parameter of kinj_rag nor of its base {name!r}; did you mean {ours!r}?")
+            raise UserError(
+                f"model_args: {key!r} is a parameter of neither kinj_rag nor its base {name!r}; did you mean {ours!r}?"
+            )
 
 
 def named_parameters(base: type[LM]) -> set[str]:
@@ -104,7 +106,8 @@ def named_parameters(base: type[LM]) -> set[str]:
     for one in base.__mro__:
         if "__init__" in vars(one) and one is not object:
             kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-            named |= {p.name for p in inspect.signature(one.__init__).parameters.values() if p.kind in kinds}
+            parameters = inspect.signature(vars(one)["__init__"]).parameters.values()
+            named |= {p.name for p in parameters if p.kind in kinds}
     return named - {"self"}
 
 

@@ -42,7 +42,13 @@ class Sent:
             "question_id": self.query.id,
             "query": self.query.text,
             "passages": [
-                {"chunk_id": p.chunk_id, "document_id": p.document_id, "rank": p.rank, "score": p.score, "sent": p.rank <= self.kept}
+                {
+                    "chunk_id": p.chunk_id,
+                    "document_id": p.document_id,
+                    "rank": p.rank,
+                    "score": p.score,
+                    "sent": p.rank <= self.kept,
+                }
                 for p in self.passages
             ],
             "gold_chunk_ids": list(self.query.chunk_ids),

@@ -67,7 +67,12 @@ def _datasets(benchmark: str, split: str, open_only: bool) -> dict[str, Dataset]
         wanted = "question with accepted_answers" if open_only else "question"
         raise UserError(f"{folder / 'questions.jsonl'}: no {wanted} in split {split!r}")
     fewshot = _rows(opened.part("fewshot"), "fewshot", collection, open_only)
-    return {"test": Dataset.from_list(rows, FEATURES), "fewshot": Dataset.from_list(fewshot, FEATURES)}
+    return {"test": _dataset(rows), "fewshot": _dataset(fewshot)}
+
+
+def _dataset(rows: list[dict[str, object]]) -> Dataset:
+    # By column, since from_list takes no empty list, and a folder of one's own may have no few-shot row.
+    return Dataset.from_dict({column: [row[column] for row in rows] for column in FEATURES}, FEATURES)
 
 
 def _rows(part: Benchmark, split: str, collection: str, open_only: bool) -> list[dict[str, object]]:

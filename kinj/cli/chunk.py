@@ -11,6 +11,7 @@ import typer
 
 from kinj.cli.interruption import interruptible
 from kinj.cli.options import ChunkTokens, Inputs, Overwrite, TokenizerName
+from kinj.corpus.cutting import CHUNK_TOKENS
 from kinj.errors import UserError
 from kinj.records import Chunk
 
@@ -28,7 +29,7 @@ def chunk(
     inputs: Inputs,
     out: Out,
     *,
-    chunk_tokens: ChunkTokens = 256,
+    chunk_tokens: ChunkTokens = CHUNK_TOKENS,
     tokenizer: TokenizerName = None,
     overwrite: Overwrite = False,
 ) -> None:

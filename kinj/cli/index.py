@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ import typer
 from kinj.cli.chunk import read_and_cut
 from kinj.cli.interruption import interruptible
 from kinj.cli.options import ChunkTokens, IndexFolder, Inputs, Json, Overwrite, TokenizerName
+from kinj.corpus.cutting import CHUNK_TOKENS
 
 EmbedderName = Annotated[
     str | None,
@@ -38,7 +40,7 @@ def build(
     folder: IndexFolder,
     *,
     embedder: EmbedderName = None,
-    chunk_tokens: ChunkTokens = 256,
+    chunk_tokens: ChunkTokens = CHUNK_TOKENS,
     tokenizer: TokenizerName = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -57,7 +59,7 @@ def build(
         made_from = _made_from(inputs, chunk_tokens, tokenizer)
         index = build_index(chunks, folder, embedder, overwrite=overwrite, made_from=made_from)
     typer.echo(f"{folder}: {len(index)} chunks, {_kinds(index.manifest)}")
-    typer.echo(f'try it: kinj search {folder} "some words"', err=True)
+    typer.echo(f'try it: kinj search {shlex.quote(str(folder))} "some words"', err=True)
 
 
 def info(folder: IndexFolder, *, as_json: Json = False) -> None:
@@ -81,13 +83,15 @@ def info(folder: IndexFolder, *, as_json: Json = False) -> None:
         ("made from", " ".join(manifest["made_from"]) or "not recorded"),
         ("format", str(manifest["format"])),
     ]
-    _print_rows(rows)
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        typer.echo(f"{name:<{width}}  {value}")
 
 
 def _made_from(inputs: Sequence[Path], chunk_tokens: int, tokenizer: str | None) -> list[str]:
     """The words of the command that make the same chunks again."""
     words = [str(path) for path in inputs]
-    if chunk_tokens != 256:
+    if chunk_tokens != CHUNK_TOKENS:
         words += ["--chunk-tokens", str(chunk_tokens)]
     if tokenizer is not None:
         words += ["--tokenizer", tokenizer]
@@ -102,7 +106,9 @@ def _kinds(manifest: dict[str, Any]) -> str:  # Any: JSON values
 def _embedder_rows(embedder: dict[str, Any] | None) -> list[tuple[str, str]]:  # Any: JSON values
     if embedder is None:
         return []
-    cut = f"{embedder['passages_cut']} longer than its window of {embedder['window']} tokens: only their beginning counts"
+    cut = (
+        f"{embedder['passages_cut']} longer than its window of {embedder['window']} tokens: only their beginning counts"
+    )
     return [
         ("embedder", f"{embedder['name']} ({embedder['source']}), {embedder['dimensions']} dimensions"),
         ("embedder's SHA-256", embedder["sha256"]),
@@ -110,13 +116,3 @@ def _embedder_rows(embedder: dict[str, Any] | None) -> list[tuple[str, str]]:  #
         ("passage prefix", repr(embedder["passage_prefix"])),
         ("passages", cut),
     ]
-
-
-def _print_rows(rows: Sequence[tuple[str, str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table.grid(padding=(0, 2))
-    for name, value in rows:
-        table.add_row(name, value)
-    Console().print(table, markup=False, highlight=False)

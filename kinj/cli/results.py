@@ -19,7 +19,8 @@ from kinj.cli.options import Json
 from kinj.errors import UserError
 
 Paths = Annotated[
-    list[Path], typer.Argument(metavar="RESULTS…", help="Files or folders of `lm_eval --output_path`.", show_default=False)
+    list[Path],
+    typer.Argument(metavar="RESULTS…", help="Files or folders of `lm_eval --output_path`.", show_default=False),
 ]
 Metric = Annotated[list[str] | None, typer.Option("--metric", help="Only this metric; may be given several times.")]
 Questions = Annotated[int, typer.Option("--questions", "-n", min=1, help="How many questions, from the first on.")]
@@ -49,13 +50,17 @@ def demo(*, questions: Questions = 48) -> None:
     with tempfile.TemporaryDirectory(prefix="kinj-demo-") as scratch:
         folders = [Path(scratch, name) for name in ("closed", "bm25")]
         for folder, arguments in zip(folders, ("retriever=none", "retriever=bm25,k=1"), strict=True):
-            _lm_eval(["--tasks", _TASK, "--model", "kinj_rag", "--model_args", arguments, "--limit", str(questions)], folder)
+            _lm_eval(
+                ["--tasks", _TASK, "--model", "kinj_rag", "--model_args", arguments, "--limit", str(questions)], folder
+            )
         typer.echo(
-            f"\nSmolLM2-135M on the first {questions} questions about August to November 2023 in the USA (chance: 25 %).\n"
+            f"\nSmolLM2-135M on the first {questions} questions on the USA, August to November 2023 (chance: 25 %).\n"
             "`none` answers from memory; `bm25` reads the passage that retrieval found."
         )
         _show(folders, ("acc",), as_json=False)
-    typer.echo("Next: your own texts (`kinj index build --help`), a larger model (--model_args pretrained=NAME), README.md.")
+    typer.echo(
+        "Next: your own texts (`kinj index build --help`), a larger model (--model_args pretrained=NAME), README.md."
+    )
 
 
 def _show(paths: Sequence[Path], metrics: tuple[str, ...], *, as_json: bool) -> None:

@@ -9,13 +9,14 @@ from pathlib import Path
 from semantic_text_splitter import TextSplitter
 from tokenizers import Tokenizer
 
+from kinj.corpus.hub import hub_errors
 from kinj.demo_model import DEMO
 from kinj.errors import UserError
 from kinj.records import Chunk, Document
 
 log = logging.getLogger(__name__)
 
-#: Of the paper's chunks (PROTOCOL.md), and what most embedders read.
+#: The size of the paper's chunks.
 CHUNK_TOKENS = 256
 
 
@@ -95,9 +96,8 @@ def _tokenizer_file(name: str | None) -> Path:
 
 
 def _from_hub(name: str, *, default: bool) -> Path:
-    import httpx
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HFValidationError
 
     try:
         if isinstance(cached := try_to_load_from_cache(name, "tokenizer.json"), str):
@@ -105,7 +105,7 @@ def _from_hub(name: str, *, default: bool) -> Path:
         return Path(hf_hub_download(name, "tokenizer.json"))
     except HFValidationError as error:
         raise UserError(f"--tokenizer {name}: neither a file, nor a folder, nor a model name (owner/name)") from error
-    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
+    except hub_errors() as error:
         ways = "connect to huggingface.co, or give --tokenizer a model's folder or tokenizer.json"
         if default:
             ways += ", or type `kinj demo-model`, which brings the default one"

@@ -74,7 +74,12 @@ def _scores(file: Path, metrics: tuple[str, ...]) -> Iterator[Score]:
                 continue  # a group's own line, a mean over its tasks
             for name, value in values.items():
                 metric = name.split(",")[0]
-                if "," in name and not metric.endswith("_stderr") and _is_share(value) and metric in (metrics or (metric,)):
+                if (
+                    "," in name
+                    and not metric.endswith("_stderr")
+                    and _is_share(value)
+                    and metric in (metrics or (metric,))
+                ):
                     yield _score(task, metric, float(value), counts[task]["effective"], shots.get(task, 0), config)
     except (AttributeError, KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise UserError(f"{file}: not a result file of lm-eval ({type(error).__name__}: {error})") from error

@@ -36,7 +36,9 @@ def score_table(scores: Sequence[Score]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold")
     shown = [name for name in _COLUMNS if name not in same]
     for name in shown:
-        table.add_column(name, justify="right" if name in ("score", "95 % interval", "recall@1", "recall@k") else "left")
+        table.add_column(
+            name, justify="right" if name in ("score", "95 % interval", "recall@1", "recall@k") else "left"
+        )
     for score in scores:
         table.add_row(*(_COLUMNS[name](score) for name in shown))
     return table

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 #: The 33 English stop words of Lucene's `EnglishAnalyzer` (`ENGLISH_STOP_WORDS_SET`, Lucene 9), before stemming.
-STOP_WORDS: tuple[str, ...] = tuple(  # noqa: SIM905  # one can read them
+_STOP_WORDS = (
     "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this "
-    "to was will with".split()
+    "to was will with"
 )
+STOP_WORDS: tuple[str, ...] = tuple(_STOP_WORDS.split())
 
 #: Part of every BM25 fingerprint: a change here makes old indexes unreadable instead of subtly different.
 ANALYSIS: dict[str, str] = {

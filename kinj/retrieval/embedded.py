@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +17,6 @@ from kinj.retrieval.ties import Hit
 
 if TYPE_CHECKING:
     from kinj.retrieval.embedder import Embedder
-    from kinj.retrieval.vectors import Vectors
 
 #: Changes when a folder written by older code must not be read by newer code.
 FORMAT = 1
@@ -39,6 +37,8 @@ class EmbeddedIndex:
         self.folder = folder
         self.manifest = manifest
         self._chunks = chunks
+        self._words = BM25(folder / WORDS)
+        self._check_count("BM25 index", len(self._words))
 
     def __len__(self) -> int:
         return len(self._chunks)
@@ -89,33 +89,23 @@ class EmbeddedIndex:
             UserError: the index has no vectors, or they come from another model than `name`.
             MissingExtraError: the libraries for dense retrieval are not installed.
         """
-        from kinj.retrieval.embedder import find_embedder
+        from kinj.retrieval.embedder import DEFAULT_EMBEDDER, find_embedder
 
         built_with = self.manifest["embedder"]
         if built_with is None:
-            raise UserError(f"{self.folder} was built without an embedder; {rebuild(self.folder, self.manifest, name)}")
+            command = rebuild(self.folder, self.manifest, name or DEFAULT_EMBEDDER)
+            raise UserError(f"{self.folder} was built without an embedder; {command}")
         embedder = find_embedder(name or built_with["name"])
         if embedder.sha256 != built_with["sha256"]:
             raise UserError(
                 f"{self.folder} was built with embedder {built_with['name']} (sha256 {built_with['sha256'][:12]}), not "
                 f"with {embedder.name} (sha256 {embedder.sha256[:12]}); {rebuild(self.folder, self.manifest, name)}"
             )
-        self._embedder: Embedder = embedder
-        _ = self._vectors
-
-    @cached_property
-    def _words(self) -> BM25:
-        words = BM25(self.folder / WORDS)
-        self._check_count("BM25 index", len(words))
-        return words
-
-    @cached_property
-    def _vectors(self) -> Vectors:
         from kinj.retrieval.vectors import Vectors
 
-        vectors = Vectors(self.folder / VECTORS)
-        self._check_count("vector index", len(vectors))
-        return vectors
+        self._embedder: Embedder = embedder
+        self._vectors: Vectors = Vectors(self.folder / VECTORS)
+        self._check_count("vector index", len(self._vectors))
 
     def _check_count(self, part: str, count: int) -> None:
         if count != len(self):
@@ -155,7 +145,10 @@ def open_index(folder: Path) -> EmbeddedIndex:
     chunks = ChunkFile(path)
     if chunks.sha256 != manifest["chunks"]["sha256"]:
         raise UserError(f"{path} changed after the index was built; {rebuild(folder, manifest)}")
-    return EmbeddedIndex(folder, manifest, chunks)
+    index = EmbeddedIndex(folder, manifest, chunks)
+    if read_manifest(folder, rebuild(folder)) != manifest:
+        return open_index(folder)  # it was replaced while its parts were being opened
+    return index
 
 
 def rebuild(

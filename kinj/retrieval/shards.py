@@ -16,8 +16,8 @@ from kinj.retrieval.progress import progress
 if TYPE_CHECKING:
     from kinj.retrieval.embedder import Embedder
 
-#: Passages in a shard: what an interruption can lose.
-SHARD = 256
+#: Passages in a shard: what an interruption can lose, some ten seconds of two slow cores.
+SHARD = 64
 
 
 def embed_in_shards(texts: Sequence[str], embedder: Embedder, folder: Path) -> Iterator[npt.NDArray[np.float32]]:

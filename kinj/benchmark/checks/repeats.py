@@ -26,13 +26,13 @@ def repeated_questions(questions: Iterable[Question]) -> Iterator[Fault]:
 
 
 def similar_questions(
-    questions: Sequence[Question], embed: Embed, same_answer: float = 0.8, any_answer: float = 0.97
+    questions: Sequence[Question], embed: Embed, same_answer: float = 0.77, any_answer: float = 0.97
 ) -> Iterator[Fault]:
     """Two questions mean the same, by the cosine of their embeddings.
 
     One event's questions are alike by nature ("How many points did A score", "… did B score"); with one answer as well
-    they are suspect sooner. The limits are set for all-MiniLM-L6-v2 and were read off the shipped questions: those with
-    one answer stay below 0.5, the most alike of all at 0.95.
+    they are suspect sooner. The limits are for all-MiniLM-L6-v2, read off 1,350 questions written for current events:
+    of those with one answer all nine pairs above 0.77 asked the same thing, of the others none did up to 0.96.
     """
     vectors = embed([question.question for question in questions])
     cosines = np.triu(vectors @ vectors.T, k=1)

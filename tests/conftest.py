@@ -1,0 +1,259 @@
+"""Fixtures that several packages' tests share: a tiny model, a tiny collection, data sets without a hub."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+CHAT_TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+CITIES = ("Arvada", "Belmont", "Corvallis", "Decatur", "Elkhart", "Fresno", "Gilroy", "Hoboken", "Ithaca")
+COLORS = ("amber", "blue", "crimson", "dun", "emerald", "fawn", "gold", "hazel", "ivory")
+
+
+def write_lines(path: Path, objects: list[dict]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(o) + "\n" for o in objects))
+
+
+@pytest.fixture(scope="session")
+def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A benchmark folder: nine documents of one chunk, each with one question; test 0-5, dev 6-7, fewshot 8."""
+    folder = tmp_path_factory.mktemp("benchmark") / "towers"
+    documents, chunks, questions = [], [], []
+    for i, (city, color) in enumerate(zip(CITIES, COLORS, strict=True)):
+        text = (
+            f"The water tower of {city} was painted {color} in May 2031. The town council of {city} had voted for it."
+        )
+        split = "test" if i < 6 else "dev" if i < 8 else "fewshot"
+        documents.append({"id": f"d{i}", "text": text, "split": split})
+        chunks.append({"id": f"d{i}.1", "document_id": f"d{i}", "text": text, "start": 0, "end": len(text)})
+        choices = [COLORS[(i + j) % 9] for j in range(4)]
+        choices = choices[-(i % 4) :] + choices[: -(i % 4)] if i % 4 else choices
+        questions.append(
+            {
+                "id": f"d{i}.1.q1",
+                "chunk_ids": [f"d{i}.1"],
+                "question": f"Which color did the water tower of {city} get in May 2031?",
+                "choices": choices,
+                "answer": choices.index(color),
+                "kind": "what",
+                "accepted_answers": [color],
+            }
+        )
+    for name, rows in (("documents", documents), ("chunks", chunks), ("questions", questions)):
+        write_lines(folder / f"{name}.jsonl", rows)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A byte-level BPE tokenizer of 600 entries, with a chat template and without an automatic BOS."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    texts = [
+        f"The water tower of {c} was painted {k} in May 2031.\nQuestion: Which?\nAnswer:"
+        for c in CITIES
+        for k in COLORS
+    ]
+    trainer = trainers.BpeTrainer(
+        vocab_size=600,
+        special_tokens=["<s>", "</s>", "<|im_start|>", "<|im_end|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="</s>")
+    fast.chat_template = CHAT_TEMPLATE
+    folder = tmp_path_factory.mktemp("tokenizer")
+    fast.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_tiny_model(tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer: Path) -> Callable[..., Path]:
+    """Makes a folder with a random model of two layers: `make_tiny_model("LlamaConfig", seed=0, **config)`."""
+
+    def make(config_name: str = "LlamaConfig", seed: int = 0, **changes: object) -> Path:
+        import torch
+        import transformers
+
+        tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_tokenizer)
+        settings: dict[str, object] = {
+            "vocab_size": len(tokenizer),
+            "hidden_size": 48,
+            "intermediate_size": 96,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "head_dim": 12,
+            "max_position_embeddings": 512,
+            "bos_token_id": tokenizer.bos_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+            "initializer_range": 0.3,
+            **changes,
+        }
+        torch.manual_seed(seed)
+        model = transformers.AutoModelForCausalLM.from_config(getattr(transformers, config_name)(**settings))
+        folder = tmp_path_factory.mktemp(f"{config_name}-{seed}")
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_model(make_tiny_model: Callable[..., Path]) -> Path:
+    """A random Llama of two layers and 512 positions, float32."""
+    return make_tiny_model()
+
+
+@pytest.fixture(scope="session")
+def hub_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working directory in which MMLU anatomy, ARC-Easy and `nq_open` load without a hub."""
+    folder = tmp_path_factory.mktemp("hub")
+
+    def data_set(name: str, config: str | None, **splits: list[dict]) -> None:
+        where = folder / name
+        for split, rows in splits.items():
+            write_lines(where / f"{split}.jsonl", rows)
+        files = "".join(f"  - split: {split}\n    path: {split}.jsonl\n" for split in splits)
+        (where / "README.md").write_text(
+            f"---\nconfigs:\n- config_name: {config or 'default'}\n  data_files:\n{files}---\n"
+        )
+
+    def mmlu(i: int) -> dict:
+        choices = [f"{COLORS[(i + j) % 9]} tissue" for j in range(4)]
+        return {
+            "question": f"What lines organ {i} of {CITIES[i % 9]}?",
+            "subject": "anatomy",
+            "choices": choices,
+            "answer": i % 4,
+        }
+
+    def arc(i: int) -> dict:
+        choices = {"text": [f"{COLORS[(i + j) % 9]} rock" for j in range(4)], "label": list("ABCD")}
+        return {
+            "id": f"a{i}",
+            "question": f"Which rock lies under {CITIES[i % 9]}?",
+            "choices": choices,
+            "answerKey": "ABCD"[i % 4],
+        }
+
+    def open_question(i: int) -> dict:
+        return {"question": f"which color has the water tower of {CITIES[i % 9]}", "answer": [COLORS[i % 9]]}
+
+    data_set(
+        "cais/mmlu",
+        "anatomy",
+        test=[mmlu(i) for i in range(8)],
+        validation=[mmlu(8)],
+        dev=[mmlu(i) for i in range(20, 25)],
+    )
+    data_set(
+        "allenai/ai2_arc",
+        "ARC-Easy",
+        train=[arc(i) for i in range(10, 14)],
+        validation=[arc(8)],
+        test=[arc(i) for i in range(4)],
+    )
+    data_set(
+        "google-research-datasets/nq_open",
+        None,
+        train=[open_question(i) for i in range(4, 9)],
+        validation=[open_question(i) for i in range(2)],
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def kinj_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty cache of its own for the commands that tests start."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def lm_eval(
+    kinj_cache: Path, hub_stand_in: Path, tmp_path: Path
+) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """Runs `lm_eval ARGS` as a user does, in the stand-in's folder; `output=` adds --output_path."""
+
+    def run(*arguments: str, output: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "lm_eval", "run", *arguments]
+        if output is not None:
+            command += ["--output_path", str(output), "--log_samples"]
+        env = {
+            **os.environ,
+            "KINJ_CACHE": str(kinj_cache),
+            "HF_HUB_OFFLINE": "1",
+            "HF_HOME": str(kinj_cache / "hf"),
+            **environment,
+        }
+        return subprocess.run(
+            command, capture_output=True, text=True, cwd=hub_stand_in, env=env, check=False, timeout=300
+        )
+
+    return run
+
+
+def read_results(folder: Path) -> dict:
+    [file] = folder.rglob("results*.json")
+    return json.loads(file.read_text())
+
+
+def read_samples(folder: Path, task: str) -> list[dict]:
+    [file] = folder.rglob(f"samples_{task}_2*.jsonl")
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+@pytest.fixture
+def results() -> Callable[[Path], dict]:
+    """Reads the one result file below a folder."""
+    return read_results
+
+
+@pytest.fixture
+def samples() -> Callable[[Path, str], list[dict]]:
+    """Reads the one samples file of a task below a folder."""
+    return read_samples
+
+
+@pytest.fixture(scope="session")
+def tiny_embedder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random sentence-transformers model: BERT of two layers, 24 dimensions, a window of 48 word pieces."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    scratch, folder = tmp_path_factory.mktemp("bert"), tmp_path_factory.mktemp("embedder") / "tiny"
+    pieces = BertWordPieceTokenizer()
+    texts = [f"The water tower of {c} was painted {k} in May 2031." for c in CITIES for k in COLORS]
+    pieces.train_from_iterator(texts, vocab_size=300, min_frequency=1, show_progress=False)
+    pieces.save_model(str(scratch))
+    BertTokenizerFast.from_pretrained(scratch).save_pretrained(scratch)
+    torch.manual_seed(0)
+    size = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
+    BertModel(BertConfig(vocab_size=300, max_position_embeddings=64, initializer_range=0.3, **size)).save_pretrained(
+        scratch
+    )
+    model = SentenceTransformer(modules=[Transformer(str(scratch), max_seq_length=48), Pooling(24)], device="cpu")
+    model.save(str(folder), create_model_card=False)
+    return folder

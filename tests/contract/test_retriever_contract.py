@@ -1,0 +1,138 @@
+"""What every retriever keeps to, whichever it is and whatever index it reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kinj.corpus import read_chunks
+from kinj.errors import UserError
+from kinj.records import Query
+from kinj.retrieval import RETRIEVERS, Retriever, build_index, open_retriever
+
+CHUNKS = 9
+EXPLAINED = ("bm25", "dense", "hybrid")
+
+
+@pytest.fixture(scope="module")
+def index(collection: Path, tiny_embedder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("contract") / "index"
+    build_index(read_chunks([collection / "chunks.jsonl"]), folder, str(tiny_embedder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def opened(index: Path) -> Callable[[str], Retriever]:
+    cache: dict[str, Retriever] = {}
+
+    def get(name: str) -> Retriever:
+        if name not in cache:
+            cache[name] = open_retriever(name, index=index)
+        return cache[name]
+
+    return get
+
+
+@pytest.fixture(params=RETRIEVERS)
+def retriever(request: pytest.FixtureRequest, opened: Callable[[str], Retriever]) -> Retriever:
+    return opened(request.param)
+
+
+@pytest.fixture(scope="module")
+def queries(collection: Path) -> list[Query]:
+    rows = [json.loads(line) for line in (collection / "questions.jsonl").read_text().splitlines()]
+    return [Query(row["question"], tuple(row["chunk_ids"]), row["id"]) for row in rows]
+
+
+def test_each_query_gets_its_own_passages_ranked_from_one_without_repeats(retriever, queries):
+    found = retriever.search(queries, 3)
+    assert len(found) == len(queries)
+    for passages in found:
+        assert 1 <= len(passages) <= 3
+        assert [p.rank for p in passages] == list(range(1, len(passages) + 1))
+        assert len({p.chunk_id for p in passages}) == len(passages)
+        scores = [p.score for p in passages]
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_a_passage_carries_the_text_and_document_of_its_chunk(retriever, queries, collection):
+    chunks = {chunk.id: chunk for chunk in read_chunks([collection / "chunks.jsonl"])}
+    for passage in retriever.search(queries[:1], 3)[0]:
+        assert passage.text == chunks[passage.chunk_id].text
+        assert passage.document_id == chunks[passage.chunk_id].document_id
+
+
+def test_a_k_beyond_the_index_gives_what_there_is(retriever, queries):
+    [passages] = retriever.search(queries[:1], 1000)
+    assert 1 <= len(passages) <= CHUNKS
+    assert len({p.chunk_id for p in passages}) == len(passages)
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_k_below_one_is_refused(retriever, queries, k):
+    with pytest.raises(UserError, match=f"k={k}: at least one passage"):
+        retriever.search(queries, k)
+
+
+@pytest.mark.parametrize("text", ["", "  \n"])
+def test_an_empty_query_is_refused_by_its_id(retriever, text):
+    with pytest.raises(UserError, match="query 'q7' is empty"):
+        retriever.search([Query(text, ("d0.1",), "q7")], 3)
+
+
+def test_no_queries_give_no_passages(retriever):
+    assert retriever.search([], 3) == []
+
+
+def test_passages_do_not_depend_on_the_other_queries(retriever, queries):
+    together = retriever.search(queries, 4)
+    backwards = retriever.search(queries[::-1], 4)[::-1]
+    alone = [retriever.search([query], 4)[0] for query in queries]
+    ids = [[p.chunk_id for p in passages] for passages in together]
+    assert [[p.chunk_id for p in passages] for passages in backwards] == ids
+    assert [[p.chunk_id for p in passages] for passages in alone] == ids
+
+
+def test_a_repeated_query_gets_equal_passages_in_lists_of_its_own(retriever, queries):
+    first, second = retriever.search([queries[0], queries[0]], 3)
+    assert first == second
+    assert first is not second
+
+
+def test_the_description_is_json_and_names_retriever_index_and_embedder(retriever, tiny_embedder):
+    said = json.loads(json.dumps(retriever.describe()))
+    assert said["fingerprint"] == retriever.fingerprint
+    assert said["retriever"] in RETRIEVERS
+    assert said["chunks"] == CHUNKS
+    assert said["embedder"]["name"] == str(tiny_embedder)
+    assert len(said["index"]) == 64
+
+
+@pytest.mark.parametrize("name", RETRIEVERS)
+def test_the_fingerprint_is_the_same_when_opened_again(name, index, opened):
+    assert open_retriever(name, index=index).fingerprint == opened(name).fingerprint
+
+
+@pytest.mark.parametrize("name", RETRIEVERS)
+def test_the_fingerprint_changes_with_the_chunks(name, collection, tiny_embedder, opened, tmp_path):
+    fewer = read_chunks([collection / "chunks.jsonl"])[1:]
+    build_index(fewer, tmp_path / "fewer", str(tiny_embedder))
+    assert open_retriever(name, index=tmp_path / "fewer").fingerprint != opened(name).fingerprint
+
+
+def test_no_two_retrievers_share_a_fingerprint(opened):
+    assert len({opened(name).fingerprint for name in RETRIEVERS}) == len(RETRIEVERS)
+
+
+@pytest.mark.parametrize("name", EXPLAINED)
+def test_the_best_of_few_are_the_first_of_many(name, opened, queries):
+    few, many = opened(name).search(queries, 2), opened(name).search(queries, 6)
+    assert [[p.chunk_id for p in passages] for passages in few] == [[p.chunk_id for p in ps[:2]] for ps in many]
+
+
+def test_an_unknown_name_is_refused_with_the_names_there_are(index):
+    with pytest.raises(UserError, match=r"retriever=bm52: .*none, bm25, dense, hybrid, gold, gold\+distractors"):
+        open_retriever("bm52", index=index)

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kinj.corpus import read_chunks, read_collection, read_documents
+from kinj.errors import UserError
+
+
+def lines(path: Path, *rows: dict) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+CHUNK = {"id": "d#1", "document_id": "d", "text": "red fox", "start": 3, "end": 10}
+DOCUMENT = {"id": "d", "text": "A red fox."}
+
+
+def test_inputs_are_told_apart_by_their_keys(tmp_path):
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    (texts / "a.md").write_text("# Fox")
+    given = [lines(tmp_path / "c.jsonl", CHUNK), lines(tmp_path / "d.jsonl", DOCUMENT), texts]
+    collection = read_collection(given)
+    assert [kind for _, kind in collection.kinds] == ["chunks", "documents", "folder of texts"]
+    assert [chunk.id for chunk in collection.chunks] == ["d#1"]
+    assert [document.id for document in collection.documents] == ["d", "a"]
+
+
+def test_a_folder_gives_its_txt_and_md_files_by_their_path(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "b.txt").write_bytes("Füchse\r\nzwei".encode())
+    (tmp_path / "sub/a.MD").write_text("one")
+    (tmp_path / "sub/picture.png").write_bytes(b"\x89PNG")
+    documents = read_documents([tmp_path])
+    assert [(document.id, document.text) for document in documents] == [("b", "Füchse\r\nzwei"), ("sub/a", "one")]
+
+
+def test_an_address_stands_in_for_the_source(tmp_path):
+    [document] = read_documents([lines(tmp_path / "d.jsonl", DOCUMENT | {"url": "https://example.org"})])
+    assert document.source == "https://example.org"
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (DOCUMENT | {"text": " \n"}, "d.jsonl:2: 'd' has an empty text"),
+        (DOCUMENT | {"id": "first"}, "d.jsonl:2: the id 'first' was used before, at .*d.jsonl:1"),
+        ({"id": "x"}, "d.jsonl:2: no 'text'"),
+        ({"id": 7, "text": "x"}, "d.jsonl:2: 'id' is int, expected str"),
+    ],
+)
+def test_a_bad_document_is_refused_by_file_and_line(tmp_path, row, why):
+    path = lines(tmp_path / "d.jsonl", DOCUMENT | {"id": "first"}, row)
+    with pytest.raises(UserError, match=why):
+        read_documents([path])
+
+
+def test_an_id_used_in_two_files_is_refused_with_both_places(tmp_path):
+    one, other = lines(tmp_path / "1.jsonl", CHUNK), lines(tmp_path / "2.jsonl", CHUNK)
+    with pytest.raises(UserError, match=r"2\.jsonl:1: the id 'd#1' was used before, at .*1\.jsonl:1"):
+        read_chunks([one, other])
+
+
+@pytest.mark.parametrize("offsets", [{"start": 0}, {"end": 99}, {"start": -1, "end": 6}])
+def test_a_chunk_whose_offsets_do_not_fit_its_text_is_refused(tmp_path, offsets):
+    with pytest.raises(UserError, match=r"c\.jsonl:1: chunk 'd#1' is 7 characters long but says"):
+        read_chunks([lines(tmp_path / "c.jsonl", CHUNK | offsets)])
+
+
+@pytest.mark.parametrize("content", ["", "\n\n"])
+def test_an_empty_file_is_refused(tmp_path, content):
+    path = tmp_path / "d.jsonl"
+    path.write_text(content)
+    for read in (read_documents, read_chunks, read_collection):
+        with pytest.raises(UserError, match=r"d\.jsonl is empty: there is nothing to read"):
+            read([path])
+
+
+def test_a_folder_without_texts_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"holds no \.txt or \.md file"):
+        read_documents([tmp_path])
+
+
+def test_a_text_that_is_not_utf8_is_refused(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(UserError, match=r"a\.txt: not UTF-8 .* at byte 3"):
+        read_documents([tmp_path])
+
+
+def test_an_object_of_another_kind_is_refused_with_its_keys(tmp_path):
+    with pytest.raises(UserError, match=r"q\.jsonl:1: neither a document .* nor a chunk .* keys are 'question'"):
+        read_collection([lines(tmp_path / "q.jsonl", {"question": "who?"})])
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"none\.jsonl: no such file"):
+        read_collection([tmp_path / "none.jsonl"])

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kinj.errors import MissingExtraError, UserError
+from kinj.records import Query
+from kinj.retrieval import find_embedder, open_retriever
+
+TEXTS = [
+    f"The tower of {city} was painted {color}." for city in ("Arvada", "Ithaca") for color in ("blue", "gold", "dun")
+]
+
+
+def test_dense_ranks_by_the_inner_product_of_unit_vectors(indexed, tiny_embedder, ids):
+    index = indexed(*TEXTS, embedder=str(tiny_embedder))
+    embedder = find_embedder(str(tiny_embedder))
+    passages, queries = embedder.embed_passages(TEXTS), embedder.embed_queries(["gold tower", "Ithaca"])
+    assert np.linalg.norm(passages, axis=1) == pytest.approx(np.ones(6), abs=1e-6)
+    scores = queries @ passages.T
+    found = open_retriever("dense", index=index.folder).search([Query("gold tower"), Query("Ithaca")], 6)
+    assert ids(found) == [[f"c{row:02d}" for row in np.argsort(-row_scores)] for row_scores in scores]
+    assert [p.score for p in found[0]] == pytest.approx(sorted(scores[0], reverse=True), abs=1e-5)
+
+
+def test_equal_passages_tie_exactly_and_go_by_chunk_id_at_every_cut(indexed, tiny_embedder, ids):
+    texts = [TEXTS[0]] * 20 + ["The council had voted for it in May."] * 15 + [TEXTS[0]] * 20
+    retriever = open_retriever("dense", index=indexed(*texts, embedder=str(tiny_embedder)).folder)
+    same = [f"c{i:02d}" for i in range(55) if not 20 <= i < 35]
+    for k in (1, 3, 20, 21, 40):
+        found = retriever.search([Query(TEXTS[0])], k)
+        assert ids(found) == [same[:k]]
+        assert len({p.score for p in found[0]}) == 1
+
+
+def test_hybrid_fuses_bm25_and_dense(indexed, tiny_embedder, ids):
+    from kinj.retrieval.fusion import fuse
+
+    index = indexed(*TEXTS, embedder=str(tiny_embedder)).folder
+    query = Query("Which tower is gold?")
+    rankings = [open_retriever(name, index=index).search([query], 6)[0] for name in ("bm25", "dense")]
+    assert open_retriever("hybrid", index=index).search([query], 4)[0] == fuse(rankings, 4)
+
+
+def test_vectors_are_embedded_with_the_passage_prefix_and_queries_with_theirs(indexed, tiny_embedder, tmp_path, ids):
+    import json
+    import shutil
+
+    prefixed = tmp_path / "prefixed"
+    shutil.copytree(tiny_embedder, prefixed)
+    settings = prefixed / "config_sentence_transformers.json"
+    wanted = json.loads(settings.read_text()) | {"prompts": {"query": "Which ", "document": "painted blue "}}
+    settings.write_text(json.dumps(wanted))
+    plain, other = find_embedder(str(tiny_embedder)), find_embedder(str(prefixed))
+    assert (other.query_prefix, other.passage_prefix) == ("Which ", "painted blue ")
+    assert other.embed_queries(["tower?"]) == pytest.approx(plain.embed_queries(["Which tower?"]), abs=1e-5)
+    assert other.embed_passages(["dun"]) == pytest.approx(plain.embed_passages(["painted blue dun"]), abs=1e-5)
+    assert other.sha256 != plain.sha256
+
+
+def test_passages_beyond_the_window_are_counted_and_said(indexed, tiny_embedder, caplog):
+    caplog.set_level("WARNING")
+    index = indexed("tower " * 100, "a tower", embedder=str(tiny_embedder))
+    assert index.manifest["embedder"]["window"] == 48
+    assert index.manifest["embedder"]["passages_cut"] == 1
+    assert "1 of 2 passages are longer than the 48 tokens" in caplog.text
+
+
+def test_an_index_without_vectors_is_refused_with_the_command_that_makes_them(indexed):
+    index = indexed("red fox")
+    with pytest.raises(
+        UserError, match=r"built without an embedder; .*kinj index build IN .* --embedder sent\S+ --overwrite"
+    ):
+        open_retriever("dense", index=index.folder)
+
+
+def test_an_index_of_another_embedder_is_refused_with_both_names(indexed, tiny_embedder, tmp_path):
+    import shutil
+
+    other = tmp_path / "other"
+    shutil.copytree(tiny_embedder, other)
+    weights = other / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    index = indexed("red fox", embedder=str(tiny_embedder))
+    with pytest.raises(UserError, match=f"was built with embedder {tiny_embedder} .*, not with {other} "):
+        open_retriever("hybrid", index=index.folder, embedder=str(other))
+
+
+def test_the_same_model_in_another_folder_is_the_same_embedder(indexed, tiny_embedder, tmp_path):
+    import shutil
+
+    moved = tmp_path / "moved"
+    shutil.copytree(tiny_embedder, moved)
+    (moved / "README.md").write_text("# A copy\n")
+    index = indexed("red fox", embedder=str(tiny_embedder))
+    assert open_retriever("dense", index=index.folder, embedder=str(moved)).search([Query("fox")], 1)[0]
+
+
+def test_bm25_reads_an_index_with_vectors_and_does_not_load_the_model(indexed, tiny_embedder, monkeypatch):
+    from kinj.retrieval import embedder
+
+    index = indexed("red fox", embedder=str(tiny_embedder))
+    monkeypatch.setattr(embedder, "find_embedder", None)
+    with_vectors = open_retriever("bm25", index=index.folder)
+    without = open_retriever("bm25", index=indexed("red fox", name="plain").folder)
+    assert with_vectors.fingerprint == without.fingerprint
+
+
+def test_dense_without_sentence_transformers_says_what_to_install(indexed, monkeypatch, tmp_path):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"needs sentence-transformers, .*pip install 'kinj\[dense\]'"):
+        indexed("red fox", embedder="some/model")
+
+
+def test_dense_without_faiss_says_what_to_install(indexed, tiny_embedder, monkeypatch):
+    index = indexed("red fox", embedder=str(tiny_embedder))
+    monkeypatch.delitem(sys.modules, "kinj.retrieval.vectors")
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(MissingExtraError, match=r"needs faiss-cpu, .*pip install 'kinj\[dense\]'"):
+        open_retriever("dense", index=index.folder)
+
+
+@pytest.mark.real_model
+def test_minilm_finds_a_passage_that_shares_no_word_with_the_query(indexed, ids):
+    folders = [Path.home() / ".cache/kinj/models/all-MiniLM-L6-v2", Path.home() / ".cache/kinj-models/minilm"]
+    folder = next((folder for folder in folders if (folder / "modules.json").is_file()), None)
+    if folder is None:
+        pytest.skip("MiniLM is in no local cache: kinj demo-model --embedder")
+    texts = ["The physician examined her patient.", "Interest rates rose again.", "A goalkeeper saved the penalty."]
+    index = indexed(*texts, embedder=str(folder))
+    queries = [Query("doctor visiting somebody ill"), Query("soccer match"), Query("central bank decision")]
+    assert [found[0] for found in ids(open_retriever("dense", index=index.folder).search(queries, 1))] == [
+        "c00",
+        "c02",
+        "c01",
+    ]

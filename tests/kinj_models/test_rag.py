@@ -1,0 +1,258 @@
+import json
+
+import pytest
+from lm_eval.api.instance import Instance
+from lm_eval.api.model import CachingLM
+
+from kinj.errors import UserError
+from kinj_models import RagLM
+
+SHOT = "Question: Which color did the water tower of Ithaca get in May 2031?\nAnswer: ivory\n\n"
+
+
+def sent_prompts(recorder):
+    return [request.args[0] for request in recorder.sent]
+
+
+def test_every_option_of_a_question_gets_the_same_passages_before_everything(recorder, request_for):
+    RagLM(recorder, k=1).loglikelihood(request_for(shots=SHOT))
+    first, second = sent_prompts(recorder)
+    assert first == second
+    assert first.startswith("Passage 1: The water tower of Arvada was painted amber in May 2031.")
+    assert first.endswith(request_for(shots=SHOT)[0].args[0])
+
+
+def test_placement_question_puts_the_block_between_the_shots_and_the_question(recorder, request_for):
+    RagLM(recorder, k=1, placement="question").loglikelihood(request_for(shots=SHOT))
+    prompt = sent_prompts(recorder)[0]
+    assert prompt.startswith(SHOT + "Passage 1: The water tower of Arvada")
+    assert prompt.endswith("\n\nQuestion: Which color did the water tower of Arvada get in May 2031?\nAnswer:")
+
+
+def test_order_best_last_puts_the_best_passage_next_to_the_question(recorder, request_for):
+    RagLM(recorder, k=3, order="best_last").loglikelihood(request_for())
+    block = sent_prompts(recorder)[0].split("Question:")[0]
+    assert "Arvada" in block.split("Passage 3:")[1]
+    assert "Arvada" not in block.split("Passage 3:")[0]
+
+
+def test_none_as_word_and_as_python_value_is_the_closed_book_never_the_default(recorder, request_for):
+    for value in ("none", None):
+        RagLM(recorder, retriever=value).loglikelihood(request_for())
+    assert sent_prompts(recorder) == [r.args[0] for r in request_for()] * 2
+
+
+def test_model_args_as_one_string_keep_none_as_the_closed_book(tiny_model):
+    lm = RagLM.create_from_arg_string(f"retriever=none,pretrained={tiny_model}", {"batch_size": 1, "device": "cpu"})
+    assert lm.settings.retriever == "none"
+    assert lm.get_model_info()["kinj"]["retriever"] == "none"
+
+
+def test_requests_as_lm_eval_built_them_stay_as_they_are_and_repeats_do_not_stack_passages(recorder, request_for):
+    requests = request_for()
+    before = [r.args for r in requests]
+    RagLM(recorder, k=1).loglikelihood([*requests, *requests])
+    assert [r.args for r in requests] == before
+    assert all(prompt.count("Passage 1:") == 1 for prompt in sent_prompts(recorder))
+    assert len(recorder.sent) == 4
+
+
+def test_an_unconditional_request_stays_without_passages(recorder, request_for):
+    requests = request_for()
+    unconditional = Instance("loglikelihood", requests[0].doc, ("", " amber"), 2, metadata=("towers", 0, 1))
+    RagLM(recorder, k=1).loglikelihood([*requests, unconditional])
+    assert sent_prompts(recorder)[2] == ""
+
+
+def test_a_task_without_any_prompt_is_refused(recorder, request_for):
+    doc = request_for()[0].doc
+    bare = [Instance("loglikelihood", doc, ("", " amber"), 0, metadata=("towers", 0, 1))]
+    with pytest.raises(UserError, match="without any prompt"):
+        RagLM(recorder, k=1).loglikelihood(bare)
+
+
+def test_whole_passages_are_dropped_lowest_rank_first_and_counted(windowed, request_for, tmp_path):
+    base = windowed(50)  # the question takes 14 words, a passage 23
+    trace = tmp_path / "trace.jsonl"
+    lm = RagLM(base, k=3, trace=str(trace))
+    lm.loglikelihood(request_for())
+    prompt = base.sent[0].args[0]
+    assert "Passage 1:" in prompt
+    assert "Passage 2:" not in prompt
+    counts = lm.get_model_info()["kinj"]["tasks"]["towers"]
+    assert (counts["passages_dropped"], counts["questions_with_drops"], counts["prompts_over_window"]) == (2, 1, 0)
+    assert [p["sent"] for p in json.loads(trace.read_text())["passages"]] == [True, False, False]
+
+
+def test_a_prompt_over_the_window_even_without_passages_is_counted(windowed, request_for):
+    lm = RagLM(windowed(5), k=1)
+    lm.loglikelihood(request_for())
+    assert lm.get_model_info()["kinj"]["tasks"]["towers"]["prompts_over_window"] == 1
+
+
+def test_generation_leaves_room_for_the_answer(windowed, request_for):
+    base = windowed(42)
+    [request, _] = request_for()
+    asked = Instance(
+        "generate_until", request.doc, (request.args[0], {"max_gen_toks": 10}), 0, metadata=("towers", 0, 1)
+    )
+    RagLM(base, k=1).generate_until([asked])
+    assert "Passage" not in base.sent[0].args[0]
+
+
+def test_results_say_that_length_was_not_checked_where_the_base_has_no_tokenizer(recorder, request_for):
+    lm = RagLM(recorder, k=1)
+    lm.loglikelihood(request_for())
+    assert lm.get_model_info()["kinj"]["length_checked"] is False
+
+
+def test_answers_of_a_ready_model_without_weights_are_not_kept(recorder, request_for, tmp_path):
+    lm = CachingLM(RagLM(recorder, k=1), str(tmp_path / "cache.db"))
+    with pytest.raises(UserError, match="cannot be told from another"):
+        lm.loglikelihood(request_for())
+
+
+def test_chat_passages_stand_in_the_first_or_last_user_turn(recorder, request_for):
+    chat = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Question: Which color has Ithaca?"},
+        {"role": "assistant", "content": "ivory"},
+        {"role": "user", "content": request_for()[0].args[0]},
+    ]
+    for placement, turn in (("prefix", 1), ("question", 2)):
+        lm = RagLM(recorder, k=1, placement=placement)
+        prompt = lm.apply_chat_template(chat)
+        lm.loglikelihood(
+            [Instance("loglikelihood", request_for()[0].doc, (prompt, "amber"), 0, metadata=("towers", 0, 1))]
+        )
+        turns = sent_prompts(recorder)[-1].split("<user>")
+        assert turns[turn].startswith("Passage 1:")
+        assert sent_prompts(recorder)[-1].count("Passage 1:") == 1
+
+
+def test_the_name_of_the_tokenizer_differs_where_chat_prompts_do(recorder):
+    names = {RagLM(recorder, **a).tokenizer_name for a in ({}, {"placement": "question"}, {"retriever": "none"})}
+    assert len(names) == 3
+    assert RagLM(recorder, retriever="none").tokenizer_name == "recording"
+
+
+def test_perplexity_tasks_are_refused_under_retrieval_and_passed_on_closed_book(recorder):
+    with pytest.raises(UserError, match="no question to retrieve for"):
+        RagLM(recorder).loglikelihood_rolling([Instance("loglikelihood_rolling", {}, ("text",), 0)])
+    assert RagLM(recorder, retriever="none").loglikelihood_rolling(
+        [Instance("loglikelihood_rolling", {}, ("text",), 0)]
+    ) == [-1.0]
+
+
+def test_recall_and_mrr_are_reported_where_rows_know_their_chunk(windowed, request_for):
+    lm = RagLM(windowed(500), k=2)
+    lm.loglikelihood([*request_for("Arvada", 0, chunk_ids=["d0.1"]), *request_for("Belmont", 1, chunk_ids=["d8.1"])])
+    said = lm.get_model_info()["kinj"]["tasks"]["towers"]
+    assert said["recall@1"] == 0.5
+    assert said["mrr"] == 0.5
+
+
+def test_a_query_that_matches_nothing_is_counted_as_a_question_without_passages(windowed, request_for):
+    lm = RagLM(windowed(500), k=2)
+    rows = request_for()
+    for row in rows:
+        row.doc["question"] = "Zzyzx?"
+    lm.loglikelihood(rows)
+    assert lm.get_model_info()["kinj"]["tasks"]["towers"]["questions_without_passages"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"k": 0}, "k=0: at least one passage; for the closed book use retriever=none"),
+        ({"k": "3"}, "k=3: must be a whole number"),
+        ({"retriever": "bm26"}, "retriever=bm26: must be one of none, bm25"),
+        ({"placement": "middle"}, "placement=middle: must be one of prefix, question"),
+        ({"share_prefixes": "maybe"}, "share_prefixes=maybe: must be true or false"),
+        ({"base": "hff"}, "base=hff: no such lm-eval model; did you mean 'hf'"),
+        ({"base": "kinj_rag"}, "kinj_rag cannot be its own base"),
+        ({"retrievr": "bm25"}, "did you mean 'retriever'"),
+        ({"indx": "DIR"}, "did you mean 'index'"),
+        ({"template": "nowhere.jinja"}, "template=nowhere.jinja: cannot be read"),
+        ({"trace": "nowhere/trace.jsonl"}, "folder nowhere does not exist"),
+    ],
+)
+def test_settings_that_are_not_allowed_are_refused_with_the_way_out(arguments, message):
+    with pytest.raises(UserError, match=message):
+        RagLM(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "row", "message"),
+    [
+        ({"index": "nowhere"}, {}, "nowhere does not exist"),
+        ({"retriever": "gold"}, {}, "q0"),
+        ({"query_field": "nothing"}, {}, "its keys are id, question, choices, collection"),
+        ({}, {"collection": ""}, "task towers has no collection of its own: build an index with `kinj index build"),
+        ({}, {"question": ""}, "name one by query_field= out of id, question"),
+        ({"query": "question+options"}, {"choices": None}, "no list of options"),
+    ],
+)
+def test_rows_that_cannot_be_searched_for_stop_the_run(recorder, request_for, arguments, row, message):
+    requests = request_for()
+    for request in requests:
+        request.doc.update(row)
+    with pytest.raises(UserError, match=message):
+        RagLM(recorder, **arguments).loglikelihood(requests)
+    assert recorder.sent == []
+
+
+def test_keys_that_the_base_names_reach_it_even_when_near_to_ours(tiny_model):
+    lm = RagLM(pretrained=str(tiny_model), device="cpu", peft=None, retriever="none")
+    assert lm.base.pretrained == str(tiny_model)
+
+
+def test_a_trace_of_an_earlier_run_is_not_overwritten(recorder, tmp_path):
+    (tmp_path / "trace.jsonl").write_text("{}\n")
+    with pytest.raises(UserError, match="a trace belongs to one run"):
+        RagLM(recorder, trace=str(tmp_path / "trace.jsonl"))
+
+
+def test_the_query_can_hold_the_options(recorder, request_for, tmp_path):
+    trace = tmp_path / "trace.jsonl"
+    RagLM(recorder, k=1, query="question+options", trace=str(trace)).loglikelihood(request_for())
+    assert json.loads(trace.read_text())["query"].endswith("May 2031?\namber\nblue")
+
+
+def test_a_template_file_words_the_block(recorder, request_for, tmp_path):
+    file = tmp_path / "mine.jinja"
+    file.write_text("{% for p in passages %}<{{ p.chunk_id }}>{{ p.text }}\n{% endfor %}")
+    RagLM(recorder, k=1, template=str(file)).loglikelihood(request_for())
+    assert sent_prompts(recorder)[0].startswith("<d0.1>The water tower of Arvada")
+
+
+def test_a_template_that_leaves_out_the_passage_is_refused(recorder, request_for, tmp_path):
+    file = tmp_path / "mine.jinja"
+    file.write_text("{% for p in passages %}{{ p.title }}{% endfor %}")
+    with pytest.raises(UserError, match="leaves out the text of passage 1"):
+        RagLM(recorder, k=1, template=str(file)).loglikelihood(request_for())
+
+
+def test_bfloat16_is_told_from_the_processors_flags(tmp_path):
+    from kinj_models.base import cpu_computes_bfloat16
+
+    (tmp_path / "with").write_text("flags : fpu avx512_bf16\n")
+    (tmp_path / "without").write_text("flags : fpu avx2\n")
+    assert cpu_computes_bfloat16(tmp_path / "with")
+    assert not cpu_computes_bfloat16(tmp_path / "without")
+    assert not cpu_computes_bfloat16(tmp_path / "absent")
+
+
+def test_a_checkpoint_is_told_by_its_content_not_by_its_path(make_tiny_model, tmp_path):
+    import shutil
+
+    from kinj_models.base import choose_base, identity
+
+    def told(folder):
+        choice = choose_base("hf", {"pretrained": str(folder), "device": "cpu"})
+        return identity(choice, choice.load())
+
+    one, other = make_tiny_model(seed=3), make_tiny_model(seed=4)
+    shutil.copytree(one, tmp_path / "moved")
+    assert told(one) == told(tmp_path / "moved")
+    assert told(one) != told(other)

@@ -1,0 +1,95 @@
+"""Every YAML is a task or group that lm-eval loads by name and that says how it is run."""
+
+from pathlib import Path
+
+import pytest
+from lm_eval.evaluator import simple_evaluate
+from lm_eval.tasks._yaml_loader import load_yaml
+
+TASKS = Path(__file__).resolve().parents[2] / "task_configs"
+FILES = sorted(TASKS.glob("*.yaml"))
+MMLU = ["anatomy", "astronomy", "college_biology", "prehistory"]
+CURRENT_EVENTS = ["kinj_current_events", "kinj_current_events_option", "kinj_current_events_generate"]
+GROUPS = {
+    "kinj_mmlu": [f"kinj_mmlu_{subject}" for subject in MMLU],
+    "kinj_mmlu_paper": [f"kinj_mmlu_{subject}" for subject in [*MMLU, "college_chemistry"]],
+    "kinj": [*(f"kinj_mmlu_{subject}" for subject in MMLU), *CURRENT_EVENTS],
+}
+LEAVES = [*GROUPS["kinj_mmlu_paper"], *CURRENT_EVENTS]
+
+
+def test_the_folder_holds_the_tasks_and_groups_of_the_brief_and_lm_eval_sees_each(manager):
+    assert sorted(path.stem for path in FILES) == sorted([*LEAVES, *GROUPS])
+    assert manager().all_tasks == sorted([*LEAVES, *GROUPS])
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_yaml_parses_names_itself_and_opens_with_its_command(path):
+    config = load_yaml(path)  # functions resolved: lm-eval itself skips a file that fails here, in silence
+    assert config.get("task" if "group" not in config else "group") == path.stem
+    assert config["metadata"]["version"] == 1.0
+    assert "num_fewshot" not in config
+    assert path.read_text(encoding="utf-8").startswith(f"# lm_eval --tasks {path.stem} --model kinj_rag")
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_a_task_loads_by_name_and_builds_requests_with_and_without_shots(manager, mmlu_dir, name):
+    task = manager(mmlu_dir=str(mmlu_dir)).load([name])["tasks"][name]
+    for shots in (0, 5):
+        task.set_config("num_fewshot", shots)
+        task.build_all_requests(limit=2)
+        prompt = task.instances[0].args[0]
+        assert prompt.count("Answer:") == shots + 1
+        assert prompt.endswith("Answer:")
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_a_group_holds_its_tasks(manager, mmlu_dir, name):
+    assert list(manager(mmlu_dir=str(mmlu_dir)).load([name])["tasks"]) == GROUPS[name]
+
+
+def test_the_larger_group_reports_the_smaller_one_too(manager, mmlu_dir):
+    results = simple_evaluate(
+        "dummy", tasks=["kinj_mmlu_paper"], task_manager=manager(mmlu_dir=str(mmlu_dir)), limit=4, bootstrap_iters=2
+    )
+    for group in ("kinj_mmlu", "kinj_mmlu_paper"):
+        for metric in ("acc,none", "acc_calibrated,none"):
+            leaves = [results["results"][name][metric] for name in GROUPS[group]]
+            assert results["groups"][group][metric] == pytest.approx(sum(leaves) / len(leaves))
+
+
+def test_lm_eval_refuses_two_groups_that_hold_one_task_so_the_larger_is_asked_for(manager, mmlu_dir):
+    tasks = manager(mmlu_dir=str(mmlu_dir))
+    with pytest.raises(ValueError, match=r"Duplicate task 'kinj_mmlu_anatomy'"):
+        tasks.load(["kinj_mmlu", "kinj_mmlu_paper"])
+    assert len(tasks.load(["kinj", "kinj_mmlu_college_chemistry"])["tasks"]) == len(LEAVES)
+    assert len(tasks.load(["kinj_mmlu_paper", *CURRENT_EVENTS])["tasks"]) == len(LEAVES)
+
+
+@pytest.mark.parametrize("name", CURRENT_EVENTS)
+def test_results_record_the_benchmark_and_the_split(manager, name):
+    task = manager(split="dev", pretrained="gpt2").load([name])["tasks"][name]
+    assert set(task.task_docs["split"]) == {"dev"}
+    metadata = task.dump_config()["metadata"]
+    assert (metadata["benchmark"], metadata["split"]) == ("current_events", "dev")
+
+
+def test_option_text_is_scored_behind_one_space_and_options_are_not_shown(manager):
+    task = manager().load(["kinj_current_events_option"])["tasks"]["kinj_current_events_option"]
+    task.build_all_requests(limit=1)
+    doc = task.task_docs[0]
+    assert [request.args for request in task.instances] == [
+        (f"Question: {doc['question']}\nAnswer:", f" {choice}") for choice in doc["choices"]
+    ]
+    assert set(task.aggregation()) == {"acc", "acc_norm", "acc_bytes"}
+
+
+def test_an_open_answer_is_short_greedy_and_one_line(manager):
+    task = manager().load(["kinj_current_events_generate"])["tasks"]["kinj_current_events_generate"]
+    task.build_all_requests(limit=1)
+    (request,) = task.instances
+    assert request.args[1] == {"until": ["\n"], "do_sample": False, "max_gen_toks": 32}
+    assert task.process_results(request.doc, [request.doc["accepted_answers"][-1]]) == {
+        "exact_match": 1.0,
+        "token_f1": 1.0,
+    }
