@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import tantivy
 
@@ -32,9 +35,10 @@ class BM25:
     """Ranks the rows of a folder that `build_bm25` wrote."""
 
     def __init__(self, folder: Path) -> None:
-        index = tantivy.Index.open(str(folder))
-        self._schema = index.schema
-        self._searcher = index.searcher()
+        with _lockable(folder) as place:
+            index = tantivy.Index.open(str(place))
+            self._schema = index.schema
+            self._searcher = index.searcher()
         self._analyse = _analyser().analyze
 
     def __len__(self) -> int:
@@ -59,6 +63,23 @@ class BM25:
         found = self._searcher.search(query, limit, count=False).hits
         rows = self._searcher.fast_field_values(_ROW, [address for _, address in found])
         return [Hit(int(row or 0), score) for (score, _), row in zip(found, rows, strict=True)]
+
+
+@contextmanager
+def _lockable(folder: Path) -> Iterator[Path]:
+    """The folder, or links to its files where it must not be written: tantivy takes a lock file even to read.
+
+    The links may go once the index is open, since its files are mapped by then.
+    """
+    lock = folder / ".tantivy-meta.lock"
+    if os.access(folder, os.W_OK) and (not lock.exists() or os.access(lock, os.W_OK)):
+        yield folder
+        return
+    with TemporaryDirectory(prefix="kinj-") as links:
+        for file in folder.iterdir():
+            if file.suffix != ".lock":
+                (Path(links) / file.name).symlink_to(file.resolve())
+        yield Path(links)
 
 
 def _analyser() -> tantivy.TextAnalyzer:

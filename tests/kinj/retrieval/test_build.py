@@ -81,6 +81,17 @@ def test_a_reader_goes_on_while_its_index_is_replaced(indexed, chunks, ids):
     assert ids(reader.search([Query("red fox")], 2)) == [["c00", "c01"]]
 
 
+def test_an_index_that_must_not_be_written_is_read_without_writing(indexed, chunks, monkeypatch, ids):
+    folder = indexed("red fox", "red hen").folder
+    for lock in (folder / "bm25").glob("*.lock"):
+        lock.unlink()
+    before = sorted((folder / "bm25").iterdir())
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    retriever = open_retriever("bm25", index=folder)
+    assert ids(retriever.search([Query("red"), Query("hen")], 3)) == [["c00", "c01"], ["c01"]]
+    assert sorted((folder / "bm25").iterdir()) == before
+
+
 @pytest.mark.skipif(os.name != "posix", reason="file modes are of POSIX")
 def test_every_file_can_be_read_by_those_who_share_the_folder(indexed):
     files = [path for path in indexed("red fox").folder.rglob("*") if path.is_file()]
