@@ -14,7 +14,8 @@ class Finder:
         if name not in ("lm_eval.models", "lm_eval.tasks.manager"):
             return None
         for finder in sys.meta_path:
-            spec = None if finder is self else finder.find_spec(name, path, target)
+            find = None if finder is self else getattr(finder, "find_spec", None)
+            spec = find(name, path, target) if find is not None else None
             if spec is not None and spec.loader is not None:
 
                 def exec_module(module, run=spec.loader.exec_module):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
@@ -23,7 +24,7 @@ class Finder:
 
                     kinj_lm_eval_plugin.extend(module)
 
-                spec.loader.exec_module = exec_module  # type: ignore[method-assign]  # this loader serves one module
+                spec.loader.exec_module = exec_module
                 return spec
         return None
 

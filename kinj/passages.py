@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from kinj.errors import UserError
@@ -40,12 +40,12 @@ class PassageTemplate:
             return ""
         try:
             block = _ENVIRONMENT.from_string(self.source).render(passages=passages)
-        except TemplateError as error:
+        except (TemplateError, TypeError) as error:
             raise UserError(
                 f"template {self.name}: {error}; `kinj template` prints the default to start from"
             ) from error
         for passage in passages:
-            if passage.text not in block:
+            if passage.text.strip() not in block:
                 raise UserError(
                     f"template {self.name} leaves out the text of passage {passage.rank}: use {{{{ passage.text }}}}"
                 )
@@ -56,13 +56,19 @@ def load_template(file: str | Path | None = None) -> PassageTemplate:
     """The template in `file`, or the default.
 
     Raises:
-        UserError: no such file, or not UTF-8.
+        UserError: no such file, not UTF-8, or not a Jinja template.
     """
     if file is None:
         return PassageTemplate(resources.files("kinj").joinpath("passages.jinja").read_text(encoding="utf-8"))
     try:
-        return PassageTemplate(Path(file).read_text(encoding="utf-8"), name=str(file))
+        source = Path(file).read_text(encoding="utf-8")
+        _ENVIRONMENT.parse(source)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"template={file}: cannot be read ({error}); `kinj template > FILE` writes the default"
         ) from error
+    except TemplateSyntaxError as error:
+        raise UserError(
+            f"template={file}:{error.lineno}: {error.message}; `kinj template` prints the default"
+        ) from error
+    return PassageTemplate(source, name=str(file))

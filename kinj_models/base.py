@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import logging
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import lm_eval.models  # noqa: F401  # fills the registry, also where no command line has done so
 from lm_eval.api.model import LM
 from lm_eval.api.registry import get_model, model_registry
 
@@ -23,6 +22,8 @@ log = logging.getLogger("lm_eval.kinj")
 HF_NAMES = ("hf", "hf-auto", "huggingface")
 #: They change how fast the base works, not what it answers.
 _SPEED_ARGUMENTS = ("batch_size", "max_batch_size", "device", "num_concurrent", "max_retries", "timeout")
+#: They may name a folder, which is told by its content.
+_FOLDER_ARGUMENTS = ("pretrained", "model", "tokenizer", "peft", "delta")
 
 Arguments = dict[str, Any]  # Any: whatever the base's constructor takes
 
@@ -37,6 +38,11 @@ class BaseChoice:
     arguments: Arguments
     #: set where no `pretrained=` was given
     demo: DemoModel | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether weights came as an object, which nothing tells from another one."""
+        return isinstance(self.source, LM) or not isinstance(self.arguments.get("pretrained", ""), str)
 
     def load(self) -> LM:
         """The base, ready to answer.
@@ -56,6 +62,12 @@ class BaseChoice:
             raise UserError(
                 f"base={self.name}, pretrained={given}: {reason.strip()}; give a folder or a reachable name"
             ) from error
+        except (
+            AttributeError,
+            TypeError,
+            ValueError,
+        ) as error:  # what constructors raise for arguments they cannot take
+            raise UserError(f"base={self.name}: {type(error).__name__}: {' '.join(str(error).split())}") from error
         if "dtype" not in self.arguments:
             _use_float32_where_bfloat16_is_slow(base)
         return base
@@ -94,17 +106,17 @@ def choose_base(base: str | LM, arguments: Arguments) -> BaseChoice:
 def identity(choice: BaseChoice, base: LM) -> dict[str, Any]:  # Any: JSON values
     """What tells this base from others: type, weights by content (folders) or commit (hub names), dtype, arguments.
 
-    Two folders with the same files have the same identity wherever they lie; a changed file changes it. A ready model
-    without a `state_dict` cannot be told from others: its `weights` are None.
+    Two folders with the same files have the same identity wherever they lie; a changed file changes it. Of a ready
+    model only type and dtype are known.
     """
     said: dict[str, Any] = {"base": choice.name}
     if choice.demo is not None:
         said["model"] = choice.demo.label
-    if isinstance(choice.source, LM):
-        said["weights"] = _weights_in_memory(choice.source)
+    subfolder = str(choice.arguments.get("subfolder", ""))
     for key, value in sorted(choice.arguments.items()):
-        if key not in _SPEED_ARGUMENTS and not (key in ("pretrained", "revision") and choice.demo is not None):
-            said[key] = _by_content(value)
+        if key in _SPEED_ARGUMENTS or (key in ("pretrained", "revision") and choice.demo is not None):
+            continue
+        said[key] = _by_content(value, subfolder if key == "pretrained" else "") if key in _FOLDER_ARGUMENTS else value
     model = getattr(base, "model", None)
     commit = getattr(getattr(model, "config", None), "_commit_hash", None)
     if commit is not None:
@@ -117,29 +129,10 @@ def identity(choice: BaseChoice, base: LM) -> dict[str, Any]:  # Any: JSON value
     return said
 
 
-def _by_content(value: Any) -> Any:
-    if isinstance(value, str) and Path(value).is_dir():
-        return {"sha256": sha256_files(Path(value))}
-    if isinstance(value, str) and Path(value).is_file():
-        return {"sha256": sha256_files(Path(value).parent, [Path(value).name])}
-    if isinstance(value, (str, int, float, bool, type(None), list, dict)):
-        return value
-    return {"weights": _weights_in_memory(value)} if hasattr(value, "state_dict") else str(value)
-
-
-def _weights_in_memory(holder: Any) -> str | None:
-    model = getattr(holder, "model", holder)
-    if not hasattr(model, "state_dict"):
-        return None
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(dtype=_byte_type()).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _byte_type() -> Any:  # Any: a torch dtype; whoever made the model has imported torch
-    return sys.modules["torch"].uint8
+def _by_content(value: Any, subfolder: str = "") -> Any:
+    if isinstance(value, str) and value and Path(value).is_dir():
+        return {"sha256": sha256_files(Path(value, subfolder))}
+    return value if isinstance(value, (str, int, float, bool, type(None), list, dict)) else str(value)
 
 
 def _use_float32_where_bfloat16_is_slow(base: LM) -> None:

@@ -1,7 +1,7 @@
 """Scores the requests of a Hugging Face base with every distinct token computed once.
 
-lm-eval's `hf` computes each prompt in full. Here the prompts form a tree: a shared prefix (few-shot block, passages, the
-context of four options) is computed once and its keys and values are reused by all that follow it.
+lm-eval's `hf` computes each prompt in full. Here the prompts form a tree: a shared prefix (few-shot block, passages,
+the context of four options) is computed once and its keys and values are reused by all that follow it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 from kinj_models.prefix_tree import Node, build_tree, count_tokens
 
@@ -32,7 +33,7 @@ TokenRequest = tuple[tuple[str, str] | None, list[int], list[int]]
 
 @dataclass(slots=True)
 class Work:
-    """Tokens that lm-eval's `hf` would compute for the requests (it computes equal inputs once), and tokens computed."""
+    """Tokens that lm-eval's `hf` would compute for the requests, equal inputs once, and tokens computed here."""
 
     asked: int = 0
     computed: int = 0
@@ -120,15 +121,16 @@ class SharedScorer:
     def score(
         self, requests: Sequence[TokenRequest], *, min_saving: int | None = None, show_progress: bool = True
     ) -> list[tuple[float, bool]]:
-        """(log-probability, is_greedy) of each request's continuation, in order, as `HFLM._loglikelihood_tokens` defines them."""
+        """(log-probability, is_greedy) of each continuation, in order, as `HFLM._loglikelihood_tokens` defines them."""
         limit = self._base.max_length
         inputs, continuations = [], []
         for _, context, continuation in requests:
             if not context or not continuation or len(continuation) > limit:
                 raise ValueError(
-                    f"a request needs a prompt and 1 to {limit} tokens to score, got {len(context)} and {len(continuation)}"
+                    f"a request needs a prompt and 1 to {limit} tokens to score, "
+                    f"got {len(context)} and {len(continuation)}"
                 )
-            # As lm-eval cuts a prompt that is too long: from the left, one token more than the window, the last one unread.
+            # As lm-eval cuts too long a prompt: from the left, one token more than the window, the last one unread.
             inputs.append(tuple((context + continuation)[-(limit + 1) :][:-1]))
             continuations.append(tuple(continuation))
         tops = build_tree(inputs, continuations, **({} if min_saving is None else {"min_saving": min_saving}))
@@ -230,7 +232,7 @@ class SharedScorer:
         return (Rows(cache, mask) if has_children else None), scores
 
     def _logits(self, given: dict[str, Any], places: list[tuple[int, int]]) -> Tensor:
-        """The logits at (row, position) only, shape (places, vocabulary): the output layer is a fifth of a small model."""
+        """The logits at these (row, position), shape (places, vocabulary): they are a fifth of a small model's work."""
         rows, positions = zip(*places, strict=True)
 
         def pick(_: torch.nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:
@@ -260,12 +262,28 @@ class SharedScorer:
 
 
 def _select(cache: DynamicCache, rows: Tensor) -> DynamicCache:
-    """A cache of its own for the chosen rows (a row may be chosen several times)."""
+    """A cache of its own for the chosen rows (a row may be chosen several times).
+
+    Raises:
+        TypeError: a layer keeps something else than the keys and values of all positions.
+    """
     chosen = DynamicCache()
-    for number, layer in enumerate(cache.layers):
-        at = rows.to(layer.keys.device)
-        chosen.update(layer.keys.index_select(0, at), layer.values.index_select(0, at), number)
+    same = bool((rows == rows[0]).all())
+    for layer in cache.layers:
+        if not isinstance(layer, DynamicLayer) or layer.keys is None or layer.values is None:
+            raise TypeError(f"prefixes cannot be shared through a {type(layer).__name__}")
+        kept = copy.copy(layer)
+        # Set, not `update`d: that would copy once more. Siblings view their one parent; the forward pass, which puts
+        # their own keys behind, is then the only copy.
+        kept.keys, kept.values = (_rows_of(part, rows, same) for part in (layer.keys, layer.values))
+        chosen.layers.append(kept)
     return chosen
+
+
+def _rows_of(part: Tensor, rows: Tensor, same: bool) -> Tensor:
+    if same:
+        return part[int(rows[0])].expand(len(rows), *part.shape[1:])
+    return part.index_select(0, rows.to(part.device))
 
 
 def _memory_budget(device: torch.device) -> int:

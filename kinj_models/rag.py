@@ -17,10 +17,10 @@ from kinj.passages import load_template
 from kinj.records import Passage, Query
 from kinj.retrieval import Retriever
 from kinj_models.base import choose_base, identity
-from kinj_models.prompts import mark_messages, place_block
+from kinj_models.prompts import MARK, mark_messages, place_block
 from kinj_models.response_cache import Answer, ResponseCache
 from kinj_models.retrievers import Retrievers
-from kinj_models.rows import collection_of, query_of, question_of
+from kinj_models.rows import closed_query_of, collection_of, query_of, question_of
 from kinj_models.settings import Settings, check_trace, make_settings
 from kinj_models.trace import Sent, Tally, tally, trace_path, write_trace
 from kinj_models.window import Window
@@ -57,8 +57,8 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
         self._loaded: LM | None = None
         self._retrievers = Retrievers(self.settings)
         self._tallies: dict[str, Tally] = {}
+        self._recorded: set[tuple[str, Key]] = set()
         self._length_checked = True
-        self._store: Any = None  # Any: sqlitedict ships no types
         self._response_cache: ResponseCache | None = None
         self._scorer: LM | None = None
         self._work: Work | None = None
@@ -79,11 +79,13 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
         """The model that answers; loaded when first needed, so that a missing index stops a run before that."""
         if self._loaded is None:
             self._loaded = self._choice.load()
-            self._connect_cache()
+            if self._response_cache is not None:
+                self._loaded.set_cache_hook(self._response_cache)
         return self._loaded
 
     def __getattr__(self, name: str) -> Any:  # Any: whatever the base has
-        if name.startswith("_"):
+        # Python also comes here when a property of ours raises AttributeError: that must not load the base again.
+        if name.startswith("_") or name in vars(RagLM):
             raise AttributeError(name)
         return getattr(self.base, name)
 
@@ -127,27 +129,32 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> Any:
         """The base's rendering; with retrieval, a mark stands where the passages will go, inside the user's turn."""
-        messages = chat_history if self._closed_book else mark_messages(chat_history, self.settings.placement)
-        return self.base.apply_chat_template(messages, add_generation_prompt=add_generation_prompt)
+        if self._closed_book:
+            return self.base.apply_chat_template(chat_history, add_generation_prompt=add_generation_prompt)
+        messages = mark_messages(chat_history, self.settings.placement)
+        rendered = self.base.apply_chat_template(messages, add_generation_prompt=add_generation_prompt)
+        if MARK not in str(rendered):
+            raise UserError("the chat template changes or drops the user's text: passages cannot be put into its turn")
+        return rendered
 
     def set_cache_hook(self, cache_hook: CacheHook) -> None:
-        """Takes lm-eval's store of answers; see `kinj_models.response_cache`."""
-        self.cache_hook = cache_hook
-        self._store = cache_hook.dbdict
-        if self._loaded is not None:
-            self._connect_cache()
+        """Takes lm-eval's store of answers; see `kinj_models.response_cache`.
 
-    def _connect_cache(self) -> None:
-        if self._store is None or self._loaded is None:
+        Raises:
+            UserError: the base came as a ready model, which nothing tells from another one.
+        """
+        self.cache_hook = cache_hook
+        if cache_hook.dbdict is None:
             return
-        if self._identity.get("weights", "") is None:
+        if self._choice.is_ready:
             raise UserError(
                 f"use_cache: a ready {self._choice.name} cannot be told from another, so its answers cannot be kept; "
                 "name it by base= and pretrained=, or leave use_cache away"
             )
-        told = {**self._identity, "share_prefixes": self.settings.share_prefixes}
-        self._response_cache = ResponseCache(self._store, told)
-        self._loaded.set_cache_hook(self._response_cache)
+        share = self.settings.share_prefixes
+        self._response_cache = ResponseCache(cache_hook.dbdict, lambda: {**self._identity, "share_prefixes": share})
+        if self._loaded is not None:
+            self._loaded.set_cache_hook(self._response_cache)
 
     @cached_property
     def _identity(self) -> dict[str, Any]:  # Any: JSON values
@@ -181,7 +188,7 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
         return self.settings.retriever == "none"
 
     def _answer(self, attr: str, requests: list[Instance]) -> list[Answer]:
-        final = requests if self._closed_book else self._with_passages(requests)
+        final = requests if attr == "loglikelihood_rolling" else self._with_passages(attr, requests)
         compute = getattr(self._loglikelihood_base() if attr == "loglikelihood" else self.base, attr)
         self._warn_of_letters(final)
         if self._response_cache is None:
@@ -204,7 +211,7 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
                 log.info("kinj_rag: prefixes are not shared: %s", reason)
         return self._scorer
 
-    def _with_passages(self, requests: Sequence[Instance]) -> list[Instance]:
+    def _with_passages(self, attr: str, requests: Sequence[Instance]) -> list[Instance]:
         rows: dict[Key, dict[int, Instance]] = {}
         for request in requests:  # repeats hold the very same Instance, padding repeats a row's
             rows.setdefault((str(request.task_name), request.doc_id), {})[id(request)] = request
@@ -217,12 +224,14 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
             sent, ready = self._fit(key, list(row.values()), *found[key], window)
             final.update(zip(row, ready, strict=True))
             sents.append(sent)
-        self._record(sents)
+        self._record(attr, sents)
         return [final[id(request)] for request in requests]
 
     def _retrieve(self, rows: dict[Key, Instance]) -> dict[Key, tuple[Query, list[Passage]]]:
-        """Each question's query and passages; one search for each collection."""
+        """Each question's query and passages; one search for each collection, none for the closed book."""
         settings = self.settings
+        if self._closed_book:
+            return {key: (closed_query_of(request.doc, *key), []) for key, request in rows.items()}
         queries: dict[Key, Query] = {}
         by_retriever: dict[str, tuple[Retriever, list[Key]]] = {}
         for key, request in rows.items():
@@ -253,6 +262,8 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
         return Sent(key[0], key[1], query, tuple(passages), kept, prompts, over), ready
 
     def _final(self, key: Key, row: list[Instance], passages: list[Passage]) -> list[Instance]:
+        if self._closed_book:
+            return row
         settings = self.settings
         block = self._template.render(passages if settings.order == "best_first" else passages[::-1])
         question = question_of(row[0].doc, key[0], settings.query_field) if settings.placement == "question" else ""
@@ -271,7 +282,15 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
             for request in row
         ]
 
-    def _record(self, sents: list[Sent]) -> None:
+    def _record(self, attr: str, sents: list[Sent]) -> None:
+        keys = {(attr, (sent.task, sent.doc_id)) for sent in sents}
+        if keys & self._recorded:  # the same model asked again: another run, with counts of its own
+            if self.settings.trace is not None:
+                raise UserError(
+                    f"trace={self.settings.trace} holds this model's earlier run: make a new model for another"
+                )
+            self._tallies, self._recorded = {}, set()
+        self._recorded |= keys
         if self.settings.trace is not None:
             write_trace(trace_path(self.settings.trace, self.rank), sents)
         counts: dict[str, Tally] = {}
@@ -288,11 +307,11 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
         count = self._tallies.get(task)
         if count is None:
             return
-        said = count.to_object(self.settings.k or 0)
+        said = count.to_object(self.settings.k)
         parts = [f"{name} {said[name]:.3f}" for name in said if name.startswith("recall@") or name == "mrr"]
         log.info("kinj_rag: %s: %d questions%s", task, count.questions, ", " + ", ".join(parts) if parts else "")
         for name in ("passages_dropped", "questions_without_passages", "prompts_over_window"):
-            if said[name]:
+            if said.get(name):
                 log.warning("kinj_rag: %s: %s %d", task, name.replace("_", " "), said[name])
 
     def _warn_of_letters(self, requests: Sequence[Instance]) -> None:
@@ -320,11 +339,11 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
             **{name: value for name, value in settings.items() if name not in ("trace", "template")},
             "base": self._identity,
             "indexes": self._retrievers.describe(),
+            "length_checked": self._length_checked,
+            "tasks": {task: count.to_object(self.settings.k) for task, count in self._tallies.items()},
         }
         if not self._closed_book:
             said["template"] = {"name": self._template.name, "sha256": self._template.sha256}
-            said["length_checked"] = self._length_checked
-            said["tasks"] = {task: count.to_object(self.settings.k or 0) for task, count in self._tallies.items()}
         if self._response_cache is not None:
             said["answers"] = {"from_cache": self._response_cache.reused, "computed": self._response_cache.computed}
         if self._work is not None:

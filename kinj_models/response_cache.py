@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from lm_eval.api.instance import Instance
@@ -37,18 +38,23 @@ class _OwnKeysOnly(SqliteDict):  # type: ignore[misc]  # sqlitedict ships no typ
 class ResponseCache(CacheHook):  # type: ignore[misc]  # lm-eval ships no types
     """Answers of one base in lm-eval's cache file. Also the base's own hook: an interrupted run keeps its answers."""
 
-    def __init__(self, store: SqliteDict, identity: dict[str, Any]) -> None:  # Any: JSON values
+    def __init__(self, store: SqliteDict, identity: Callable[[], dict[str, Any]]) -> None:  # Any: JSON values
         super().__init__(None)
+        # At once, though the base is loaded later: `CachingLM` looks its own keys up before it asks for anything.
         store.__class__ = _OwnKeysOnly
         # Values as JSON: a cache file may come from somebody else, and unpickling runs code.
         store.encode, store.decode = json.dumps, json.loads
         self._store = store
-        self._identity = sha256_json(identity)
+        self._identity = identity
         self.reused = 0
         self.computed = 0
 
+    @cached_property
+    def _told(self) -> str:
+        return sha256_json(self._identity())[:32]
+
     def _key(self, attr: str, args: Iterable[Any]) -> str:
-        return f"{_PREFIX}{self._identity[:32]}:{hash_args(attr, args)}"
+        return f"{_PREFIX}{self._told}:{hash_args(attr, args)}"
 
     def add_partial(self, attr: str, req: Iterable[Any], res: Answer) -> None:
         """Called by the base for each answer as it comes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from kinj.errors import UserError
@@ -48,8 +49,12 @@ def query_of(row: Row, task: str, doc_id: int | None, field: str | None, *, with
     text = question_of(row, task, field).strip()
     if with_options:
         text = "\n".join([text, *options_of(row, task)])
-    chunk_ids = row.get("chunk_ids") or ()
-    return Query(text=text, chunk_ids=tuple(chunk_ids), id=str(row.get("id") or f"{task}:{doc_id}"))
+    return replace(closed_query_of(row, task, doc_id), text=text)
+
+
+def closed_query_of(row: Row, task: str, doc_id: int | None) -> Query:
+    """What identifies the row where nothing is searched for: its id and source chunks, no text."""
+    return Query(text="", chunk_ids=tuple(row.get("chunk_ids") or ()), id=str(row.get("id") or f"{task}:{doc_id}"))
 
 
 def collection_of(row: Row) -> str | None:

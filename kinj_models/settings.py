@@ -63,6 +63,9 @@ def make_settings(given: dict[str, Any]) -> Settings:  # Any: values as lm-eval'
     _one_of(values, "query", ("question", "question+options"))
     if not isinstance(values.get("share_prefixes", True), bool):
         raise UserError(f"share_prefixes={values['share_prefixes']}: must be true or false")
+    for name in ("index", "query_field", "template", "embedder", "trace"):
+        if values.get(name) is not None:
+            values[name] = str(values[name])
     if values.get("retriever") == "none":
         values.pop("k", None)
         return Settings(**values, k=None)
@@ -71,9 +74,6 @@ def make_settings(given: dict[str, Any]) -> Settings:  # Any: values as lm-eval'
             raise UserError(f"{name}={values[name]}: must be a whole number")
     if values.get("k", 1) < 1:
         raise UserError(f"k={values['k']}: at least one passage; for the closed book use retriever=none")
-    for name in ("index", "query_field", "template", "embedder", "trace"):
-        if values.get(name) is not None:
-            values[name] = str(values[name])
     return Settings(**values)
 
 
@@ -130,7 +130,10 @@ def check_trace(path: str | None) -> None:
     if path is None:
         return
     file = Path(path)
-    if file.exists() and file.stat().st_size:
-        raise UserError(f"trace={path}: the file exists; a trace belongs to one run: name another or remove it")
+    there = [
+        f for f in (file, *file.parent.glob(f"{file.stem}.rank*{file.suffix}")) if f.is_file() and f.stat().st_size
+    ]
+    if there:
+        raise UserError(f"trace={path}: {there[0]} exists; a trace belongs to one run: name another or remove it")
     if not file.parent.is_dir():
         raise UserError(f"trace={path}: the folder {file.parent} does not exist; make it first")

@@ -72,25 +72,31 @@ class Tally:
     questions_with_drops: int = 0
     questions_without_passages: int = 0
     prompts_over_window: int = 0
+    #: questions whose source chunk was truly sent, after drops
+    gold_sent: int = 0
 
     def __add__(self, other: Tally) -> Tally:
         ours, theirs = asdict(self), asdict(other)
         return Tally(**{name: ours[name] + theirs[name] for name in ours})
 
-    def to_object(self, k: int) -> dict[str, Any]:  # Any: JSON values
-        """What results carry: counts, and recall@1, recall@k and MRR (cut at k) where source chunks are known."""
-        said: dict[str, Any] = {
-            "questions": self.questions,
-            "passages_dropped": self.passages_dropped,
-            "questions_with_drops": self.questions_with_drops,
-            "questions_without_passages": self.questions_without_passages,
-            "prompts_over_window": self.prompts_over_window,
-        }
+    def to_object(self, k: int | None) -> dict[str, Any]:  # Any: JSON values
+        """What results carry: counts, and recall@1, recall@k and MRR (cut at k) where source chunks are known.
+
+        Recall and MRR are of what was retrieved, `gold_sent` of what was left after drops. `k` is None for the closed
+        book, which has neither.
+        """
+        said: dict[str, Any] = {"questions": self.questions, "prompts_over_window": self.prompts_over_window}
+        if k is None:
+            return said
+        said["passages_dropped"] = self.passages_dropped
+        said["questions_with_drops"] = self.questions_with_drops
+        said["questions_without_passages"] = self.questions_without_passages
         if self.known:
             said["questions_with_known_chunks"] = self.known
             said["recall@1"] = self.found_first / self.known
             said[f"recall@{k}"] = self.found / self.known
             said["mrr"] = self.reciprocal_ranks / self.known
+            said["gold_sent"] = self.gold_sent / self.known
         return said
 
 
@@ -108,6 +114,7 @@ def tally(sent: Sent) -> Tally:
         questions_with_drops=int(dropped > 0),
         questions_without_passages=int(sent.kept == 0),
         prompts_over_window=int(sent.over_window),
+        gold_sent=int(rank is not None and rank <= sent.kept),
     )
 
 

@@ -54,7 +54,7 @@ def demo(*, questions: Questions = 48) -> None:
                 ["--tasks", _TASK, "--model", "kinj_rag", "--model_args", arguments, "--limit", str(questions)], folder
             )
         typer.echo(
-            f"\nSmolLM2-135M on the first {questions} questions on the USA, August to November 2023 (chance: 25 %).\n"
+            "\nSmolLM2-135M answers questions on the USA, August to November 2023 (chance: 25 %).\n"
             "`none` answers from memory; `bm25` reads the passage that retrieval found."
         )
         _show(folders, ("acc",), as_json=False)

@@ -11,6 +11,9 @@ from typing import Any
 
 from kinj.errors import UserError
 
+#: Metrics of lm-eval and kinj that are shares of questions answered right; others have no interval of a share.
+SHARES = ("acc", "acc_norm", "acc_bytes", "acc_calibrated", "exact_match")
+
 
 @dataclass(frozen=True, slots=True)
 class Score:
@@ -23,6 +26,8 @@ class Score:
     #: number of questions
     n: int
     num_fewshot: int
+    #: test or dev; empty where the task does not say
+    split: str
     #: of kinj_rag: none, bm25, …; for another lm-eval model its name
     retriever: str
     k: int | None
@@ -47,10 +52,10 @@ def read_scores(paths: Iterable[Path], metrics: tuple[str, ...] = ()) -> list[Sc
 
     Args:
         paths: files that `lm_eval --output_path` wrote, or folders that hold them.
-        metrics: which to take; empty for every share that a task reports.
+        metrics: which of `SHARES` to take; empty for all that a task reports.
 
     Raises:
-        UserError: nothing there, or a file that is not lm-eval's.
+        UserError: nothing there, a file that is not lm-eval's, or a metric that is no share.
     """
     scores = [score for path in paths for file in _files(path) for score in _scores(file, metrics)]
     if not scores:
@@ -68,28 +73,26 @@ def _files(path: Path) -> list[Path]:
 def _scores(file: Path, metrics: tuple[str, ...]) -> Iterator[Score]:
     try:
         run = json.loads(file.read_text(encoding="utf-8"))
-        tasks, counts, shots, config = run["results"], run["n-samples"], run["n-shot"], run["config"]
+        tasks, counts = run["results"], run["n-samples"]
         for task, values in tasks.items():
             if task not in counts:
                 continue  # a group's own line, a mean over its tasks
             for name, value in values.items():
-                metric = name.split(",")[0]
-                if (
-                    "," in name
-                    and not metric.endswith("_stderr")
-                    and _is_share(value)
-                    and metric in (metrics or (metric,))
-                ):
-                    yield _score(task, metric, float(value), counts[task]["effective"], shots.get(task, 0), config)
-    except (AttributeError, KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+                metric, _, filtered = name.partition(",")
+                if metric not in (metrics or SHARES) or not filtered or not counts[task]["effective"]:
+                    continue
+                if metric not in SHARES:
+                    raise UserError(f"--metric {metric}: no share of right answers; there are {', '.join(SHARES)}")
+                said = metric if filtered == "none" else f"{metric} ({filtered})"
+                yield _score(run, task, said, float(value))
+    except UserError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise UserError(f"{file}: not a result file of lm-eval ({type(error).__name__}: {error})") from error
 
 
-def _is_share(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
-
-
-def _score(task: str, metric: str, value: float, n: int, shots: int, config: dict[str, Any]) -> Score:  # Any: JSON
+def _score(run: dict[str, Any], task: str, metric: str, value: float) -> Score:  # Any: JSON values
+    config = run["config"]
     ours = config.get("kinj", {})
     found = ours.get("tasks", {}).get(task, {})
     k = ours.get("k")
@@ -100,8 +103,9 @@ def _score(task: str, metric: str, value: float, n: int, shots: int, config: dic
         task=task,
         metric=metric,
         value=value,
-        n=int(n),
-        num_fewshot=int(shots),
+        n=int(run["n-samples"][task]["effective"]),
+        num_fewshot=int(run["n-shot"].get(task, 0)),
+        split=str((run.get("configs", {}).get(task, {}).get("metadata") or {}).get("split", "")),
         retriever=ours.get("retriever", config["model"]),
         k=k,
         recall_at_1=found.get("recall@1"),

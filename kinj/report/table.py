@@ -13,6 +13,7 @@ _COLUMNS: dict[str, Callable[[Score], str]] = {
     "model": lambda s: s.model,
     "task": lambda s: s.task,
     "shots": lambda s: str(s.num_fewshot),
+    "split": lambda s: s.split,
     "metric": lambda s: s.metric,
     "questions": lambda s: str(s.n),
     "retriever": lambda s: s.retriever,
@@ -23,7 +24,7 @@ _COLUMNS: dict[str, Callable[[Score], str]] = {
     "recall@k": lambda s: _share(s.recall_at_k),
 }
 #: What is the same for all scores is said once, above the table.
-_SAID_ONCE = ("model", "task", "shots", "metric", "questions")
+_SAID_ONCE = ("model", "task", "split", "shots", "metric", "questions")
 
 
 def score_table(scores: Sequence[Score]) -> Table:

@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from kinj.demo_model import DEMO
+
 
 @pytest.fixture
 def base(tiny_model):
@@ -31,7 +33,7 @@ def test_the_exact_command_runs_on_the_demo_model_and_prints_its_defaults(
 ):
     demo = kinj_cache / "models" / "SmolLM2-135M-Instruct"
     shutil.copytree(make_tiny_model(max_position_embeddings=2048), demo)
-    (demo / "manifest.json").write_text("{}")
+    (demo / "manifest.json").write_text(json.dumps({"wheel_sha256": DEMO.wheel_sha256}))
     try:
         done = lm_eval("--tasks", "kinj_current_events", "--model", "kinj_rag", "--limit", "3", output=tmp_path)
     finally:

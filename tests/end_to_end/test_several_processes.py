@@ -9,7 +9,7 @@ from pathlib import Path
 
 def test_each_process_scores_its_part_and_results_and_traces_are_whole(tiny_model, collection, kinj_cache, tmp_path):
     script = Path(__file__).with_name("two_processes.py")
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29517", script]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone", script]
     env = {**os.environ, "KINJ_CACHE": str(kinj_cache), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     arguments = [tiny_model, collection, tmp_path]
     done = subprocess.run(

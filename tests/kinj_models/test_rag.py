@@ -2,12 +2,19 @@ import json
 
 import pytest
 from lm_eval.api.instance import Instance
-from lm_eval.api.model import CachingLM
+from lm_eval.api.model import LM, CachingLM, hash_args
+from sqlitedict import SqliteDict
 
 from kinj.errors import UserError
 from kinj_models import RagLM
+from kinj_models.prompts import MARK
+from kinj_models.settings import check_base_keys
 
 SHOT = "Question: Which color did the water tower of Ithaca get in May 2031?\nAnswer: ivory\n\n"
+
+
+class RecordingLM(LM):
+    loglikelihood = generate_until = loglikelihood_rolling = None
 
 
 def sent_prompts(recorder):
@@ -106,10 +113,118 @@ def test_results_say_that_length_was_not_checked_where_the_base_has_no_tokenizer
     assert lm.get_model_info()["kinj"]["length_checked"] is False
 
 
-def test_answers_of_a_ready_model_without_weights_are_not_kept(recorder, request_for, tmp_path):
-    lm = CachingLM(RagLM(recorder, k=1), str(tmp_path / "cache.db"))
+def test_answers_of_a_ready_model_are_not_kept(recorder, tmp_path):
     with pytest.raises(UserError, match="cannot be told from another"):
+        CachingLM(RagLM(recorder, k=1), str(tmp_path / "cache.db"))
+
+
+def test_lm_evals_own_entries_in_a_cache_file_never_answer(tiny_model, request_for, tmp_path):
+    requests = request_for()
+    store = SqliteDict(str(tmp_path / "cache.db"), autocommit=True)
+    for request in requests:
+        store[hash_args("loglikelihood", request.args)] = (-1234.0, True)
+    store.close()
+    cached = CachingLM(RagLM(pretrained=str(tiny_model), device="cpu", k=1), str(tmp_path / "cache.db"))
+    assert all(value != -1234.0 for value, _ in cached.loglikelihood(requests))
+
+
+def test_a_run_answered_from_the_cache_has_the_same_answers_trace_and_counts(tiny_model, request_for, tmp_path):
+    told = []
+    for name in ("first", "second"):
+        lm = RagLM(pretrained=str(tiny_model), device="cpu", k=2, trace=str(tmp_path / name))
+        answers = CachingLM(lm, str(tmp_path / "cache.db")).loglikelihood(request_for())
+        said = lm.get_model_info()["kinj"]
+        told.append((answers, said["tasks"], (tmp_path / name).read_text()))
+    assert said["answers"] == {"from_cache": 2, "computed": 0}
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"k": 2},
+        {"dtype": "bfloat16"},
+        {"template": "other"},
+        {"retriever": "none"},
+        {"share_prefixes": False},
+        {"seed": 1},
+    ],
+    ids=str,
+)
+def test_another_setting_is_never_answered_from_the_same_file(make_tiny_model, request_for, tmp_path, change):
+    (tmp_path / "other").write_text("{% for p in passages %}{{ p.text }}\n{% endfor %}")
+    models = {seed: str(make_tiny_model(seed=10 + seed)) for seed in (0, change.get("seed", 0))}
+    changes = {**change, **({"template": str(tmp_path / "other")} if "template" in change else {})}
+    reused = []
+    for settings in ({}, changes):
+        arguments = {"k": 1, "dtype": "float32", **settings}
+        lm = RagLM(pretrained=models[arguments.pop("seed", 0)], device="cpu", **arguments)
+        CachingLM(lm, str(tmp_path / "cache.db")).loglikelihood(request_for())
+        reused.append(lm.get_model_info()["kinj"]["answers"]["from_cache"])
+    assert reused == [0, 0]
+
+
+def test_the_closed_book_is_traced_too_with_prompts_as_lm_eval_built_them(recorder, request_for, tmp_path):
+    trace = tmp_path / "trace.jsonl"
+    RagLM(recorder, retriever="none", trace=str(trace)).loglikelihood(request_for(chunk_ids=["d0.1"]))
+    line = json.loads(trace.read_text())
+    assert (line["question_id"], line["passages"], line["gold_chunk_ids"]) == ("q0", [], ["d0.1"])
+    assert line["prompts"] == [request_for()[0].args[0]]
+
+
+def test_the_closed_book_asks_nothing_of_the_row(recorder):
+    row = [Instance("loglikelihood", {"weird": 1}, ("context", " x"), 0, metadata=("odd", 0, 1))]
+    assert RagLM(recorder, retriever="none").loglikelihood(row) == [(-9.0, False)]
+
+
+def test_a_second_run_of_one_model_has_counts_of_its_own(windowed, request_for):
+    lm = RagLM(windowed(500), k=1)
+    for _ in range(2):
         lm.loglikelihood(request_for())
+    assert lm.get_model_info()["kinj"]["tasks"]["towers"]["questions"] == 1
+
+
+def test_a_second_run_of_one_model_does_not_mix_into_its_trace(recorder, request_for, tmp_path):
+    lm = RagLM(recorder, k=1, trace=str(tmp_path / "trace.jsonl"))
+    lm.loglikelihood(request_for())
+    with pytest.raises(UserError, match="earlier run"):
+        lm.loglikelihood(request_for())
+
+
+def test_a_base_that_cannot_be_made_says_why_in_one_line(tiny_model):
+    with pytest.raises(UserError, match=r"base=hf: AttributeError: .*flot32"):
+        RagLM(pretrained=str(tiny_model), device="cpu", dtype="flot32").base  # noqa: B018  # loads it
+
+
+def test_a_folder_without_a_model_is_said_in_one_line(tmp_path):
+    with pytest.raises(UserError, match=f"Unrecognized model in {tmp_path}"):
+        RagLM(pretrained=str(tmp_path), device="cpu").base  # noqa: B018  # loads it
+
+
+def test_a_bfloat16_model_computes_in_float32_on_a_cpu_without_such_units(make_tiny_model, monkeypatch):
+    folder = make_tiny_model(dtype="bfloat16", seed=5)
+    monkeypatch.setattr("kinj_models.base.cpu_computes_bfloat16", lambda: False)
+    assert str(RagLM(pretrained=str(folder), device="cpu").base.model.dtype) == "torch.float32"
+    assert str(RagLM(pretrained=str(folder), device="cpu", dtype="bfloat16").base.model.dtype) == "torch.bfloat16"
+
+
+def test_gold_that_was_found_but_dropped_is_not_counted_as_sent(windowed, request_for):
+    lm = RagLM(windowed(5), k=1)
+    lm.loglikelihood(request_for(chunk_ids=["d0.1"]))
+    said = lm.get_model_info()["kinj"]["tasks"]["towers"]
+    assert (said["recall@1"], said["gold_sent"]) == (1.0, 0.0)
+
+
+def test_a_chat_template_that_drops_the_mark_is_refused(recorder):
+    recorder.apply_chat_template = lambda messages, add_generation_prompt=True: "nothing of it"
+    with pytest.raises(UserError, match="passages cannot be put into its turn"):
+        RagLM(recorder, k=1).apply_chat_template([{"role": "user", "content": "x"}])
+
+
+def test_a_template_that_does_not_parse_is_refused_before_anything_is_loaded(tmp_path):
+    (tmp_path / "bad.jinja").write_text("{% for p in %}")
+    with pytest.raises(UserError, match=r"bad\.jinja:1: "):
+        RagLM(template=str(tmp_path / "bad.jinja"))
 
 
 def test_chat_passages_stand_in_the_first_or_last_user_turn(recorder, request_for):
@@ -128,6 +243,7 @@ def test_chat_passages_stand_in_the_first_or_last_user_turn(recorder, request_fo
         turns = sent_prompts(recorder)[-1].split("<user>")
         assert turns[turn].startswith("Passage 1:")
         assert sent_prompts(recorder)[-1].count("Passage 1:") == 1
+        assert MARK not in sent_prompts(recorder)[-1]
 
 
 def test_the_name_of_the_tokenizer_differs_where_chat_prompts_do(recorder):
@@ -202,9 +318,14 @@ def test_rows_that_cannot_be_searched_for_stop_the_run(recorder, request_for, ar
     assert recorder.sent == []
 
 
-def test_keys_that_the_base_names_reach_it_even_when_near_to_ours(tiny_model):
-    lm = RagLM(pretrained=str(tiny_model), device="cpu", peft=None, retriever="none")
-    assert lm.base.pretrained == str(tiny_model)
+def test_keys_that_the_base_names_reach_it_even_when_near_to_ours():
+    class Base(RecordingLM):
+        def __init__(self, indx=None):
+            super().__init__()
+
+    check_base_keys(Base, "near", ["indx"])
+    with pytest.raises(UserError, match="did you mean 'index'"):
+        check_base_keys(RecordingLM, "far", ["indx"])
 
 
 def test_a_trace_of_an_earlier_run_is_not_overwritten(recorder, tmp_path):

@@ -38,7 +38,7 @@ def test_shares_of_tasks_are_read_with_n_shots_and_retrieval_quality(tmp_path):
 
 
 def test_the_interval_is_wilsons():
-    score = Score("t", "acc", 0.9, 10, 0, "none", None, None, None, "m")
+    score = Score("t", "acc", 0.9, 10, 0, "", "none", None, None, None, "m")
     assert score.interval == pytest.approx((0.5958, 0.9821), abs=1e-4)
 
 
@@ -65,3 +65,12 @@ def test_a_file_that_is_not_lm_evals_is_refused(tmp_path, content):
 def test_a_folder_without_results_says_how_to_make_some(tmp_path):
     with pytest.raises(UserError, match="make some by `lm_eval --output_path"):
         read_scores([tmp_path])
+
+
+def test_values_that_are_no_shares_are_left_out_and_refused_when_asked_for(tmp_path):
+    run = result()
+    run["results"]["t"] |= {"bits_per_byte,none": 0.7, "exact_match,strict": 0.5}
+    (tmp_path / "results_1.json").write_text(json.dumps(run))
+    assert [score.metric for score in read_scores([tmp_path])] == ["acc", "exact_match (strict)"]
+    with pytest.raises(UserError, match="--metric bits_per_byte: no share"):
+        read_scores([tmp_path], ("bits_per_byte",))
