@@ -51,7 +51,7 @@ class Rows:
 def why_not(base: LM) -> str | None:
     """Why the base's prefixes cannot be shared, or None where they can."""
     if not isinstance(base, HFLM):
-        return f"{type(base).__name__} is no Hugging Face model here; servers share prefixes themselves"
+        return f"{type(base).__name__} is not computed here but by its own engine or server (docs/prefix-sharing.md)"
     own = any(getattr(type(base), name) is not getattr(HFLM, name) for name in ("_model_call", "_loglikelihood_tokens"))
     if own or base.backend != "causal":
         return f"{type(base).__name__} does not compute as lm-eval's hf does with a decoder-only model"

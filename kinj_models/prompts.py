@@ -27,6 +27,13 @@ def mark_messages(messages: Sequence[Message], placement: str) -> list[Message]:
     return [{**m, "content": MARK + m["content"]} if i == at else dict(m) for i, m in enumerate(messages)]
 
 
+def is_marked(context: Any) -> bool:  # Any: as for `place_block`
+    """Whether a rendered chat still holds the mark."""
+    if isinstance(context, list):
+        return any(isinstance(m["content"], str) and MARK in m["content"] for m in context)
+    return MARK in getattr(context, "prompt", context)
+
+
 def place_block(context: Any, block: str, placement: str, question: str) -> Any:  # Any: str, or an API model's chat
     """The context with the block of passages in its place.
 

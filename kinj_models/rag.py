@@ -17,7 +17,7 @@ from kinj.passages import load_template
 from kinj.records import Passage, Query
 from kinj.retrieval import Retriever
 from kinj_models.base import choose_base, identity
-from kinj_models.prompts import MARK, mark_messages, place_block
+from kinj_models.prompts import is_marked, mark_messages, place_block
 from kinj_models.response_cache import Answer, ResponseCache
 from kinj_models.retrievers import Retrievers
 from kinj_models.rows import closed_query_of, collection_of, query_of, question_of
@@ -133,7 +133,7 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
             return self.base.apply_chat_template(chat_history, add_generation_prompt=add_generation_prompt)
         messages = mark_messages(chat_history, self.settings.placement)
         rendered = self.base.apply_chat_template(messages, add_generation_prompt=add_generation_prompt)
-        if MARK not in str(rendered):
+        if not is_marked(rendered):
             raise UserError("the chat template changes or drops the user's text: passages cannot be put into its turn")
         return rendered
 
