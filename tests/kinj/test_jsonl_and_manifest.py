@@ -40,7 +40,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_a_folder_without_its_manifest_is_incomplete_and_the_remedy_is_said(tmp_path):
-    with pytest.raises(UserError, match=r"is incomplete .*; build it again"):
+    with pytest.raises(UserError, match=r"is unfinished, or not made by kinj; build it again"):
         read_manifest(tmp_path, "build it again")
     with pytest.raises(UserError, match="does not exist; build it again"):
         read_manifest(tmp_path / "absent", "build it again")

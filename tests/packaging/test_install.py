@@ -127,7 +127,8 @@ def test_an_install_in_place_registers_too(tmp_path):
     assert (target / "kinj_lm_eval_hook.pth").read_text().strip() == "import kinj_lm_eval_hook"
     code = (
         "import sys, site; sys.meta_path[:] = [f for f in sys.meta_path if type(f).__name__ != 'Finder'];"
-        "sys.modules.pop('kinj_lm_eval_hook', None); sys.path[:] = [p for p in sys.path if 'main' not in p];"
+        "sys.modules.pop('kinj_lm_eval_hook', None); "
+        f"sys.path[:] = [p for p in sys.path if p not in {(str(ROOT), str(ROOT / 'training'))}];"
         f"sys.path.insert(0, {str(sources)!r}); site.addsitedir({str(target)!r});"
         "import lm_eval.models, kinj_lm_eval_plugin;"
         "from lm_eval.api.registry import model_registry as r;"

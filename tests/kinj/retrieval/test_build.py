@@ -121,7 +121,7 @@ def test_a_missing_index_is_refused_with_the_command_that_builds_it(tmp_path):
 def test_a_half_built_index_is_refused(indexed):
     folder = indexed("red fox").folder
     (folder / "manifest.json").unlink()
-    with pytest.raises(UserError, match=r"incomplete .*build it with: kinj index build"):
+    with pytest.raises(UserError, match=r"unfinished, .*build it with: kinj index build"):
         open_index(folder)
 
 
