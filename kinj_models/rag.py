@@ -214,7 +214,10 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
     def _with_passages(self, attr: str, requests: Sequence[Instance]) -> list[Instance]:
         rows: dict[Key, dict[int, Instance]] = {}
         for request in requests:  # repeats hold the very same Instance, padding repeats a row's
-            rows.setdefault((str(request.task_name), request.doc_id), {})[id(request)] = request
+            row = rows.setdefault((str(request.task_name), request.doc_id), {})
+            if row and next(iter(row.values())).doc != request.doc:  # else one question would read another's passages
+                raise ValueError(f"two rows of task {request.task_name} have the number {request.doc_id}")
+            row[id(request)] = request
         found = self._retrieve({key: next(iter(row.values())) for key, row in rows.items()})
         window = Window.of(self.base)
         self._length_checked = self._length_checked and window is not None

@@ -377,3 +377,8 @@ def test_a_checkpoint_is_told_by_its_content_not_by_its_path(make_tiny_model, tm
     shutil.copytree(one, tmp_path / "moved")
     assert told(one) == told(tmp_path / "moved")
     assert told(one) != told(other)
+
+
+def test_two_rows_of_one_number_never_share_passages(recorder, request_for):
+    with pytest.raises(ValueError, match="two rows of task towers have the number 0"):
+        RagLM(recorder, k=1).loglikelihood([*request_for("Arvada", 0), *request_for("Belmont", 0)])
