@@ -1,0 +1,85 @@
+"""TRL's keys that we decide or refuse, each with its reason, and the nearest valid name of a mistyped one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+from typing import Any
+
+from kinj.errors import UserError
+
+#: key of SFTConfig -> (the values that leave our guarantees whole, what to do instead)
+KEPT: dict[str, tuple[tuple[object, ...], str]] = {
+    "packing": ((False,), "TRL's packing cuts or drops tokens; `layout: packed` keeps all"),
+    "packing_strategy": (("bfd",), "`layout` says how texts share a block"),
+    "eval_packing": ((None,), "held-out texts are laid out like the training texts, by `layout`"),
+    "padding_free": ((False,), "`layout` decides how rows are built, and needs no padding"),
+    "pad_to_multiple_of": ((None, "auto"), "blocks are flattened, not padded"),
+    "truncation_mode": (("keep_start",), "nothing is truncated: a long text goes on in another block"),
+    "shuffle_dataset": ((False,), "the order is drawn from data_seed"),
+    "dataset_text_field": (("text",), "columns of `data` are found by their names"),
+    "dataset_kwargs": ((None,), "texts are tokenised here, before TRL sees them"),
+    "dataset_num_proc": ((None,), "texts are tokenised here, in one batch"),
+    "completion_only_loss": ((None,), "the arm decides: qa, raft and instruct learn answers only"),
+    "assistant_only_loss": ((False,), "the arm decides: chats are learnt on assistant turns only"),
+    "eos_token": ((None,), "the end mark is the tokenizer's own; change it in the tokenizer's folder"),
+    "pad_token": ((None,), "nothing is padded"),
+    "chat_template_path": ((None,), "the template is the tokenizer's own; put yours into the model's folder"),
+    "loss_type": (("nll",), "the loss is the mean negative log-likelihood over all learnt tokens of a batch"),
+    "label_smoothing_factor": ((0.0,), "it averages over parts of a batch, so that accumulation changes the result"),
+    "average_tokens_across_devices": ((True,), "without it the result depends on the number of devices"),
+    "dataloader_drop_last": ((False,), "it drops the tokens of the last batch"),
+    "auto_find_batch_size": ((False,), "it changes the batch in silence; set per_device_train_batch_size"),
+    "max_steps": ((-1,), "the plan counts whole epochs; set num_train_epochs, or `match: steps`"),
+    "ignore_data_skip": ((False,), "a resumed run would see other batches"),
+    "resume_from_checkpoint": ((None,), "the newest complete checkpoint in output_dir is found and used by itself"),
+}
+
+#: what we decide where the recipe and the command line say nothing; TRL's own default is another or none
+DECIDED: dict[str, Any] = {  # Any: values of many settings
+    "activation_checkpointing": False,
+    "gradient_checkpointing": False,
+    "optim": "adamw_torch",
+    "seed": 0,
+    "logging_nan_inf_filter": False,
+    "save_strategy": "epoch",
+    "report_to": "none",
+}
+
+#: keys of `trl sft` that have another name here
+OTHER_NAMES = {
+    "dataset_name": "data",
+    "dataset_config": "data_config",
+    "dataset_train_split": "data_split",
+    "datasets": "data",
+    "model": "model_name_or_path",
+    "lr": "learning_rate",
+    "epochs": "num_train_epochs",
+    "batch_size": "per_device_train_batch_size",
+    "block_size": "max_length",
+}
+
+
+def refuse_unknown(place: str, key: str, valid: Collection[str]) -> None:
+    """Refuses a key that is neither ours nor TRL's.
+
+    Raises:
+        UserError: names the nearest valid key.
+    """
+    if key in valid:
+        return
+    near = [OTHER_NAMES[key]] if key in OTHER_NAMES else difflib.get_close_matches(key, sorted(valid), 1, 0.5)
+    hint = f"did you mean {near[0]!r}?" if near else "see docs/training.md, and TRL's SFTConfig and ModelConfig"
+    raise UserError(f"{place}: no setting is called {key!r}; {hint}")
+
+
+def refuse_broken_guarantees(place: str, training: object, given: Collection[str]) -> None:
+    """Refuses values under which tokens would be lost, read across documents, or a run would not repeat.
+
+    Raises:
+        UserError: the key, its value, and what to do instead.
+    """
+    for key, (kept, instead) in KEPT.items():
+        value = getattr(training, key)
+        if key in given and value not in kept:
+            raise UserError(f"{place}: {key}: {value} is not for kinj: {instead}")

@@ -1,0 +1,125 @@
+"""Training texts, and the ones that a collection gives: chunks, paraphrases, questions with answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kinj.benchmark import Benchmark, collection_folder, open_benchmark
+from kinj.errors import UserError
+from kinj.records import Pair
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of a training text that is learnt, or only read."""
+
+    text: str
+    learnt: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingText:
+    """One text to train on. Its segments joined are the text."""
+
+    id: str
+    segments: tuple[Segment, ...]
+    #: what it is: chunk, paraphrase, pair, instruction, replay
+    kind: str
+    #: the text has its own begin and end marks, from a chat template
+    is_chat: bool = False
+
+    @property
+    def text(self) -> str:
+        """The whole text, read and learnt."""
+        return "".join(segment.text for segment in self.segments)
+
+    @property
+    def has_prompt(self) -> bool:
+        """Whether some of it is only read: such a text may not be cut."""
+        return any(not segment.learnt for segment in self.segments)
+
+
+def plain_text(text_id: str, text: str, kind: str) -> TrainingText:
+    """A text that is learnt whole."""
+    return TrainingText(text_id, (Segment(text),), kind)
+
+
+def question_and_answer(text_id: str, question: str, answer: str, kind: str, before: str = "") -> TrainingText:
+    r"""A question in the words of the option task, its answer learnt, `before` standing in front of it.
+
+    The answer brings the space, as lm-eval's target delimiter does: "Question: …\nAnswer:" + " …".
+    """
+    prompt = f"{before}Question: {question.strip()}\nAnswer:"
+    return TrainingText(text_id, (Segment(prompt, learnt=False), Segment(f" {answer.strip()}")), kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """The collection's texts that a recipe selects, and everything that must not be learnt."""
+
+    folder: Path
+    #: the whole benchmark: all its questions are held out, its chunks are the distractors
+    whole: Benchmark
+    #: the documents that are injected, and all about them
+    part: Benchmark
+
+    def chunks(self) -> list[TrainingText]:
+        """The chunks as they are."""
+        return [plain_text(chunk.id, chunk.text, "chunk") for chunk in self.part.chunks]
+
+    def paraphrases(self, count: int) -> list[TrainingText]:
+        """The first `count` training paraphrases of every chunk, chunk by chunk.
+
+        Raises:
+            UserError: a chunk has fewer.
+        """
+        by_chunk: dict[str, list[TrainingText]] = {chunk.id: [] for chunk in self.part.chunks}
+        for one in self.part.paraphrases:
+            if one.use == "train":
+                by_chunk[one.chunk_id].append(plain_text(one.id, one.text, "paraphrase"))
+        for chunk_id, texts in by_chunk.items():
+            if len(texts) < count:
+                least = min(map(len, by_chunk.values()))
+                raise UserError(
+                    f"paraphrases: {count}: chunk {chunk_id!r} of {self.folder} has {len(texts)} for training; every "
+                    f"chunk has at least {least}: ask for that many, or write more"
+                )
+        return [text for texts in by_chunk.values() for text in texts[:count]]
+
+    def pairs(self) -> list[Pair]:
+        """The training pairs, in the order of the file.
+
+        Raises:
+            UserError: there are none.
+        """
+        if not self.part.pairs:
+            raise UserError(f"{self.folder}: no pairs.jsonl with pairs about the selected documents, which this needs")
+        return list(self.part.pairs)
+
+    def held_out(self) -> list[TrainingText]:
+        """The validation paraphrases of the injected documents: what the held-out loss is taken over; may be empty."""
+        return [plain_text(p.id, p.text, "held-out") for p in self.part.paraphrases if p.use == "validation"]
+
+
+def open_collection(name_or_folder: str, split: str | None) -> Collection:
+    """A shipped collection or a folder of one's own, and the part of it that is to be injected.
+
+    Raises:
+        UserError: no such collection, a faulty one, or no document in the split.
+    """
+    folder = collection_folder(name_or_folder)
+    whole = open_benchmark(folder)
+    part = whole if split is None else whole.part(split)
+    if not part.chunks:
+        raise UserError(f"split: {split}: {folder} has no chunk there")
+    return Collection(folder, whole, part)
+
+
+def texts_by_kind(texts: Iterable[TrainingText]) -> dict[str, int]:
+    """How many texts of each kind there are."""
+    counts: dict[str, int] = {}
+    for text in texts:
+        counts[text.kind] = counts.get(text.kind, 0) + 1
+    return counts
