@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import typer
 
-from kinj.cli import chunk, index, model, results, search
+from kinj.cli import chunk, index, model, results, search, train
 from kinj.errors import UserError
 
 #: Each adds its commands to the app. A new command group is a module with such a function, named here.
@@ -18,6 +18,7 @@ COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
     chunk.add_to,
     index.add_to,
     search.add_to,
+    train.add_to,
 )
 
 
@@ -37,13 +38,14 @@ def build_app() -> typer.Typer:
     return app
 
 
-def main() -> None:
-    """Runs the command line. Exit code 2 for what the user can mend, 130 when interrupted."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Runs the command line, or `words` in its place. Exit code 2 for what the user can mend, 130 when interrupted."""
     logging.basicConfig(level=logging.WARNING, format="kinj: %(message)s", stream=sys.stderr)
-    logging.getLogger("kinj").setLevel(logging.INFO)
+    for package in ("kinj", "kinj_training"):
+        logging.getLogger(package).setLevel(logging.INFO)
     app = build_app()
     try:
-        app()
+        app(words)
     except UserError as error:
         _end(str(error))
     except OSError as error:

@@ -1,0 +1,53 @@
+"""An interrupted training ends with the weights of one that was not."""
+
+import shutil
+import signal
+
+import pytest
+
+KILLED = -signal.SIGKILL
+
+
+@pytest.fixture
+def model(make_tiny_model):
+    # Dropout, so that the random states matter.
+    return make_tiny_model(attention_dropout=0.1)
+
+
+def test_killed_at_steps_and_inside_saves_the_weights_are_those_of_an_undisturbed_run(
+    write_recipe, kinj_train, weights, manifest, model, tmp_path
+):
+    # nine chunks, three texts each: 7 steps an epoch, saved every 3
+    settings = {"arm": "paraphrase", "paraphrases": 2, "model_name_or_path": str(model), "layout": "single"}
+    settings |= {"gradient_accumulation_steps": 4, "save_strategy": "steps", "save_steps": 3, "logging_steps": 1}
+    recipe = write_recipe(**settings)
+    assert kinj_train(recipe, "--output_dir", tmp_path / "whole").code == 0
+    out = tmp_path / "killed"
+    kills = ["step:2", "weights:3", "step:5", "optimizer:6", "step:8", "mark:9", "step:13", "config", "manifest"]
+    for kill in kills:
+        done = kinj_train(recipe, "--output_dir", out, kill=kill)
+        assert done.code == KILLED, (kill, done.said)
+        assert (out / "config.json").exists() == (kill == "manifest"), "half a model could be evaluated"
+    last = kinj_train(recipe, "--output_dir", out)
+    assert last.code == 0, last.said
+    assert weights(out) == weights(tmp_path / "whole")
+    told, expected = manifest(out), manifest(tmp_path / "whole")
+    for key in ("training", "steps", "tokens", "targets", "losses", "held_out_losses", "weights_sha256"):
+        assert told[key] == expected[key], key
+    assert told["steps"] == 14
+
+
+def test_a_broken_checkpoint_is_passed_over_for_the_one_before(write_recipe, kinj_train, weights, tmp_path):
+    recipe = write_recipe(save_strategy="steps", save_steps=1)
+    assert kinj_train(recipe, kill="manifest").code == KILLED
+    out = tmp_path / "out"
+    expected = tmp_path / "copy"
+    shutil.copytree(out, expected)
+    checkpoints = sorted(out.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    with (checkpoints[-1] / "optimizer.pt").open("r+b") as file:
+        file.truncate(100)
+    (checkpoints[-2] / "kinj_complete.json").unlink()
+    done = kinj_train(recipe)
+    assert done.code == 0
+    assert f"going on at step {len(checkpoints) - 2}" in done.said
+    assert weights(out) == weights(expected)
