@@ -76,9 +76,14 @@ def write_records(path: Path, records: Iterable[object]) -> int:
     count = 0
     with path.open("w", encoding="utf-8", newline="\n") as sink:
         for record in records:
-            sink.write(json.dumps(to_object(record), ensure_ascii=False) + "\n")
+            sink.write(record_line(record))
             count += 1
     return count
+
+
+def record_line(record: object) -> str:
+    """The record as one line of JSON, its end included."""
+    return json.dumps(to_object(record), ensure_ascii=False) + "\n"
 
 
 def to_object(record: object) -> dict[str, Any]:

@@ -21,6 +21,7 @@ ONE_MODULE = {
     ("kinj", "tantivy"): {"retrieval/bm25.py"},
     ("kinj", "faiss"): {"retrieval/vectors.py"},
     ("kinj", "sentence_transformers"): {"retrieval/embedder.py"},
+    ("kinj", "elasticsearch"): {"retrieval/elastic_connection.py"},
     ("kinj", "semantic_text_splitter"): {"corpus/cutting.py"},
     ("kinj", "transformers"): {"demo_model.py"},
     ("kinj_models", "torch"): {"prefix_sharing.py"},

@@ -1,9 +1,11 @@
-"""Retrieval: an index folder, and the retrievers that read it."""
+"""Retrieval: an index, in a folder or on a cluster, and the retrievers that read it."""
 
 from kinj.retrieval.build import build_index, collection_index
-from kinj.retrieval.embedded import EmbeddedIndex, open_index
+from kinj.retrieval.elastic_build import build_elastic_index
+from kinj.retrieval.embedded import EmbeddedIndex
 from kinj.retrieval.embedder import DEFAULT_EMBEDDER, Embedder, find_embedder
-from kinj.retrieval.opening import RETRIEVERS, open_retriever
+from kinj.retrieval.index import Index
+from kinj.retrieval.opening import RETRIEVERS, open_index, open_retriever
 from kinj.retrieval.retriever import Retriever
 
 __all__ = [
@@ -11,7 +13,9 @@ __all__ = [
     "RETRIEVERS",
     "EmbeddedIndex",
     "Embedder",
+    "Index",
     "Retriever",
+    "build_elastic_index",
     "build_index",
     "collection_index",
     "find_embedder",

@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import tantivy
 
+from kinj.records import Chunk
 from kinj.retrieval.analysis import STOP_WORDS
+from kinj.retrieval.filters import Filter, day_of, number_of
 from kinj.retrieval.ties import Hit, best_hits
 
-_TEXT, _ROW, _ANALYSER = "text", "row", "kinj_english"
+_TEXT, _ROW, _DAY, _ANALYSER = "text", "row", "day", "kinj_english"
+#: Kept as they are, for filters.
+_WHOLE = ("subject", "source", "document_id", "title")
 
 
-def build_bm25(folder: Path, texts: Iterable[str]) -> None:
-    """Writes a tantivy index of `texts` to the existing, empty `folder`; a text's row is its place, from 0."""
+def build_bm25(folder: Path, chunks: Iterable[Chunk]) -> None:
+    """Writes a tantivy index of the chunks to the existing, empty `folder`; a chunk's row is its place, from 0."""
     builder = tantivy.SchemaBuilder()
     builder.add_text_field(_TEXT, tokenizer_name=_ANALYSER, index_option="freq")
     builder.add_integer_field(_ROW, fast=True)
+    builder.add_integer_field(_DAY, fast=True)
+    for field in _WHOLE:
+        builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
     index = tantivy.Index(builder.build(), path=str(folder), reuse=False)
     index.register_tokenizer(_ANALYSER, _analyser())
     # One thread: rows then lie in one order whatever the machine, so the same chunks give the same files' content.
     writer = index.writer(heap_size=256_000_000, num_threads=1)
-    for row, text in enumerate(texts):
-        writer.add_document(tantivy.Document(text=text, row=row))
+    for row, chunk in enumerate(chunks):
+        values: dict[str, str | int] = {field: value for field in _WHOLE if (value := getattr(chunk, field))}
+        if (day := day_of(chunk.date)) is not None:
+            values[_DAY] = day
+        writer.add_document(tantivy.Document(text=chunk.text, row=row, **values))
     writer.commit()
     writer.wait_merging_threads()
 
@@ -40,9 +50,30 @@ class BM25:
             self._schema = index.schema
             self._searcher = index.searcher()
         self._analyse = _analyser().analyze
+        self._allowed: list[tuple[tantivy.Occur, tantivy.Query]] = []
 
     def __len__(self) -> int:
         return self._searcher.num_docs
+
+    def use_filter(self, wanted: Filter) -> list[int]:
+        """The rows that the filter lets through, in their order; from now on only they are ranked.
+
+        Scores stay what they are without it: it takes no part in them, nor in how rare a term is.
+        """
+        self._allowed = [(tantivy.Occur.Must, self._any(field, values)) for field, values in wanted.values]
+        if wanted.days:
+            ranges = [
+                tantivy.Query.range_query(
+                    self._schema, _DAY, tantivy.FieldType.Integer, number_of(days.first), number_of(days.last)
+                )
+                for days in wanted.days
+            ]
+            self._allowed.append((tantivy.Occur.Must, _without_score(ranges)))
+        found = self._searcher.search(tantivy.Query.boolean_query(self._allowed), len(self), count=False).hits
+        return sorted(int(row or 0) for row in self._rows(found))
+
+    def _any(self, field: str, values: Sequence[str]) -> tantivy.Query:
+        return _without_score([tantivy.Query.term_query(self._schema, field, value, "basic") for value in values])
 
     def rank(self, text: str, depth: int) -> list[Hit]:
         """The `depth` best rows, best first, ties by row; fewer where fewer hold any of the query's terms.
@@ -57,12 +88,22 @@ class BM25:
         if not terms:
             return []
         query = tantivy.Query.boolean_query(terms)
+        if self._allowed:
+            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), *self._allowed])
         return best_hits(lambda limit: self._hits(query, limit), depth, len(self))
 
     def _hits(self, query: tantivy.Query, limit: int) -> list[Hit]:
         found = self._searcher.search(query, limit, count=False).hits
-        rows = self._searcher.fast_field_values(_ROW, [address for _, address in found])
-        return [Hit(int(row or 0), score) for (score, _), row in zip(found, rows, strict=True)]
+        return [Hit(int(row or 0), score) for (score, _), row in zip(found, self._rows(found), strict=True)]
+
+    def _rows(self, found: Sequence[tuple[float, tantivy.DocAddress]]) -> Sequence[float | None]:
+        return self._searcher.fast_field_values(_ROW, [address for _, address in found])
+
+
+def _without_score(queries: Sequence[tantivy.Query]) -> tantivy.Query:
+    """Finds what any of the queries finds, and adds nothing to a score."""
+    either = tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in queries])
+    return tantivy.Query.const_score_query(either, 0.0)
 
 
 @contextmanager

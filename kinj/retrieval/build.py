@@ -20,8 +20,10 @@ from kinj.manifest import read_manifest, sha256_file, sha256_json, write_manifes
 from kinj.records import Chunk
 from kinj.retrieval.analysis import ANALYSIS
 from kinj.retrieval.bm25 import build_bm25
-from kinj.retrieval.chunkfile import write_chunks
-from kinj.retrieval.embedded import CHUNKS, FORMAT, VECTORS, WORDS, EmbeddedIndex, open_index, rebuild
+from kinj.retrieval.chunkfile import describe_chunks, write_chunks
+from kinj.retrieval.embedded import CHUNKS, FORMAT, VECTORS, WORDS, EmbeddedIndex, open_embedded_index
+from kinj.retrieval.filters import count_fields
+from kinj.retrieval.index import rebuild
 
 if TYPE_CHECKING:
     from kinj.retrieval.embedder import Embedder
@@ -53,8 +55,8 @@ def build_index(
         UserError: no chunks, an id given twice, an empty text, or `folder` holds something else.
         MissingExtraError: an embedder is asked for without the libraries for it.
     """
-    chunks = _checked(list(chunks))
-    model = _find(embedder)
+    chunks = check_chunks(list(chunks))
+    model = find_if_named(embedder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = folder.parent / f".{folder.name}.building"
     with _locked(folder):
@@ -62,18 +64,18 @@ def build_index(
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         ordered = write_chunks(part / CHUNKS, chunks)
-        wanted = {"chunks": _described(part / CHUNKS, ordered), "embedder": model and model.identity}
+        wanted = {"chunks": describe_chunks(ordered), "embedder": model and model.identity}
         if not _must_build(folder, wanted, overwrite=overwrite):
             shutil.rmtree(work)
             log.info("%s already holds this index: reused", folder)
-            return open_index(folder)
+            return open_embedded_index(folder)
         _build_words(part, ordered)
         if model is not None:
             wanted["embedder"] = _build_vectors(part, [chunk.text for chunk in ordered], model, work / "shards")
-        write_manifest(part, _manifest(wanted, made_from))
+        write_manifest(part, _manifest(wanted, count_fields(ordered), made_from))
         _publish(part, folder)
         shutil.rmtree(work)
-    return open_index(folder)
+    return open_embedded_index(folder)
 
 
 def collection_index(collection_folder: Path, embedder: str | None) -> Path:
@@ -84,7 +86,7 @@ def collection_index(collection_folder: Path, embedder: str | None) -> Path:
     source = collection_folder / CHUNKS
     if not source.is_file():
         raise UserError(f"{source}: no such file; a collection needs its chunks there")
-    model = _find(embedder)
+    model = find_if_named(embedder)
     key = sha256_json([FORMAT, ANALYSIS, sha256_file(source), model and model.sha256])[:16]
     folder = cache_folder("indexes", f"{collection_folder.resolve().name}-{key}")
     if not (folder / MANIFEST).is_file():
@@ -95,7 +97,7 @@ def collection_index(collection_folder: Path, embedder: str | None) -> Path:
 
 def _build_words(part: Path, chunks: Sequence[Chunk]) -> None:
     (part / WORDS).mkdir()
-    build_bm25(part / WORDS, (chunk.text for chunk in chunks))
+    build_bm25(part / WORDS, chunks)
     # tantivy makes some files readable for their owner only, which would shut out those who share the folder.
     mode = (part / CHUNKS).stat().st_mode
     for file in (part / WORDS).iterdir():
@@ -108,6 +110,11 @@ def _build_vectors(part: Path, texts: list[str], model: Embedder, shards: Path) 
     from kinj.retrieval.vectors import write_vectors
 
     dimensions = write_vectors(part / VECTORS, embed_in_shards(texts, model, shards))
+    return describe_embedder(model, texts, dimensions)
+
+
+def describe_embedder(model: Embedder, texts: list[str], dimensions: int) -> dict[str, Any]:  # Any: JSON values
+    """What a manifest says about the embedder of these passages; warns where it reads some only in part."""
     cut = model.count_cut(texts)
     if cut:
         log.warning(
@@ -117,7 +124,8 @@ def _build_vectors(part: Path, texts: list[str], model: Embedder, shards: Path) 
     return {**model.identity, "dimensions": dimensions, "window": model.window, "passages_cut": cut}
 
 
-def _find(embedder: str | None) -> Embedder | None:
+def find_if_named(embedder: str | None) -> Embedder | None:
+    """The embedder of that name, none for none."""
     if embedder is None:
         return None
     from kinj.retrieval.embedder import find_embedder
@@ -125,7 +133,12 @@ def _find(embedder: str | None) -> Embedder | None:
     return find_embedder(embedder)
 
 
-def _checked(chunks: list[Chunk]) -> list[Chunk]:
+def check_chunks(chunks: list[Chunk]) -> list[Chunk]:
+    """The chunks, refused where an index cannot hold them.
+
+    Raises:
+        UserError: none, an id given twice, or an empty text.
+    """
     if not chunks:
         raise UserError("no chunks: there is nothing to index")
     seen: set[str] = set()
@@ -152,11 +165,6 @@ def _locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _described(path: Path, chunks: Sequence[Chunk]) -> dict[str, Any]:  # Any: JSON values
-    documents = len({chunk.document_id for chunk in chunks})
-    return {"count": len(chunks), "documents": documents, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
-
-
 def _must_build(folder: Path, wanted: dict[str, Any], *, overwrite: bool) -> bool:  # Any: JSON values
     """Whether `folder` does not already hold the wanted index; refuses what must not be replaced."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
@@ -165,12 +173,16 @@ def _must_build(folder: Path, wanted: dict[str, Any], *, overwrite: bool) -> boo
         raise UserError(f"{folder} exists and is not an index of kinj: choose another folder")
     manifest = read_manifest(folder, rebuild(folder))
     if manifest["format"] == FORMAT and manifest["analysis"] == ANALYSIS and _same(manifest, wanted):
-        open_index(folder)
+        open_embedded_index(folder)
         return False
     if not overwrite:
-        held = f"{manifest['chunks']['count']} chunks, embedder {(manifest['embedder'] or {}).get('name', 'none')}"
-        raise UserError(f"{folder} holds another index ({held}): add --overwrite, or choose another folder")
+        raise UserError(f"{folder} holds another index ({held(manifest)}): add --overwrite, or choose another folder")
     return True
+
+
+def held(manifest: dict[str, Any]) -> str:  # Any: JSON values
+    """What an index holds, in a few words."""
+    return f"{manifest['chunks']['count']} chunks, embedder {(manifest['embedder'] or {}).get('name', 'none')}"
 
 
 def _same(manifest: dict[str, Any], wanted: dict[str, Any]) -> bool:  # Any: JSON values
@@ -180,15 +192,23 @@ def _same(manifest: dict[str, Any], wanted: dict[str, Any]) -> bool:  # Any: JSO
     return key(manifest) == key(wanted)
 
 
-def _manifest(wanted: dict[str, Any], made_from: Sequence[str]) -> dict[str, Any]:  # Any: JSON values
+def _manifest(
+    wanted: dict[str, Any], fields: dict[str, int], made_from: Sequence[str]
+) -> dict[str, Any]:  # Any: JSON values
     return {
         "kind": "kinj index",
         "format": FORMAT,
         **wanted,
+        "fields": fields,
         "analysis": ANALYSIS,
         "made_from": list(made_from),
-        "versions": {name: _version(name) for name in ("kinj", "tantivy", "faiss-cpu", "sentence-transformers")},
+        "versions": versions_of("kinj", "tantivy", "faiss-cpu", "sentence-transformers"),
     }
+
+
+def versions_of(*distributions: str) -> dict[str, str | None]:
+    """The installed version of each; None where it is not installed."""
+    return {name: _version(name) for name in distributions}
 
 
 def _version(distribution: str) -> str | None:

@@ -7,18 +7,35 @@ import json
 import mmap
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from kinj.jsonl import write_records
+from kinj.jsonl import record_line, write_records
 from kinj.records import Chunk
 
 
 def write_chunks(path: Path, chunks: Iterable[Chunk]) -> list[Chunk]:
     """Writes the chunks sorted by id and returns them so: the same chunks give the same bytes, in whatever order."""
-    ordered = sorted(chunks, key=lambda chunk: chunk.id)
+    ordered = in_order(chunks)
     write_records(path, ordered)
     return ordered
+
+
+def in_order(chunks: Iterable[Chunk]) -> list[Chunk]:
+    """The chunks sorted by id; a chunk's place is its row, which breaks ties."""
+    return sorted(chunks, key=lambda chunk: chunk.id)
+
+
+def describe_chunks(ordered: Sequence[Chunk]) -> dict[str, Any]:  # Any: JSON values
+    """What a manifest says about the chunks, as `write_chunks` would write them, whether or not it does."""
+    digest, size = hashlib.sha256(), 0
+    for chunk in ordered:
+        line = record_line(chunk).encode()
+        digest.update(line)
+        size += len(line)
+    documents = len({chunk.document_id for chunk in ordered})
+    return {"count": len(ordered), "documents": documents, "bytes": size, "sha256": digest.hexdigest()}
 
 
 class ChunkFile:

@@ -10,7 +10,7 @@ from typing import Any
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
 from kinj.records import Passage, Query
-from kinj.retrieval.embedded import EmbeddedIndex, as_passage
+from kinj.retrieval.index import Index, as_passage
 from kinj.retrieval.retriever import search_distinct
 
 #: Distractors asked for beyond k in the first round, so that one round nearly always is enough.
@@ -26,7 +26,7 @@ class Control:
     the order is given or drawn rather than earned, a passage's score is 1 / rank.
     """
 
-    def __init__(self, index: EmbeddedIndex, *, gold: bool, distractors: bool, seed: int) -> None:
+    def __init__(self, index: Index, *, gold: bool, distractors: bool, seed: int) -> None:
         self._index = index
         self._gold = gold
         self._distractors = distractors
@@ -52,7 +52,9 @@ class Control:
         return search_distinct(queries, k, lambda distinct: self._search(distinct, k))
 
     def _search(self, queries: list[Query], k: int) -> list[list[Passage]]:
-        gold = [self._gold_passages(query) for query in queries]
+        known = [self._known(query) for query in queries]
+        chunks = self._index.chunks(list(dict.fromkeys(chunk_id for ids in known for chunk_id in ids)))
+        gold = [[as_passage(chunks[chunk_id], 1 / rank, rank) for rank, chunk_id in enumerate(ids, 1)] for ids in known]
         if not self._distractors:
             return [passages[:k] for passages in gold]
         documents = [{passage.document_id for passage in passages} for passages in gold]
@@ -61,14 +63,14 @@ class Control:
             return others
         return [self._mix(*three, k) for three in zip(queries, gold, others, strict=True)]
 
-    def _gold_passages(self, query: Query) -> list[Passage]:
+    def _known(self, query: Query) -> list[str]:
+        """The ids of the chunks that hold the answer."""
         if not query.chunk_ids:
             raise UserError(
                 f"query {query.id or query.text!r} does not say which chunks hold its answer, which "
                 f"retriever={self._settings['retriever']} needs: take bm25, dense or hybrid for this task"
             )
-        chunks = [self._index.chunk(chunk_id) for chunk_id in dict.fromkeys(query.chunk_ids)]
-        return [as_passage(chunk, 1 / rank, rank) for rank, chunk in enumerate(chunks, 1)]
+        return list(dict.fromkeys(query.chunk_ids))
 
     def _other_documents(self, texts: list[str], documents: list[set[str]], k: int) -> list[list[Passage]]:
         """BM25's k best passages outside each text's documents; asks deeper where those fill the first places."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from kinj.errors import UserError
 from kinj.manifest import read_manifest, sha256_json
@@ -13,31 +12,28 @@ from kinj.records import Chunk, Passage
 from kinj.retrieval.analysis import ANALYSIS
 from kinj.retrieval.bm25 import BM25
 from kinj.retrieval.chunkfile import ChunkFile
+from kinj.retrieval.filters import Filter, check_fields, check_matches
+from kinj.retrieval.index import Way, as_passage, no_chunk, rebuild
 from kinj.retrieval.ties import Hit
 
 if TYPE_CHECKING:
     from kinj.retrieval.embedder import Embedder
 
 #: Changes when a folder written by older code must not be read by newer code.
-FORMAT = 1
+FORMAT = 2
 CHUNKS, WORDS, VECTORS = "chunks.jsonl", "bm25", "vectors.faiss"
-
-#: A way to rank: by the words they share (BM25), or by the nearness of their embeddings.
-Way = Literal["bm25", "dense"]
 
 
 class EmbeddedIndex:
-    """An index folder, opened for reading. `open_index` makes one.
-
-    A retriever asks it for whole batches and for every way at once (`rank`), which another back end can answer in one
-    round trip.
-    """
+    """An index folder, opened for reading. `open_embedded_index` makes one."""
 
     def __init__(self, folder: Path, manifest: dict[str, Any], chunks: ChunkFile) -> None:  # Any: JSON values
         self.folder = folder
         self.manifest = manifest
         self._chunks = chunks
         self._words = BM25(folder / WORDS)
+        self._filter: Filter | None = None
+        self._allowed: list[int] | None = None
         self._check_count("BM25 index", len(self._words))
 
     def __len__(self) -> int:
@@ -55,11 +51,16 @@ class EmbeddedIndex:
             parts["analysis"] = self.manifest["analysis"]
         if "dense" in ways:
             parts["embedder"] = self.manifest["embedder"]["sha256"]
+        if ways and self._filter is not None:
+            parts["filter"] = str(self._filter)
         return sha256_json(parts)
 
     def describe(self) -> dict[str, Any]:  # Any: JSON values
-        """What results say about the index."""
-        return {"index": self.content, "chunks": len(self), "embedder": self.manifest["embedder"]}
+        """See `Index`."""
+        said: dict[str, Any] = {"index": self.content, "chunks": len(self), "embedder": self.manifest["embedder"]}
+        if self._filter is not None:
+            said["filter"] = {"condition": str(self._filter), "chunks": len(self._allowed or ())}
+        return said
 
     def rank(self, texts: Sequence[str], depth: int, ways: Sequence[Way]) -> list[list[list[Passage]]]:
         """For each text, for each way, its `depth` best passages, best first, ties by chunk id."""
@@ -69,18 +70,15 @@ class EmbeddedIndex:
             by_way.append([[self._passage(hit, rank) for rank, hit in enumerate(hits, 1)] for hits in ranked])
         return [list(ways_of_one) for ways_of_one in zip(*by_way, strict=True)]
 
-    def chunk(self, chunk_id: str) -> Chunk:
-        """The chunk of that id.
-
-        Raises:
-            UserError: the index has none.
-        """
-        chunk = self._chunks.find(chunk_id)
-        if chunk is None:
-            raise UserError(
-                f"{self.folder} has no chunk {chunk_id!r}: index the collection that the questions came from"
-            )
-        return chunk
+    def chunks(self, ids: Sequence[str]) -> dict[str, Chunk]:
+        """See `Index`."""
+        found: dict[str, Chunk] = {}
+        for chunk_id in ids:
+            chunk = self._chunks.find(chunk_id)
+            if chunk is None:
+                raise no_chunk(self.folder, chunk_id)
+            found[chunk_id] = chunk
+        return found
 
     def use_embedder(self, name: str | None) -> None:
         """Takes the embedder that the index was built with for its dense searches.
@@ -107,6 +105,13 @@ class EmbeddedIndex:
         self._vectors: Vectors = Vectors(self.folder / VECTORS)
         self._check_count("vector index", len(self._vectors))
 
+    def use_filter(self, wanted: Filter) -> None:
+        """See `Index`."""
+        check_fields(wanted, self.manifest["fields"], self.folder)
+        allowed = self._words.use_filter(wanted)
+        check_matches(wanted, len(allowed), self.folder)
+        self._filter, self._allowed = wanted, allowed
+
     def _check_count(self, part: str, count: int) -> None:
         if count != len(self):
             why = f"its {part} has {count} rows for {len(self)} chunks"
@@ -116,18 +121,13 @@ class EmbeddedIndex:
         return [self._words.rank(text, depth) for text in texts]
 
     def _rank_vectors(self, texts: Sequence[str], depth: int) -> list[list[Hit]]:
-        return self._vectors.rank(self._embedder.embed_queries(texts), depth)
+        return self._vectors.rank(self._embedder.embed_queries(texts), depth, self._allowed)
 
     def _passage(self, hit: Hit, rank: int) -> Passage:
         return as_passage(self._chunks[hit.row], hit.score, rank)
 
 
-def as_passage(chunk: Chunk, score: float, rank: int) -> Passage:
-    """The chunk as a retrieved passage."""
-    return Passage(chunk.id, chunk.document_id, chunk.text, score, rank, title=chunk.title, date=chunk.date)
-
-
-def open_index(folder: Path) -> EmbeddedIndex:
+def open_embedded_index(folder: Path) -> EmbeddedIndex:
     """The index of that folder, its chunks checked against the SHA-256 of its manifest.
 
     Raises:
@@ -147,18 +147,5 @@ def open_index(folder: Path) -> EmbeddedIndex:
         raise UserError(f"{path} changed after the index was built; {rebuild(folder, manifest)}")
     index = EmbeddedIndex(folder, manifest, chunks)
     if read_manifest(folder, rebuild(folder)) != manifest:
-        return open_index(folder)  # it was replaced while its parts were being opened
+        return open_embedded_index(folder)  # it was replaced while its parts were being opened
     return index
-
-
-def rebuild(
-    folder: Path, manifest: dict[str, Any] | None = None, embedder: str | None = None
-) -> str:  # Any: JSON values
-    """What to type to build the index (anew, where a manifest is given), as the end of an error message."""
-    given = manifest or {}
-    words = ["kinj", "index", "build", *(given.get("made_from") or ["IN"]), str(folder)]
-    if name := embedder or (given.get("embedder") or {}).get("name"):
-        words += ["--embedder", name]
-    if manifest is not None:
-        words.append("--overwrite")
-    return f"build it with: {shlex.join(words)}"

@@ -1,4 +1,4 @@
-"""From a retriever's name to the retriever."""
+"""From the name of an index or a retriever to what it names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from pathlib import Path
 
 from kinj.errors import UserError
 from kinj.retrieval.controls import Control
-from kinj.retrieval.embedded import open_index
+from kinj.retrieval.elastic_settings import PREFIX
+from kinj.retrieval.embedded import open_embedded_index
+from kinj.retrieval.filters import parse_filter
+from kinj.retrieval.index import Index
 from kinj.retrieval.ranked import Hybrid, Ranked
 from kinj.retrieval.retriever import Retriever
 
@@ -14,23 +17,64 @@ from kinj.retrieval.retriever import Retriever
 RETRIEVERS: tuple[str, ...] = ("bm25", "dense", "hybrid", "gold", "gold+distractors", "distractors")
 
 
-def open_retriever(name: str, *, index: str | Path, embedder: str | None = None, seed: int = 0) -> Retriever:
-    """The retriever of that name over the index folder `index`.
+def open_index(name: str | Path, *, text_field: str | None = None, vector_field: str | None = None) -> Index:
+    """The index in that folder, or, for `elasticsearch:NAME`, of that name on the cluster of the environment.
+
+    Args:
+        name: a folder, or `elasticsearch:NAME`.
+        text_field: where an index that kinj did not build on a cluster keeps its texts.
+        vector_field: where such an index keeps their vectors.
+
+    Raises:
+        UserError: no such index, half-built, changed, or of another format or analysis; the message says what to type.
+        MissingExtraError: a cluster is named and its client is not installed.
+    """
+    place = str(name)
+    if place.startswith(PREFIX):
+        from kinj.retrieval.elastic_opening import open_on_cluster
+
+        return open_on_cluster(place.removeprefix(PREFIX), text_field, vector_field)
+    for field, value in (("text_field", text_field), ("vector_field", vector_field)):
+        if value is not None:
+            raise UserError(f"{field}={value}: only for an index on Elasticsearch, {PREFIX}NAME, not built by kinj")
+    return open_embedded_index(Path(name))
+
+
+def open_retriever(
+    name: str,
+    *,
+    index: str | Path,
+    embedder: str | None = None,
+    seed: int = 0,
+    filter: str | None = None,  # the name of the setting
+    text_field: str | None = None,
+    vector_field: str | None = None,
+) -> Retriever:
+    """The retriever of that name over an index.
 
     Args:
         name: one of `RETRIEVERS`.
-        index: a folder that `kinj index build` wrote.
+        index: a folder that `kinj index build` wrote, or `elasticsearch:NAME`.
         embedder: the sentence-transformers model of `dense` and `hybrid`, by name or folder; by default the one that
             the index was built with. The other retrievers embed nothing and do not look at it.
         seed: draws the place of gold among distractors.
+        filter: which chunks may be retrieved; see `parse_filter`.
+        text_field: see `open_index`.
+        vector_field: see `open_index`.
 
     Raises:
-        UserError: an unknown name; an index that is missing, half-built, changed or of another embedder.
-        MissingExtraError: dense retrieval without its libraries.
+        UserError: an unknown name; an index that is missing, half-built, changed or of another embedder; a filter that
+            lets nothing through.
+        MissingExtraError: dense retrieval, or a cluster, without its libraries.
     """
     if name not in RETRIEVERS:
         raise UserError(f"retriever={name}: no such retriever; choose one of none, {', '.join(RETRIEVERS)}")
-    opened = open_index(Path(index))
+    wanted = parse_filter(filter) if filter is not None else None
+    if wanted is not None and name == "gold":
+        raise UserError(f"filter={filter}: retriever=gold searches nothing, so there is nothing to filter")
+    opened = open_index(index, text_field=text_field, vector_field=vector_field)
+    if wanted is not None:
+        opened.use_filter(wanted)
     if name in ("dense", "hybrid"):
         opened.use_embedder(embedder)
     if name == "bm25":

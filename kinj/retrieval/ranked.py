@@ -7,15 +7,15 @@ from typing import Any
 
 from kinj.manifest import sha256_json
 from kinj.records import Passage, Query
-from kinj.retrieval.embedded import EmbeddedIndex, Way
 from kinj.retrieval.fusion import DEPTH, RRF_K, fuse
+from kinj.retrieval.index import Index, Way
 from kinj.retrieval.retriever import search_distinct
 
 
 class Ranked:
     """An index ranked one way: `bm25` or `dense`."""
 
-    def __init__(self, index: EmbeddedIndex, way: Way) -> None:
+    def __init__(self, index: Index, way: Way) -> None:
         self._index = index
         self._way: Way = way
 
@@ -40,7 +40,7 @@ class Ranked:
 class Hybrid:
     """BM25 and dense, fused by reciprocal rank over the best 100 of each (the best k, where k is larger)."""
 
-    def __init__(self, index: EmbeddedIndex) -> None:
+    def __init__(self, index: Index) -> None:
         self._index = index
         self._ways: list[Way] = ["bm25", "dense"]
         self._fusion = {"method": "reciprocal rank fusion", "k": RRF_K, "depth": DEPTH}

@@ -32,13 +32,16 @@ def embed_in_shards(texts: Sequence[str], embedder: Embedder, folder: Path) -> I
             part = texts[start : start + SHARD]
             path = folder / f"{_name(part, embedder)}.npy"
             if not path.is_file():
-                _save(path, _embed(part, embedder))
+                _save(path, embed(part, embedder))
             yield np.load(path)
             advance(len(part))
 
 
-def _embed(texts: Sequence[str], embedder: Embedder) -> npt.NDArray[np.float32]:
-    """Equal texts get one vector: padded differently they would differ in their last bits, and their tie be chance."""
+def embed(texts: Sequence[str], embedder: Embedder) -> npt.NDArray[np.float32]:
+    """The vectors of one shard, a row a text.
+
+    Equal texts get one vector: padded differently they would differ in their last bits, and their tie be chance.
+    """
     distinct = {text: row for row, text in enumerate(dict.fromkeys(texts))}
     vectors = embedder.embed_passages(list(distinct))
     return vectors[[distinct[text] for text in texts]]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,21 +45,29 @@ class Vectors:
     def __len__(self) -> int:
         return int(self._index.ntotal)
 
-    def rank(self, queries: npt.NDArray[np.float32], depth: int) -> list[list[Hit]]:
-        """For each query vector the `depth` rows of largest inner product, best first, ties by row.
+    def rank(
+        self, queries: npt.NDArray[np.float32], depth: int, allowed: Sequence[int] | None = None
+    ) -> list[list[Hit]]:
+        """For each query vector the `depth` rows (of those allowed) of largest inner product, best first, ties by row.
 
         FAISS chooses the candidates; their scores are summed again row by row, so that equal passages tie exactly and a
         query's scores do not depend on which others came with it.
         """
-        limit = min(depth + _SPARE, len(self))
-        _, found = self._index.search(queries, limit)
-        return [self._best(query, first, depth) for query, first in zip(queries, found, strict=True)]
+        total = len(self) if allowed is None else len(allowed)
+        only = None
+        if allowed is not None:
+            selected = faiss.IDSelectorBatch(np.asarray(allowed, dtype=np.int64))
+            only = faiss.SearchParameters(sel=selected)  # type: ignore[call-arg]  # FAISS adds it when imported
+        _, found = self._index.search(queries, min(depth + _SPARE, total), params=only)
+        return [self._best(query, first, depth, total, only) for query, first in zip(queries, found, strict=True)]
 
-    def _best(self, query: npt.NDArray[np.float32], first: npt.NDArray[np.int64], depth: int) -> list[Hit]:
+    def _best(
+        self, query: npt.NDArray[np.float32], first: npt.NDArray[np.int64], depth: int, total: int, only: Any
+    ) -> list[Hit]:  # Any: FAISS is not typed
         def fetch(limit: int) -> list[Hit]:
-            rows = first[:limit] if limit <= len(first) else self._index.search(query[None], limit)[1][0]
+            rows = first[:limit] if limit <= len(first) else self._index.search(query[None], limit, params=only)[1][0]
             scores = (self._index.reconstruct_batch(rows) * query).sum(axis=1)
             hits = [Hit(int(row), float(score)) for row, score in zip(rows, scores, strict=True)]
             return sorted(hits, key=lambda hit: -hit.score)
 
-        return best_hits(fetch, depth, len(self), _SLACK)
+        return best_hits(fetch, depth, total, _SLACK)

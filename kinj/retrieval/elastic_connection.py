@@ -1,0 +1,250 @@
+"""Requests to the Elasticsearch that the environment names; the only module that imports its client."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from kinj.errors import MissingExtraError, UserError
+from kinj.retrieval.elastic_settings import Access, read_access
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+log = logging.getLogger(__name__)
+
+#: How long one request may take. A batch of searches or documents stays far below it, even on a slow machine.
+REQUEST_SECONDS = 60.0
+#: The longest wait for the very first answer: a server that is being started, not a mistyped address, takes this long.
+START_SECONDS = 30.0
+#: Pauses between two tries: the first, doubled each time up to the last.
+_FIRST_PAUSE, _LAST_PAUSE = 0.1, 5.0
+#: Answers that may be right a moment later: too busy, a node that left, a shard without a copy at the moment.
+_PASSING = frozenset((408, 429, 500, 502, 503, 504))
+
+
+class Refusal(UserError):
+    """Elasticsearch's no, which trying again does not change."""
+
+    def __init__(self, message: str, status: int, kind: str) -> None:
+        super().__init__(message)
+        self.status = status
+        #: Elasticsearch's own name for it, such as `index_not_found_exception`
+        self.kind = kind
+
+
+class Trouble(Exception):  # not an error yet: it is waited for
+    """A request that failed for a reason that may pass."""
+
+
+class Patience:
+    """Waits between the tries of one piece of work, and ends them when the stated time is over."""
+
+    def __init__(self, address: str, what: str, seconds: float) -> None:
+        self._address = address
+        self._what = what
+        self._seconds = seconds
+        self._began: float | None = None
+        self._pause = _FIRST_PAUSE
+
+    def wait(self, why: str) -> None:
+        """Sleeps a little, longer each time.
+
+        Raises:
+            UserError: the trouble has lasted for the stated time.
+        """
+        now = time.monotonic()
+        if self._began is None:
+            self._began = now
+            log.warning(
+                "Elasticsearch at %s: %s (%s); trying again for %g s", self._address, why, self._what, self._seconds
+            )
+        left = self._began + self._seconds - now
+        if left <= 0:
+            raise UserError(
+                f"Elasticsearch at {self._address} did not {self._what} for {now - self._began:.0f} s: {why}; nothing "
+                "incomplete was used. When it answers again, type the same command; ELASTICSEARCH_WAIT sets how many "
+                "seconds are waited"
+            )
+        time.sleep(min(self._pause, left))
+        self._pause = min(2 * self._pause, _LAST_PAUSE)
+
+    def over(self) -> None:
+        """Says that the trouble has passed, where there was one."""
+        if self._began is not None:
+            waited = time.monotonic() - self._began
+            log.warning("Elasticsearch at %s: went on after %.1f s (%s)", self._address, waited, self._what)
+
+
+class Connection:
+    """Sends requests, and sends them again while the reason of a failure may pass.
+
+    Every error that comes out of it is a `UserError` without secrets.
+    """
+
+    def __init__(self, client: Elasticsearch, access: Access) -> None:
+        self._client = client
+        self._access = access
+        self._answered = False
+        #: where the cluster is, for messages; never holds a secret
+        self.address = ", ".join(sorted(node.base_url for node in client.transport.node_pool.all()))
+
+    def patience(self, what: str) -> Patience:
+        """A fresh patience for one piece of work; `what` ends the sentence "Elasticsearch did not …"."""
+        wait = self._access.wait
+        return Patience(self.address, what, wait if self._answered else min(wait, START_SECONDS))
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        what: str,
+        patience: Patience | None = None,
+        **params: str | int | bool,
+    ) -> Any:  # Any: JSON values
+        """The JSON that Elasticsearch answers; `body` is a JSON value, or lines of JSON as bytes.
+
+        Args:
+            method: GET, POST, PUT or DELETE.
+            path: starts with a slash.
+            body: what is sent.
+            what: ends the sentence "Elasticsearch did not …".
+            patience: that of a larger piece of work; by default one of its own.
+            **params: the part of the address after `?`.
+
+        Raises:
+            Refusal: an answer that trying again does not change.
+            UserError: no good answer within the stated time, or a certificate that does not verify.
+        """
+        waiting = patience or self.patience(what)
+        while True:
+            try:
+                answer = self.once(method, path, body, what=what, **params)
+            except Trouble as trouble:
+                waiting.wait(str(trouble))
+                continue
+            if patience is None:
+                waiting.over()
+            return answer
+
+    def passing(self, status: int, error: Mapping[str, Any], what: str) -> str:  # Any: JSON values
+        """The reason of a failed item of a larger answer, where it may pass.
+
+        Raises:
+            Refusal: it will not.
+        """
+        kind, reason = _told(error)
+        if "read_only_allow_delete" in reason or "read-only-allow-delete" in reason:
+            raise self._refusal(
+                "its disk is nearly full, so it lets this index only be read or deleted: free some disk, and when "
+                "Elasticsearch has lifted the block (by itself, within a minute) type the same command again",
+                status, kind,
+            )  # fmt: skip
+        if kind == "cluster_block_exception" and status == 403:
+            raise self._refusal(f"did not {what}: {reason}", status, kind)
+        if status in _PASSING:
+            return self._access.without_secrets(f"{status} {kind}: {reason}")
+        if status == 401:
+            raise self._refusal(f"{self._access.credentials} (401)", status, kind)
+        if status == 403:
+            raise self._refusal(f"the given credentials may not {what} (403 {kind}: {reason})", status, kind)
+        if kind == "media_type_header_exception":
+            raise self._refusal(
+                "is of an older major version than the client installed here: pip install 'elasticsearch>=8.19,<9'",
+                status, kind,
+            )  # fmt: skip
+        raise self._refusal(f"did not {what}: {status} {kind}: {reason}", status, kind)
+
+    def once(
+        self, method: str, path: str, body: object = None, *, what: str, **params: str | int | bool
+    ) -> Any:  # Any: JSON values
+        """As `request`, but a failure that may pass comes back as `Trouble` at once."""
+        from elasticsearch import ApiError, TransportError, UnsupportedProductError
+
+        lines = isinstance(body, bytes)
+        headers = {"accept": "application/json"}
+        if body is not None:
+            headers["content-type"] = "application/x-ndjson" if lines else "application/json"
+        try:
+            answer = self._client.perform_request(method, path, params=params, headers=headers, body=body)
+        except UnsupportedProductError as error:
+            raise UserError(f"what answers at {self.address} is not Elasticsearch") from error
+        except ApiError as error:
+            self._answered = True
+            raise Trouble(self.passing(error.meta.status, _error_of(error.body), what)) from error
+        except TransportError as error:
+            raise Trouble(self._unreached(error)) from error
+        self._answered = True
+        return answer.body
+
+    def _unreached(self, error: Exception) -> str:
+        """Why no answer came.
+
+        Raises:
+            UserError: the server's certificate does not verify, or it speaks no TLS.
+        """
+        said = self._access.without_secrets(str(error))
+        if "CERTIFICATE_VERIFY_FAILED" in said:
+            raise UserError(
+                f"the certificate of Elasticsearch at {self.address} does not verify: set ELASTICSEARCH_CA to the file "
+                "of the CA that signed it, and use the host name that it was made for"
+            ) from error
+        if "WRONG_VERSION_NUMBER" in said or "HTTP_REQUEST" in said:
+            raise UserError(
+                f"Elasticsearch at {self.address} speaks no TLS: write http:// in ELASTICSEARCH_URL"
+            ) from error
+        for sign, plain in (("refused", "connection refused"), ("timed out", "no answer in time")):
+            if sign in said.lower():
+                return plain
+        return said
+
+    def _refusal(self, message: str, status: int, kind: str) -> Refusal:
+        return Refusal(self._access.without_secrets(f"Elasticsearch at {self.address}: {message}"), status, kind)
+
+
+def connect() -> Connection:
+    """A connection to the cluster that the environment names; nothing is sent yet.
+
+    Raises:
+        UserError: no address, two of them, half of a pair of credentials, or a value that cannot be one.
+        MissingExtraError: the client is not installed.
+    """
+    try:
+        from elasticsearch import Elasticsearch
+    except ImportError as error:
+        raise MissingExtraError("elasticsearch", "elasticsearch", "index=elasticsearch:NAME") from error
+    access = read_access()
+    # The client names every request at the level INFO; what the user must know of them is said here.
+    for name in ("elastic_transport.transport", "elastic_transport.node_pool"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        client = Elasticsearch(
+            **access.arguments(), request_timeout=REQUEST_SECONDS, max_retries=0, retry_on_timeout=False
+        )
+    except (ValueError, OSError) as error:
+        raise UserError(access.without_secrets(f"ELASTICSEARCH_URL, _CLOUD_ID or _CA: {error}")) from error
+    return Connection(client, access)
+
+
+def _error_of(body: object) -> dict[str, Any]:  # Any: JSON values
+    """The error in an answer; a proxy in front of the cluster may send a page instead of JSON."""
+    error = body.get("error") if isinstance(body, dict) else None
+    if isinstance(error, dict):
+        return error
+    return {"type": "error", "reason": str(error or body)[:200]}
+
+
+def _told(error: Mapping[str, Any]) -> tuple[str, str]:  # Any: JSON values
+    """Elasticsearch's name for an error and its reason: those of the first cause, which says what truly happened."""
+    causes = error.get("root_cause") or [error]
+    cause = causes[0] if isinstance(causes, list) and isinstance(causes[0], dict) else error
+    deeper = cause.get("caused_by") or error.get("caused_by")
+    kind, reason = str(cause.get("type") or error.get("type")), str(cause.get("reason") or json.dumps(error)[:200])
+    if isinstance(deeper, dict) and deeper.get("reason") and str(deeper["reason"]) not in reason:
+        reason += f" ({deeper['reason']})"
+    return kind, " ".join(reason.split())

@@ -1,0 +1,258 @@
+"""An index on Elasticsearch that somebody else built, searched as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kinj.errors import UserError
+from kinj.manifest import sha256_json
+from kinj.records import Chunk, Passage
+from kinj.retrieval.elastic_connection import Connection
+from kinj.retrieval.elastic_generations import Generation
+from kinj.retrieval.elastic_search import Hit, search_all
+from kinj.retrieval.elastic_settings import PREFIX
+from kinj.retrieval.filters import FIELDS, Filter, check_fields, check_matches
+from kinj.retrieval.index import Way, as_passage, no_chunk
+
+if TYPE_CHECKING:
+    from kinj.retrieval.embedder import Embedder
+
+#: The fewest neighbours that a search looks for, and how many it looks at in each shard.
+NEIGHBOURS, NUM_CANDIDATES = 100, 500
+#: What Elasticsearch gives at most in one answer, unless an index is set to more.
+_WINDOW = 10_000
+_WORDS = ("text", "match_only_text")
+_WHOLE = ("keyword", "constant_keyword", "wildcard")
+
+
+class ForeignIndex:
+    """Somebody else's index, opened for reading. A chunk is a document, its id the document's.
+
+    Title, date and document id come from fields of those names, where there are any. Nothing but the server knows
+    whether its content changes: the fingerprint holds what it says about that when the index is opened.
+    """
+
+    def __init__(
+        self, connection: Connection, name: str, generation: Generation, text_field: str, vector_field: str | None
+    ) -> None:
+        self.place = PREFIX + name
+        self.manifest: dict[str, Any] = {"kind": "foreign index", "embedder": None}  # Any: JSON values
+        self._connection = connection
+        self._generation = generation
+        self._text = text_field
+        self._vector = vector_field
+        self._state = _state(connection, generation)
+        self._embedder: Embedder | None = None
+        self._filter: Filter | None = None
+        self._matching = len(self)
+
+    def __len__(self) -> int:
+        return int(self._state["documents"])
+
+    @property
+    def content(self) -> str:
+        """SHA-256 over the index's UUID, document count and highest sequence number."""
+        return sha256_json(self._state)
+
+    def identity(self, ways: Sequence[Way]) -> str:
+        """See `Index`."""
+        parts: dict[str, Any] = {"state": self._state, "text_field": self._text}  # Any: JSON values
+        if ways and self._filter is not None:
+            parts["filter"] = str(self._filter)
+        if "dense" in ways and self._embedder is not None:
+            parts |= {"vector_field": self._vector, "embedder": self._embedder.sha256, "neighbours": self._neighbours}
+        return sha256_json(parts)
+
+    def describe(self) -> dict[str, Any]:  # Any: JSON values
+        """See `Index`."""
+        said: dict[str, Any] = {  # Any: JSON values
+            "index": self.content,
+            "chunks": len(self),
+            "embedder": self._embedder and self._embedder.identity,
+            "back_end": {
+                "name": "elasticsearch",
+                "index": self._generation.index,
+                "version": self._generation.version,
+                "built_by": "somebody else: its fingerprint is what the server says about it, not its content",
+                **self._state,
+                "text_field": self._text,
+            },
+        }
+        if self._embedder is not None:
+            said["back_end"]["vector_field"] = self._vector
+            said["neighbours"] = self._neighbours
+        if self._filter is not None:
+            said["filter"] = {"condition": str(self._filter), "chunks": self._matching}
+        return said
+
+    def rank(self, texts: Sequence[str], depth: int, ways: Sequence[Way]) -> list[list[list[Passage]]]:
+        """See `Index`. Ties go by id as far down as one answer reaches, a few documents beyond `depth`."""
+        vectors = self._query_vectors(texts) if "dense" in ways else [[]] * len(texts)
+        bodies = [
+            self._words(text, depth) if way == "bm25" else self._near(vector, depth)
+            for text, vector in zip(texts, vectors, strict=True)
+            for way in ways
+        ]
+        found = iter(search_all(self._connection, self._generation.index, bodies, "kinj" if "dense" in ways else None))
+        return [[self._passages(next(found), depth) for _ in ways] for _ in texts]
+
+    def chunks(self, ids: Sequence[str]) -> dict[str, Chunk]:
+        """See `Index`."""
+        found: dict[str, Chunk] = {}
+        for start in range(0, len(ids), 1000):
+            wanted = list(ids[start : start + 1000])
+            body = {"query": {"ids": {"values": wanted}}, "size": len(wanted), **self._shown}
+            for hit in search_all(self._connection, self._generation.index, [body])[0]:
+                found[hit["_id"]] = self._chunk(hit)
+        for chunk_id in ids:
+            if chunk_id not in found:
+                raise no_chunk(self.place, chunk_id)
+        return found
+
+    def use_embedder(self, name: str | None) -> None:
+        """See `Index`."""
+        from kinj.retrieval.embedder import find_embedder
+
+        if self._vector is None or name is None:
+            raise UserError(
+                f"{self.place} was not built by kinj: dense retrieval needs vector_field=, where its vectors are, and "
+                "embedder=, the model that made them"
+            )
+        embedder = find_embedder(name)
+        size, wanted = embedder.embed_queries(["size"]).shape[1], self._field(self._vector).get("dims")
+        if size != wanted:
+            raise UserError(
+                f"{self.place} keeps vectors of {wanted} dimensions in {self._vector}, but embedder={name} makes "
+                f"{size}: name the model that made them"
+            )
+        self._embedder = embedder
+
+    def use_filter(self, wanted: Filter) -> None:
+        """See `Index`."""
+        check_fields(wanted, {name: len(self) for name in FIELDS if self._exact(name)}, self.place)
+        self._filter = wanted
+        body = {"query": {"bool": {"filter": self._allowed}}}
+        what = "count the documents that the filter lets through"
+        answer = self._connection.request("POST", f"/{self._generation.index}/_count", body, what=what)
+        self._matching = check_matches(wanted, answer["count"], self.place)
+
+    @property
+    def _neighbours(self) -> dict[str, Any]:  # Any: JSON values
+        options = self._field(str(self._vector)).get("index_options", {})
+        return {"search": "by the index's own options", **options, "num_candidates": NUM_CANDIDATES}
+
+    @property
+    def _shown(self) -> dict[str, Any]:  # Any: JSON values
+        return {"_source": False, "fields": [self._text, "document_id", "title", "date"], "track_total_hits": False}
+
+    @property
+    def _allowed(self) -> list[dict[str, Any]]:  # Any: JSON values
+        clauses: list[dict[str, Any]] = [{"exists": {"field": self._text}}]
+        if self._filter is None:
+            return clauses
+        clauses += [{"terms": {self._exact(field): list(values)}} for field, values in self._filter.values]
+        if self._filter.days:
+            ranges = [
+                {"range": {self._exact("date"): {"gte": str(days.first), "lte": str(days.last)}}}
+                for days in self._filter.days
+            ]
+            clauses.append({"bool": {"should": ranges, "minimum_should_match": 1}})
+        return clauses
+
+    def _exact(self, name: str) -> str:
+        """The field by which a filter compares the whole value; empty where the index has none."""
+        field = self._field(name)
+        if name == "date":
+            return name if field.get("type") in ("date", "date_nanos") else ""
+        if field.get("type") in _WHOLE:
+            return name
+        parts = [part for part, said in field.get("fields", {}).items() if said.get("type") in _WHOLE]
+        return f"{name}.{parts[0]}" if parts else ""
+
+    def _field(self, path: str) -> dict[str, Any]:  # Any: JSON values
+        return find_field(self._generation.fields, path)
+
+    def _query_vectors(self, texts: Sequence[str]) -> list[list[float]]:
+        if self._embedder is None:
+            raise ValueError("dense search without an embedder")
+        return [[float(value) for value in row] for row in self._embedder.embed_queries(texts)]
+
+    def _words(self, text: str, depth: int) -> dict[str, Any]:  # Any: JSON values
+        query = {"bool": {"must": {"match": {self._text: text}}, "filter": self._allowed}}
+        return {"query": query, "size": self._size(depth), **self._shown}
+
+    def _near(self, vector: list[float], depth: int) -> dict[str, Any]:  # Any: JSON values
+        size = self._size(depth)
+        k = max(size, NEIGHBOURS)
+        nearest = {"field": self._vector, "query_vector": vector, "k": k, "num_candidates": max(k, NUM_CANDIDATES)}
+        return {"query": {"knn": {**nearest, "filter": self._allowed}}, "size": size, **self._shown}
+
+    def _size(self, depth: int) -> int:
+        return min(depth + NEIGHBOURS, _WINDOW)
+
+    def _passages(self, hits: Sequence[Hit], depth: int) -> list[Passage]:
+        best = sorted(hits, key=lambda hit: (-hit["_score"], hit["_id"]))[:depth]
+        return [as_passage(self._chunk(hit), float(hit["_score"]), rank) for rank, hit in enumerate(best, 1)]
+
+    def _chunk(self, hit: Hit) -> Chunk:
+        values = hit["fields"]
+        text = "\n".join(map(str, values[self._text]))
+        of = {name: str(values[name][0]) if values.get(name) else "" for name in ("document_id", "title", "date")}
+        return Chunk(
+            hit["_id"], of["document_id"] or hit["_id"], text, 0, len(text), title=of["title"], date=of["date"][:10]
+        )
+
+
+def open_foreign_index(
+    connection: Connection, name: str, generation: Generation, text_field: str | None, vector_field: str | None
+) -> ForeignIndex:
+    """The index, its fields checked.
+
+    Raises:
+        UserError: no `text_field`, or one that is not of text; a `vector_field` that holds no vectors to search in.
+    """
+    place = PREFIX + name
+    texts = _fields_of(generation.fields, _WORDS)
+    if text_field not in texts:
+        given = "is needed" if text_field is None else f"{text_field!r} is no field of text there"
+        raise UserError(f"{place} was not built by kinj: text_field={given}; its fields: {', '.join(texts) or 'none'}")
+    if any("filter" in said for alias, said in generation.aliases.items() if alias == name):
+        raise UserError(f"{place} is an alias with a filter of its own: name the index behind it, {generation.index}")
+    vectors = _fields_of(generation.fields, ("dense_vector",))
+    if vector_field is not None and vector_field not in vectors:
+        there = ", ".join(vectors) or "none"
+        raise UserError(f"{place}: vector_field={vector_field} is no field of vectors; there are: {there}")
+    if vector_field is not None and find_field(generation.fields, vector_field).get("index") is False:
+        raise UserError(f"{place}: the vectors in vector_field={vector_field} are not indexed, so nothing finds them")
+    return ForeignIndex(connection, name, generation, text_field, vector_field)
+
+
+def find_field(fields: dict[str, Any], path: str) -> dict[str, Any]:  # Any: JSON values
+    """What a mapping says about the field of that dotted path; empty where there is none."""
+    said: dict[str, Any] = {"properties": fields}
+    for part in path.split("."):
+        said = said.get("properties", {}).get(part, {})
+    return said
+
+
+def _fields_of(fields: dict[str, Any], types: Sequence[str], prefix: str = "") -> list[str]:  # Any: JSON values
+    found = []
+    for name, said in fields.items():
+        if said.get("type") in types:
+            found.append(prefix + name)
+        found += _fields_of(said.get("properties", {}), types, f"{prefix}{name}.")
+    return found
+
+
+def _state(connection: Connection, generation: Generation) -> dict[str, Any]:  # Any: JSON values
+    """What tells the index's content as far as the server knows it."""
+    stats = connection.request(
+        "GET", f"/{generation.index}/_stats/docs", what="give the state of the index", level="shards"
+    )["indices"][generation.index]
+    last = [copy["seq_no"]["max_seq_no"] for copies in stats["shards"].values() for copy in copies]
+    return {
+        "uuid": generation.uuid,
+        "documents": stats["primaries"]["docs"]["count"],
+        "highest_sequence_number": max(last),
+    }

@@ -1,0 +1,246 @@
+"""An index on Elasticsearch that kinj built."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kinj.errors import UserError
+from kinj.manifest import sha256_json
+from kinj.records import Chunk, Passage
+from kinj.retrieval.analysis import ANALYSIS
+from kinj.retrieval.elastic_connection import Connection
+from kinj.retrieval.elastic_generations import Generation, builds_of
+from kinj.retrieval.elastic_search import Hit, search_all
+from kinj.retrieval.elastic_settings import PREFIX
+from kinj.retrieval.filters import Filter, check_fields, check_matches, number_of
+from kinj.retrieval.index import Way, as_passage, no_chunk, rebuild
+
+if TYPE_CHECKING:
+    from kinj.retrieval.embedder import Embedder
+
+log = logging.getLogger(__name__)
+
+#: Changes when an index written by older code must not be read by newer code.
+FORMAT = 1
+#: Up to so many chunks every vector is compared: exact, and still some hundred queries a second on one core.
+EXACT_CHUNKS = 50_000
+#: The fewest neighbours that an approximate search looks for, whatever k: so the best 3 of k=3 are the first 3 of k=10.
+NEIGHBOURS = 100
+#: Where in the index a chunk's text and vector are, and its place in the order of ids, which breaks ties.
+TEXT, VECTOR, ROW, DAY = "text", "vector", "row", "day"
+CHUNK_FIELDS = ("id", "document_id", "text", "start", "end", "title", "date", "subject", "source")
+_BY_SCORE_THEN_ID = [{"_score": "desc"}, {ROW: "asc"}]
+
+
+class ElasticIndex:
+    """An index on a cluster, opened for reading. `open_elastic_index` makes one.
+
+    It is read under its own name, not under the alias: a newer build that replaces it never mixes with it.
+    """
+
+    def __init__(self, connection: Connection, name: str, generation: Generation) -> None:
+        if generation.manifest is None:
+            raise ValueError(f"{generation.index} was not built by kinj")
+        self.place = PREFIX + name
+        self.manifest = generation.manifest
+        self._connection = connection
+        self._generation = generation
+        self._filter: Filter | None = None
+        self._matching = len(self)
+        self._embedder: Embedder | None = None
+
+    def __len__(self) -> int:
+        return int(self.manifest["chunks"]["count"])
+
+    @property
+    def content(self) -> str:
+        """SHA-256 of the chunks: the same for the same chunks, on whatever back end."""
+        return str(self.manifest["chunks"]["sha256"])
+
+    def identity(self, ways: Sequence[Way]) -> str:
+        """See `Index`. A graph of neighbours is drawn anew with each build, so what it finds belongs to one build."""
+        parts: dict[str, Any] = {"chunks": self.content}  # Any: JSON values
+        if ways:
+            parts["back_end"] = {"name": "elasticsearch", "version": self._generation.version}
+            parts["filter"] = str(self._filter) if self._filter else None
+        if "bm25" in ways:
+            parts["analysis"] = self.manifest["analysis"]
+        if "dense" in ways:
+            parts["embedder"] = self.manifest["embedder"]["sha256"]
+            parts["neighbours"] = self._neighbours
+            if not self._is_exact:
+                parts["uuid"] = self._generation.uuid
+        return sha256_json(parts)
+
+    def describe(self) -> dict[str, Any]:  # Any: JSON values
+        """See `Index`."""
+        said: dict[str, Any] = {  # Any: JSON values
+            "index": self.content,
+            "chunks": len(self),
+            "embedder": self.manifest["embedder"],
+            "back_end": {
+                "name": "elasticsearch",
+                "index": self._generation.index,
+                "uuid": self._generation.uuid,
+                "version": self._generation.version,
+            },
+        }
+        if self._embedder is not None:
+            said["neighbours"] = self._neighbours
+        if self._filter is not None:
+            said["filter"] = {"condition": str(self._filter), "chunks": self._matching}
+        return said
+
+    def rank(self, texts: Sequence[str], depth: int, ways: Sequence[Way]) -> list[list[list[Passage]]]:
+        """See `Index`."""
+        vectors = self._query_vectors(texts) if "dense" in ways else [[]] * len(texts)
+        bodies = [
+            self._words(text, depth) if way == "bm25" else self._near(vector, depth)
+            for text, vector in zip(texts, vectors, strict=True)
+            for way in ways
+        ]
+        approximate = "dense" in ways and not self._is_exact
+        # Copies of a shard have graphs of their own: one copy for all keeps the answers of a run alike.
+        found = iter(search_all(self._connection, self._generation.index, bodies, "kinj" if approximate else None))
+        return [[self._passages(next(found), way) for way in ways] for _ in texts]
+
+    def chunks(self, ids: Sequence[str]) -> dict[str, Chunk]:
+        """See `Index`."""
+        wanted = list(dict.fromkeys(ids))
+        found: dict[str, Chunk] = {}
+        for start in range(0, len(wanted), 1000):
+            answer = self._connection.request(
+                "POST",
+                f"/{self._generation.index}/_mget",
+                {"ids": wanted[start : start + 1000]},
+                what="give chunks",
+                _source_includes=",".join(CHUNK_FIELDS),
+            )
+            for document in answer["docs"]:
+                if not document.get("found"):
+                    raise no_chunk(self.place, document["_id"])
+                found[document["_id"]] = _chunk(document["_source"])
+        return found
+
+    def use_embedder(self, name: str | None) -> None:
+        """See `Index`."""
+        from kinj.retrieval.embedder import DEFAULT_EMBEDDER, find_embedder
+
+        built_with = self.manifest["embedder"]
+        if built_with is None:
+            command = rebuild(self.place, self.manifest, name or DEFAULT_EMBEDDER)
+            raise UserError(f"{self.place} was built without an embedder; {command}")
+        embedder = find_embedder(name or built_with["name"])
+        if embedder.sha256 != built_with["sha256"]:
+            raise UserError(
+                f"{self.place} was built with embedder {built_with['name']} (sha256 {built_with['sha256'][:12]}), not "
+                f"with {embedder.name} (sha256 {embedder.sha256[:12]}); {rebuild(self.place, self.manifest, name)}"
+            )
+        self._embedder = embedder
+
+    def use_filter(self, wanted: Filter) -> None:
+        """See `Index`."""
+        check_fields(wanted, self.manifest["fields"], self.place)
+        count = self._connection.request(
+            "POST",
+            f"/{self._generation.index}/_count",
+            {"query": {"bool": {"filter": _conditions(wanted)}}},
+            what="count the chunks that the filter lets through",
+        )["count"]
+        self._matching = check_matches(wanted, count, self.place)
+        self._filter = wanted
+
+    @property
+    def _is_exact(self) -> bool:
+        return self.manifest["vectors"]["type"] == "flat" or self._matching <= EXACT_CHUNKS
+
+    @property
+    def _neighbours(self) -> dict[str, Any]:  # Any: JSON values
+        """How nearest neighbours are found."""
+        if self._is_exact:
+            return {"search": "exact"}
+        return {"search": "approximate", **self.manifest["vectors"]}
+
+    def _query_vectors(self, texts: Sequence[str]) -> list[list[float]]:
+        if self._embedder is None:
+            raise ValueError("dense search without an embedder")
+        return [[float(value) for value in row] for row in self._embedder.embed_queries(texts)]
+
+    def _words(self, text: str, depth: int) -> dict[str, Any]:  # Any: JSON values
+        return self._search({"bool": {"must": {"match": {TEXT: text}}, "filter": self._allowed}}, depth)
+
+    def _near(self, vector: list[float], depth: int) -> dict[str, Any]:  # Any: JSON values
+        if self._is_exact:
+            compare = {"source": f"dotProduct(params.query, '{VECTOR}') + 1.0", "params": {"query": vector}}
+            every = {"bool": {"filter": self._allowed}} if self._allowed else {"match_all": {}}
+            return self._search({"script_score": {"query": every, "script": compare}}, depth)
+        k = max(depth, NEIGHBOURS)
+        candidates = max(k, int(self.manifest["vectors"]["num_candidates"]))
+        nearest = {"field": VECTOR, "query_vector": vector, "k": k, "num_candidates": candidates}
+        return self._search({"knn": {**nearest, "filter": self._allowed}}, depth)
+
+    def _search(self, query: dict[str, Any], depth: int) -> dict[str, Any]:  # Any: JSON values
+        size = min(depth, len(self))
+        return {
+            "query": query,
+            "size": size,
+            "sort": _BY_SCORE_THEN_ID,
+            "_source": list(CHUNK_FIELDS),
+            "track_total_hits": False,
+        }
+
+    @property
+    def _allowed(self) -> list[dict[str, Any]]:  # Any: JSON values
+        return _conditions(self._filter) if self._filter else []
+
+    def _passages(self, hits: Sequence[Hit], way: Way) -> list[Passage]:
+        def score(hit: Hit) -> float:
+            given = float(hit["sort"][0])
+            if way == "bm25":
+                return given
+            return given - 1 if self._is_exact else 2 * given - 1  # back to the inner product
+
+        return [as_passage(_chunk(hit["_source"]), score(hit), rank) for rank, hit in enumerate(hits, 1)]
+
+
+def open_elastic_index(connection: Connection, name: str, generation: Generation) -> ElasticIndex:
+    """The index that kinj built, checked: complete, of this format and analysis, and with all its chunks.
+
+    Raises:
+        UserError: it is none of that; the message ends with the command that builds it.
+    """
+    place, manifest = PREFIX + name, generation.manifest or {}
+    if not generation.is_complete:
+        raise UserError(f"{place} is unfinished; {rebuild(place, manifest)}")
+    if manifest["format"] != FORMAT or manifest["analysis"] != ANALYSIS:
+        raise UserError(f"{place} was written by another version of kinj; {rebuild(place, manifest)}")
+    index = ElasticIndex(connection, name, generation)
+    count = connection.request("GET", f"/{generation.index}/_count", what="count the chunks")["count"]
+    if count != len(index):
+        raise UserError(f"{place} holds {count} chunks but was built with {len(index)}; {rebuild(place, manifest)}")
+    return index
+
+
+def missing(connection: Connection, name: str) -> UserError:
+    """The error for a name that no index has; says so where a build of it is unfinished."""
+    place = PREFIX + name
+    for build in builds_of(connection, name):
+        if build.manifest is not None and not build.is_complete:
+            command = rebuild(place, build.manifest).removesuffix(" --overwrite")
+            return UserError(f"{place} is not there yet, its build is unfinished; {command}")
+    return UserError(f"{place} does not exist on Elasticsearch at {connection.address}; {rebuild(place)}")
+
+
+def _conditions(wanted: Filter) -> list[dict[str, Any]]:  # Any: JSON values
+    """The filter as Elasticsearch's clauses, which leave the scores as they are."""
+    clauses: list[dict[str, Any]] = [{"terms": {field: list(values)}} for field, values in wanted.values]
+    if wanted.days:
+        ranges = [{"range": {DAY: {"gte": number_of(one.first), "lte": number_of(one.last)}}} for one in wanted.days]
+        clauses.append({"bool": {"should": ranges, "minimum_should_match": 1}})
+    return clauses
+
+
+def _chunk(source: dict[str, Any]) -> Chunk:  # Any: JSON values
+    return Chunk(**{field: source[field] for field in CHUNK_FIELDS if field in source})

@@ -1,0 +1,81 @@
+"""Many searches in one request, each answered whole or asked again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kinj.retrieval.elastic_connection import Connection, Patience, Refusal
+
+#: Searches in one request: enough to keep every core of a node busy, few enough to answer within seconds.
+SEARCHES = 64
+#: No part of an index may be left out of an answer; the statistics of all shards make scores comparable among them.
+_HEADER = {"allow_partial_search_results": False, "search_type": "dfs_query_then_fetch"}
+_WHAT = "search"
+
+Hit = dict[str, Any]  # Any: JSON values
+
+
+def search_all(
+    connection: Connection, index: str, bodies: Sequence[Mapping[str, Any]], preference: str | None = None
+) -> list[list[Hit]]:
+    """The hits of each search, in order, best first.
+
+    An answer that timed out, lacks a shard or is an error that may pass is not used: the search is sent again.
+
+    Args:
+        connection: the cluster.
+        index: name of the index that all are sent to.
+        bodies: what is searched for, as Elasticsearch's `_search` takes it.
+        preference: the same word sends searches to the same copy of a shard while it lives.
+
+    Raises:
+        UserError: a search that can't be answered, or none of the answers came whole within the stated time.
+    """
+    header = json.dumps({**_HEADER, **({"preference": preference} if preference else {})})
+    lines = [f"{header}\n{json.dumps(body)}\n".encode() for body in bodies]
+    found: list[list[Hit]] = []
+    for start in range(0, len(lines), SEARCHES):
+        found += _search(connection, index, lines[start : start + SEARCHES])
+    return found
+
+
+def _search(connection: Connection, index: str, lines: Sequence[bytes]) -> list[list[Hit]]:
+    found: dict[int, list[Hit]] = {}
+    patience: Patience = connection.patience(_WHAT)
+    while True:
+        waiting = [i for i in range(len(lines)) if i not in found]
+        try:
+            answer = connection.request(
+                "POST", f"/{index}/_msearch", b"".join(lines[i] for i in waiting), what=_WHAT, patience=patience
+            )
+            why = ""
+            for i, item in zip(waiting, answer["responses"], strict=True):
+                why = (trouble := _trouble(connection, item)) or why
+                if not trouble:
+                    found[i] = item["hits"]["hits"]
+        except Refusal as refusal:
+            if refusal.kind == "index_not_found_exception":
+                raise Refusal(
+                    f"{index} on Elasticsearch at {connection.address} is gone: it was deleted, or replaced by a newer "
+                    "build, while it was read; start the command again",
+                    refusal.status, refusal.kind,
+                ) from refusal  # fmt: skip
+            raise
+        if len(found) == len(lines):
+            patience.over()
+            return [found[i] for i in range(len(lines))]
+        patience.wait(why)
+
+
+def _trouble(connection: Connection, item: dict[str, Any]) -> str:  # Any: JSON values
+    """Why one answer of many is not whole; empty where it is."""
+    if "error" in item:
+        return connection.passing(item["status"], item["error"], _WHAT)
+    if item["timed_out"]:
+        return "a search timed out on the server"
+    shards = item["_shards"]
+    if shards["failed"] or shards["successful"] < shards["total"]:
+        return f"{shards['total'] - shards['successful']} of {shards['total']} shards did not answer"
+    return ""

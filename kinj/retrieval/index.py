@@ -1,0 +1,96 @@
+"""What an index does for the retrievers, whichever back end keeps it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from kinj.errors import UserError
+from kinj.records import Chunk, Passage
+
+if TYPE_CHECKING:
+    from kinj.retrieval.filters import Filter
+
+#: A way to rank: by the words they share (BM25), or by the nearness of their embeddings.
+Way = Literal["bm25", "dense"]
+
+
+class Index(Protocol):
+    """Chunks that can be ranked.
+
+    A retriever asks for whole batches and for every way at once, which a cluster answers in one round trip.
+    """
+
+    #: what its builder wrote down: counts, embedder, analysis, versions
+    manifest: dict[str, Any]  # Any: JSON values
+
+    def __len__(self) -> int:
+        """How many chunks it holds."""
+        ...
+
+    @property
+    def content(self) -> str:
+        """64 hex digits: the same for the same chunks."""
+        ...
+
+    def identity(self, ways: Sequence[Way]) -> str:
+        """SHA-256 over all of the index that shapes what these ways give back."""
+        ...
+
+    def describe(self) -> dict[str, Any]:  # Any: JSON values
+        """What results say about the index."""
+        ...
+
+    def rank(self, texts: Sequence[str], depth: int, ways: Sequence[Way]) -> list[list[list[Passage]]]:
+        """For each text, for each way, its `depth` best passages, best first, ties by chunk id."""
+        ...
+
+    def chunks(self, ids: Sequence[str]) -> dict[str, Chunk]:
+        """The chunks of those ids, whether or not a filter lets them through.
+
+        Raises:
+            UserError: the index has one of them not.
+        """
+        ...
+
+    def use_embedder(self, name: str | None) -> None:
+        """Takes an embedder for dense searches: by default the one that the index was built with.
+
+        Raises:
+            UserError: the index has no vectors, or they come from another model than `name`.
+            MissingExtraError: the libraries for dense retrieval are not installed.
+        """
+        ...
+
+    def use_filter(self, wanted: Filter) -> None:
+        """From now on ranks only the chunks that the filter lets through.
+
+        Raises:
+            UserError: no chunk has a field that the filter names, or it lets no chunk through.
+        """
+        ...
+
+
+def as_passage(chunk: Chunk, score: float, rank: int) -> Passage:
+    """The chunk as a retrieved passage."""
+    return Passage(chunk.id, chunk.document_id, chunk.text, score, rank, title=chunk.title, date=chunk.date)
+
+
+def no_chunk(place: str | Path, chunk_id: str) -> UserError:
+    """The error for a chunk that a question names and the index lacks."""
+    return UserError(f"{place} has no chunk {chunk_id!r}: index the collection that the questions came from")
+
+
+def rebuild(
+    place: str | Path, manifest: dict[str, Any] | None = None, embedder: str | None = None
+) -> str:  # Any: JSON values
+    """What to type to build the index (anew, where a manifest is given), as the end of an error message."""
+    given = manifest or {}
+    words = ["kinj", "index", "build", *(given.get("made_from") or ["IN"]), str(place)]
+    if name := embedder or (given.get("embedder") or {}).get("name"):
+        words += ["--embedder", name]
+    if manifest is not None:
+        words.append("--overwrite")
+    return f"build it with: {shlex.join(words)}"
