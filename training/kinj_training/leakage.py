@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,47 +25,59 @@ class EvaluationQuestion:
     words: tuple[str, ...]
 
 
-def evaluation_questions(benchmark: Benchmark, files: Iterable[str]) -> list[EvaluationQuestion]:
-    """The benchmark's questions of every split, and those in more files or benchmark folders.
+class Questions:
+    """The evaluation questions, ready to be looked for in training texts.
+
+    Args:
+        benchmark: all its questions count, of every split.
+        files: more questions: JSON lines with `question` and, if they have one, `id`; or benchmark folders.
 
     Raises:
         UserError: a file is absent, or a line has no text under `question`.
     """
-    found = [(one.id, one.question) for one in benchmark.questions]
-    for name in files:
-        path = Path(name).expanduser()
-        path = path / "questions.jsonl" if path.is_dir() else path
-        for place, row in read_objects(path):
-            question = row.get("question")
-            if not isinstance(question, str) or not question.strip():
-                raise UserError(f"{place}: held_out: no text under 'question'")
-            found.append((str(row.get("id", place)), question))
-    return [EvaluationQuestion(one, tuple(plain(question).split())) for one, question in found]
+
+    def __init__(self, benchmark: Benchmark, files: Iterable[str]) -> None:
+        found = [(one.id, one.question) for one in benchmark.questions]
+        for name in files:
+            found += _read(Path(name).expanduser())
+        self._questions = [EvaluationQuestion(one, tuple(plain(question).split())) for one, question in found]
+        self._ids = {question.id for question in self._questions}
+        self._by_first_words: dict[tuple[str, ...], list[EvaluationQuestion]] = {}
+        for question in self._questions:
+            self._by_first_words.setdefault(question.words[:_KEY], []).append(question)
+        self._lengths = sorted({len(key) for key in self._by_first_words} - {0})
+
+    def __len__(self) -> int:
+        return len(self._questions)
+
+    def refuse_leaks(self, texts: Iterable[TrainingText]) -> None:
+        """Holds every training text, prompts included, against every question.
+
+        Raises:
+            UserError: a text has a question's id, or holds its words in a row whatever the case and punctuation.
+        """
+        for text in texts:
+            if text.id in self._ids:
+                raise UserError(f"training text {text.id!r} has the id of an evaluation question: remove it")
+            for question in self._in(plain(text.text).split()):
+                raise UserError(
+                    f"training text {text.id!r} holds evaluation question {question.id!r}: remove or reword it"
+                )
+
+    def _in(self, words: list[str]) -> Iterator[EvaluationQuestion]:
+        for length in self._lengths:
+            for start in range(len(words) - length + 1):
+                for question in self._by_first_words.get(tuple(words[start : start + length]), ()):
+                    if tuple(words[start : start + len(question.words)]) == question.words:
+                        yield question
 
 
-def refuse_leaks(texts: Sequence[TrainingText], questions: Sequence[EvaluationQuestion]) -> None:
-    """Holds every training text, prompts included, against every evaluation question.
-
-    Raises:
-        UserError: a text has a question's id, or holds its words in a row whatever the case and punctuation.
-    """
-    ids = {question.id for question in questions}
-    by_key: dict[tuple[str, ...], list[EvaluationQuestion]] = {}
-    for question in questions:
-        by_key.setdefault(question.words[:_KEY], []).append(question)
-    lengths = sorted({len(key) for key in by_key} - {0})
-    for text in texts:
-        if text.id in ids:
-            raise UserError(f"training text {text.id!r} has the id of an evaluation question: remove it")
-        for question in _held(plain(text.text).split(), by_key, lengths):
-            raise UserError(f"training text {text.id!r} holds evaluation question {question.id!r}: remove or reword it")
-
-
-def _held(
-    words: list[str], by_key: dict[tuple[str, ...], list[EvaluationQuestion]], lengths: list[int]
-) -> Iterator[EvaluationQuestion]:
-    for length in lengths:
-        for start in range(len(words) - length + 1):
-            for question in by_key.get(tuple(words[start : start + length]), ()):
-                if tuple(words[start : start + len(question.words)]) == question.words:
-                    yield question
+def _read(path: Path) -> list[tuple[str, str]]:
+    """(id, question) of a file or of a benchmark folder."""
+    found = []
+    for place, row in read_objects(path / "questions.jsonl" if path.is_dir() else path):
+        question = row.get("question")
+        if not isinstance(question, str) or not question.strip():
+            raise UserError(f"{place}: held_out: no text under 'question'")
+        found.append((str(row.get("id", place)), question))
+    return found

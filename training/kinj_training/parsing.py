@@ -81,6 +81,16 @@ class Parser:
         kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) or _is_union(hint) else (hint,)
         return any(isinstance(value, typing.get_origin(kind) or kind) for kind in kinds if _is_class(kind))
 
+    def typed(self, key: str, values: Sequence[object]) -> list[Any]:  # Any: the setting's own type
+        """The values as the setting holds them, for a list of values to try.
+
+        Raises:
+            UserError: an unknown setting, or a value that it cannot hold.
+        """
+        self.refuse_unknown(f"{self._place}: search", key)
+        namespaces = [self._parser.parse_known_args([f"--{key}={value}"])[0] for value in values]
+        return [getattr(namespace, key) for namespace in namespaces]
+
     def read_flags(self, arguments: tuple[list[str], dict[str, Any]]) -> dict[str, Any]:  # Any: values of settings
         """What was written about `use_cpu` and `fp16`, on which our other decisions depend; None where nothing was."""
         words, _ = arguments

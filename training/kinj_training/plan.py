@@ -10,17 +10,18 @@ from typing import Any
 
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
-from kinj_training.arms import arm_texts, in_order
+from kinj_training.arms import arm_tokens, in_order
 from kinj_training.base_model import block_length
 from kinj_training.blocks import Block
-from kinj_training.leakage import evaluation_questions, refuse_leaks
+from kinj_training.intake import Intake
+from kinj_training.leakage import Questions
 from kinj_training.matching import Target, match_steps, match_tokens
 from kinj_training.packing import lay_out
 from kinj_training.recipe import Recipe, find_recipe, load_recipe, seed_of
 from kinj_training.settings import ARM_KEYS
 from kinj_training.shape import shape_of
 from kinj_training.texts import open_collection
-from kinj_training.tokens import Tokenizer, Tokens, marks_of, tokenize
+from kinj_training.tokens import Tokenizer, Tokens, marks_of
 from kinj_training.words import without
 
 LayOut = Callable[[Sequence[Tokens]], list[Block]]
@@ -57,10 +58,9 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
     data, length = recipe.data, block_length(recipe)
     marks = marks_of(tokenizer, joined=data.layout == "joined")
     collection = open_collection(data.collection, data.split)
-    questions = evaluation_questions(collection.whole, data.held_out or ())
-    arm, held_out_texts = arm_texts(data, collection), collection.held_out()
-    refuse_leaks([*arm, *held_out_texts], questions)
-    tokens, held_out_tokens = tokenize(arm, tokenizer, marks), tokenize(held_out_texts, tokenizer, marks)
+    questions = Questions(collection.whole, data.held_out or ())
+    intake = Intake(tokenizer, marks, questions, length, leave_out=data.too_long == "leave_out")
+    tokens, held_out_tokens = arm_tokens(data, collection, intake, seed_of(recipe)), intake.take(collection.held_out())
     laid: LayOut = partial(lay_out, data.layout, length=length)
     target = _target(recipe, tokenizer, world_size)
     chosen = _chosen(recipe, tokens, target, _batch(recipe, world_size), laid)
@@ -75,6 +75,7 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
         "block_length": length,
         "marks": asdict(marks),
         "questions_checked": len(questions),
+        "left_out": len(intake.left_out),
         **_texts_counted(tokens, chosen),
         **_blocks_counted(chosen, blocks, length),
         **_steps_counted(recipe, len(blocks), world_size),

@@ -13,6 +13,7 @@ from kinj.errors import MissingExtraError, UserError
 from kinj_training.hardware import has_accelerator, has_fast_bf16
 from kinj_training.keys import DECIDED, refuse_broken_guarantees
 from kinj_training.settings import ARM_KEYS, DataSettings
+from kinj_training.words import keys_of, without
 
 if TYPE_CHECKING:
     from trl import ModelConfig, SFTConfig  # type: ignore[attr-defined]  # trl loads its names lazily
@@ -121,8 +122,7 @@ def _single(path: Path, values: Values, search: dict[str, list[Any]], overrides:
         raise MissingExtraError("trl", "train", "training") from error
     parser = Parser(str(path))
     arguments, given = parser.arguments(values, overrides)
-    for key in search:
-        parser.refuse_unknown(f"{path}: search", key)
+    search = {key: parser.typed(key, tried) for key, tried in search.items()}
     probe = parser.read_flags(arguments)
     decided = {key: value for key, value in _decisions(probe).items() if key not in given}
     if "gradient_checkpointing" in given:  # the older name of activation_checkpointing, which wins over it
@@ -135,7 +135,7 @@ def _single(path: Path, values: Values, search: dict[str, list[Any]], overrides:
         raise UserError(f"{path}: num_train_epochs: {training.num_train_epochs}: whole epochs, at least 1")
     if model.model_name_or_path is None:
         raise UserError(f"{path}: no model_name_or_path: name the model to train, by hub name or folder")
-    data.check(set(given))
+    data.check(str(path), given)
     everything = {**vars(model), **vars(training), **vars(data)}
     return Recipe(
         path=path,
@@ -164,27 +164,31 @@ def _staged(
     search: dict[str, list[Any]],  # Any: values of many settings
     overrides: Sequence[str],
 ) -> Recipe:
-    """The recipe of several trainings: what stands outside `stages` holds for every stage that can use it."""
+    """The recipe of several trainings.
+
+    What stands outside `stages` holds for every stage that can use it: over the recipe that a stage names by `recipe`,
+    under what the stage itself says.
+    """
     if not isinstance(stages, list) or not stages or not all(isinstance(stage, dict) for stage in stages):
         raise UserError(f"{path}: stages: expected a list of recipes, each a mapping of settings")
-    if "arm" in values:
-        raise UserError(f"{path}: arm stands outside `stages`: give each stage its own")
+    if "arm" in {*values, *keys_of(overrides)}:
+        raise UserError(f"{path}: arm is given outside `stages`: each stage has its own")
     if search:
         raise UserError(f"{path}: search: choose the settings of one stage by a recipe of its own")
     arm_keys = {key for keys in ARM_KEYS.values() for key in keys}
     made: list[Recipe] = []
     for number, stage in enumerate(stages, 1):
         own = dict(stage)
-        if "recipe" in own:
-            own = {**_read(find_recipe(Path(str(own.pop("recipe"))), path.parent)), **own}
-            own.pop("search", None)
-        if "stages" in own:
+        copied = _read(find_recipe(Path(str(own.pop("recipe"))), path.parent)) if "recipe" in own else {}
+        copied.pop("search", None)
+        if "stages" in {**copied, **own}:
             raise UserError(f"{path}: stage {number}: stages inside stages are not read; write them one after another")
-        read = ARM_KEYS.get(str(own.get("arm")), ())
-        shared = {key: value for key, value in values.items() if key not in arm_keys or key in read}
-        made.append(_single(path, {**shared, **own}, {}, overrides))
-    if unread := sorted((arm_keys & set(values)) - {key for stage in made for key in stage.given}):
-        raise UserError(f"{path}: {unread[0]} is given, but no stage reads it")
+        unread = arm_keys - set(ARM_KEYS.get(str({**copied, **own}.get("arm")), ()))
+        shared = {key: value for key, value in values.items() if key not in unread}
+        made.append(_single(path, {**copied, **shared, **own}, {}, without(overrides, unread)))
+    given = {key for stage in made for key in stage.given}
+    for key in sorted(arm_keys & {*values, *keys_of(overrides)} - given):
+        raise UserError(f"{path}: {key} is given, but no stage reads it")
     return _chain(made)
 
 

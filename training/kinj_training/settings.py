@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from kinj.errors import UserError
-
-ARMS = ("raw", "repeat", "paraphrase", "qa", "instruct", "raft", "mix")
 
 _RAFT = ("gold_share", "distractors", "template")
 _DATA_SET = ("data", "data_config", "data_split", "data_rows", "too_long")
@@ -68,45 +67,45 @@ class DataSettings:
     #: an lm-eval task that is scored on dev questions after each epoch; None: none
     accuracy_task: str | None = None
 
-    def check(self, given: set[str]) -> None:
-        """Refuses what does not go together; `given` are the keys that a person wrote.
+    def check(self, place: str, given: Collection[str]) -> None:
+        """Refuses what does not go together; `given` are the keys that a person wrote, `place` is where.
 
         Raises:
             UserError: no arm, a key that the arm does not read, a number out of its range.
         """
         if self.arm is None:
-            raise UserError(f"no arm: choose one of {', '.join(ARMS)}, or write `stages`")
+            raise UserError(f"{place}: no arm: choose one of {', '.join(ARM_KEYS)}, or write `stages`")
         specific = {key for keys in ARM_KEYS.values() for key in keys}
-        if unread := sorted((specific & given) - set(ARM_KEYS[self.arm])):
-            raise UserError(f"{unread[0]} is given, but arm {self.arm} does not read it: remove it or take another arm")
+        for key in sorted((specific & set(given)) - set(ARM_KEYS[self.arm])):
+            raise UserError(f"{place}: {key} is given, but arm {self.arm} does not read it: remove it")
+        for faults in (self._form_faults(), self._number_faults(), self._match_faults()):
+            for fault in faults:
+                raise UserError(f"{place}: {fault}")
+
+    def _form_faults(self) -> Iterator[str]:
         if self.layout == "joined" and self.arm not in ("raw", "repeat", "paraphrase"):
-            raise UserError(f"layout: joined cuts prompts from their answers, so not for {self.arm}: take packed")
-        if self.arm == "paraphrase" and self.paraphrases < 1:
-            raise UserError(f"paraphrases: {self.paraphrases}: at least 1; without any this is arm raw")
+            yield f"layout: joined cuts prompts from their answers, so not for {self.arm}: take packed"
+        if self.arm == "paraphrase" and self.paraphrases == 0:
+            yield "paraphrases: 0: without any this is arm raw"
+        needs_data = self.arm == "instruct" or (self.arm == "mix" and self.replay_share > 0)
+        if needs_data and self.data is None:
+            yield f"arm {self.arm} needs `data`: a file, a folder or a hub name (a mix also does with replay_share: 0)"
+
+    def _number_faults(self) -> Iterator[str]:
         for name, least in (("paraphrases", 0), ("distractors", 0), ("data_rows", 1), ("num_processes", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
-                raise UserError(f"{name}: {value}: must be at least {least}")
-        self._check_shares()
-        self._check_match()
-
-    def _check_shares(self) -> None:
+                yield f"{name}: {value}: must be at least {least}"
         for name in ("gold_share", "replay_share", "qa_share"):
             if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"{name}: {getattr(self, name)}: a share is from 0 to 1")
+                yield f"{name}: {getattr(self, name)}: a share is from 0 to 1"
         if self.arm == "mix" and self.replay_share + self.qa_share >= 1:
-            raise UserError(
-                f"replay_share {self.replay_share} and qa_share {self.qa_share} leave nothing for the texts: "
-                "their sum must be below 1"
-            )
-        needs_data = self.arm == "instruct" or (self.arm == "mix" and self.replay_share > 0)
-        if needs_data and self.data is None:
-            raise UserError(f"arm {self.arm} needs data: a file, a folder or a hub name (or replay_share: 0 in a mix)")
+            yield f"replay_share {self.replay_share} and qa_share {self.qa_share}: their sum must be below 1"
 
-    def _check_match(self) -> None:
+    def _match_faults(self) -> Iterator[str]:
         if (self.match_to is not None or self.arm == "repeat") and self.match is None:
-            raise UserError("match: say what is to be equal, steps or tokens")
+            yield "match: say what is to be equal, steps or tokens"
         if self.match is not None and self.match_to is None and self.arm != "repeat":
-            raise UserError(f"match: {self.match}: name the recipe to match by match_to")
+            yield f"match: {self.match}: name the recipe to match by match_to"
         if self.arm == "repeat" and self.match_to is not None:
-            raise UserError("match_to: arm repeat is matched to its own paraphrase arm; with another, take arm raw")
+            yield "match_to: arm repeat is matched to its own paraphrase arm; with another, take arm raw"

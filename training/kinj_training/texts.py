@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +24,7 @@ class TrainingText:
 
     id: str
     segments: tuple[Segment, ...]
-    #: what it is: chunk, paraphrase, pair, instruction, replay
+    #: what it is: chunk, paraphrase, pair, raft, instruction, replay, held-out
     kind: str
     #: the text has its own begin and end marks, from a chat template
     is_chat: bool = False
@@ -115,11 +114,3 @@ def open_collection(name_or_folder: str, split: str | None) -> Collection:
     if not part.chunks:
         raise UserError(f"split: {split}: {folder} has no chunk there")
     return Collection(folder, whole, part)
-
-
-def texts_by_kind(texts: Iterable[TrainingText]) -> dict[str, int]:
-    """How many texts of each kind there are."""
-    counts: dict[str, int] = {}
-    for text in texts:
-        counts[text.kind] = counts.get(text.kind, 0) + 1
-    return counts

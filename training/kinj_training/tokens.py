@@ -21,7 +21,9 @@ class Tokenizer(Protocol):
 
     def __call__(self, text: list[str], *, add_special_tokens: bool) -> Any: ...  # noqa: D102  # Any: BatchEncoding
 
-    def apply_chat_template(self, conversation: list[dict[str, str]], *, tokenize: bool) -> Any: ...  # noqa: D102
+    def apply_chat_template(  # noqa: D102
+        self, conversation: list[dict[str, Any]], *, tokenize: bool, add_generation_prompt: bool = False
+    ) -> Any: ...
 
     def decode(self, token_ids: Sequence[int]) -> Any: ...  # noqa: D102  # Any: str, or a list for a batch
 
