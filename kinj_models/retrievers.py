@@ -35,7 +35,13 @@ class Retrievers:
             embedder = (settings.embedder or DEFAULT_EMBEDDER) if dense else None
             index = settings.index or collection_index(collection_folder(name), embedder)
             self._open[name] = open_retriever(
-                settings.retriever, index=index, embedder=settings.embedder, seed=settings.distractor_seed
+                settings.retriever,
+                index=index,
+                embedder=settings.embedder,
+                seed=settings.distractor_seed,
+                filter=settings.filter,
+                text_field=settings.text_field,
+                vector_field=settings.vector_field,
             )
         return name, self._open[name]
 

@@ -10,7 +10,7 @@ from typing import Any
 from lm_eval.api.model import LM
 
 from kinj.errors import UserError
-from kinj.retrieval import RETRIEVERS
+from kinj.retrieval import RETRIEVERS, parse_filter
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Settings:
     retriever: str = "bm25"
     #: passages per question; None for retriever=none
     k: int | None = 3
-    #: folder of an index built by `kinj index build`; None: the task's own collection
+    #: index built by `kinj index build`, a folder or elasticsearch:NAME; None: the task's own collection
     index: str | None = None
     #: prefix: before everything, as in Ovadia et al. 2023; question: right before the last question
     placement: str = "prefix"
@@ -34,6 +34,12 @@ class Settings:
     template: str | None = None
     #: sentence-transformers model of dense and hybrid; None: the index's own, or the default embedder
     embedder: str | None = None
+    #: which chunks may be retrieved, as date:2023-08-01..2023-11-30+subject:law; None: all
+    filter: str | None = None
+    #: where an index on Elasticsearch that kinj did not build keeps its texts
+    text_field: str | None = None
+    #: where such an index keeps their vectors
+    vector_field: str | None = None
     #: draws the gold passage's place among distractors
     distractor_seed: int = 0
     #: whether a Hugging Face base computes shared prefixes once; false: every number equals the base's exactly
@@ -63,9 +69,11 @@ def make_settings(given: dict[str, Any]) -> Settings:  # Any: values as lm-eval'
     _one_of(values, "query", ("question", "question+options"))
     if not isinstance(values.get("share_prefixes", True), bool):
         raise UserError(f"share_prefixes={values['share_prefixes']}: must be true or false")
-    for name in ("index", "query_field", "template", "embedder", "trace"):
+    for name in ("index", "query_field", "template", "embedder", "filter", "text_field", "vector_field", "trace"):
         if values.get(name) is not None:
             values[name] = str(values[name])
+    if values.get("filter") is not None:
+        values["filter"] = str(parse_filter(values["filter"]))
     if values.get("retriever") == "none":
         values.pop("k", None)
         return Settings(**values, k=None)

@@ -12,8 +12,9 @@ import typer
 
 from kinj.cli.chunk import read_and_cut
 from kinj.cli.interruption import interruptible
-from kinj.cli.options import ChunkTokens, IndexFolder, Inputs, Json, Overwrite, TokenizerName
+from kinj.cli.options import ChunkTokens, IndexName, Inputs, Json, Overwrite, TokenizerName
 from kinj.corpus.cutting import CHUNK_TOKENS
+from kinj.errors import UserError
 
 EmbedderName = Annotated[
     str | None,
@@ -22,6 +23,22 @@ EmbedderName = Annotated[
         help="Also index for dense and hybrid retrieval, by this sentence-transformers model (name or folder), for "
         "example sentence-transformers/all-MiniLM-L6-v2 or BAAI/bge-large-en-v1.5.",
     ),
+]
+VectorType = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TYPE",
+        help="On Elasticsearch: how vectors are kept: `flat` (every one compared, exact), or a graph, `hnsw`, "
+        "`int8_hnsw`, `int4_hnsw`, `bbq_hnsw`. By default flat for small collections, a quantised graph for "
+        "large ones.",
+    ),
+]
+M = Annotated[int | None, typer.Option("--m", help="Neighbours of a vector in the graph.")]
+EfConstruction = Annotated[int | None, typer.Option(help="Neighbours looked at when a vector is put into the graph.")]
+NumCandidates = Annotated[int | None, typer.Option(help="Neighbours that a search looks at in the graph.")]
+Shards = Annotated[
+    int | None,
+    typer.Option(help="On Elasticsearch: parts that the index is spread over; 1 by default. Scores stay the same."),
 ]
 
 
@@ -37,49 +54,74 @@ def add_to(app: typer.Typer) -> None:
 
 def build(
     inputs: Inputs,
-    folder: IndexFolder,
+    name: IndexName,
     *,
     embedder: EmbedderName = None,
     chunk_tokens: ChunkTokens = CHUNK_TOKENS,
     tokenizer: TokenizerName = None,
     overwrite: Overwrite = False,
+    vectors: VectorType = None,
+    m: M = None,
+    ef_construction: EfConstruction = None,
+    num_candidates: NumCandidates = None,
+    shards: Shards = None,
 ) -> None:
-    """Build an index of documents or chunks in DIR.
+    """Build an index of documents or chunks in a folder, or on Elasticsearch.
 
     Documents are cut first. Interrupted, the same command goes on where it stopped; once complete, it finds all there.
+    On Elasticsearch the name begins to serve, or changes over from an older index, only when all is there and counted.
 
-    Example: `kinj index build my_texts/ my_index --embedder sentence-transformers/all-MiniLM-L6-v2`
+    Example: `kinj index build my_texts/ my_index --embedder sentence-transformers/all-MiniLM-L6-v2`, or with
+    `elasticsearch:my_index` in place of the folder
 
     Then: `lm_eval --model kinj_rag --model_args retriever=hybrid,index=my_index --tasks arc_easy`
     """
-    from kinj.retrieval import build_index
+    from kinj.retrieval import Index, build_elastic_index, build_index
+    from kinj.retrieval.elastic_settings import PREFIX
 
+    options = {
+        "vectors": vectors,
+        "m": m,
+        "ef_construction": ef_construction,
+        "num_candidates": num_candidates,
+        "shards": shards,
+    }
+    given: dict[str, Any] = {option: value for option, value in options.items() if value is not None}
+    if given and not name.startswith(PREFIX):
+        raise UserError(f"{_words_of(given)[0]}: only for an index on Elasticsearch, {PREFIX}NAME")
     with interruptible("type the same command to go on; what was embedded is kept"):
         chunks = read_and_cut(inputs, chunk_tokens, tokenizer)
         made_from = _made_from(inputs, chunk_tokens, tokenizer)
-        index = build_index(chunks, folder, embedder, overwrite=overwrite, made_from=made_from)
-    typer.echo(f"{folder}: {len(index)} chunks, {_kinds(index.manifest)}")
-    typer.echo(f'try it: kinj search {shlex.quote(str(folder))} "some words"', err=True)
+        index: Index
+        if name.startswith(PREFIX):
+            made_from += _words_of(given)
+            index = build_elastic_index(chunks, name, embedder, overwrite=overwrite, made_from=made_from, **given)
+        else:
+            index = build_index(chunks, Path(name), embedder, overwrite=overwrite, made_from=made_from)
+    typer.echo(f"{name}: {len(index)} chunks, {_kinds(index.manifest)}")
+    typer.echo(f'try it: kinj search {shlex.quote(name)} "some words"', err=True)
 
 
-def info(folder: IndexFolder, *, as_json: Json = False) -> None:
+def info(name: IndexName, *, as_json: Json = False) -> None:
     """Say what an index holds, after checking that it is whole.
 
     Example: `kinj index info my_index`
     """
     from kinj.retrieval import open_index
 
-    index = open_index(folder)
+    index = open_index(name)
     if as_json:
         typer.echo(json.dumps({**index.manifest, "fingerprint": index.content}, indent=2, ensure_ascii=False))
         return
     manifest = index.manifest
     rows = [
-        ("folder", str(folder)),
+        ("index", name),
+        *_cluster_rows(index.describe().get("back_end")),
         ("holds", _kinds(manifest)),
         ("chunks", f"{manifest['chunks']['count']} of {manifest['chunks']['documents']} documents"),
         ("chunks' SHA-256", index.content),
         *_embedder_rows(manifest["embedder"]),
+        *_vector_rows(manifest.get("vectors")),
         ("made from", " ".join(manifest["made_from"]) or "not recorded"),
         ("format", str(manifest["format"])),
     ]
@@ -96,6 +138,23 @@ def _made_from(inputs: Sequence[Path], chunk_tokens: int, tokenizer: str | None)
     if tokenizer is not None:
         words += ["--tokenizer", tokenizer]
     return words
+
+
+def _words_of(options: dict[str, Any]) -> list[str]:  # Any: text or number
+    """The options as they are typed."""
+    return [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def _cluster_rows(back_end: dict[str, Any] | None) -> list[tuple[str, str]]:  # Any: JSON values
+    if back_end is None:
+        return []
+    return [("on the cluster", f"{back_end['index']}, UUID {back_end['uuid']}")]
+
+
+def _vector_rows(vectors: dict[str, Any] | None) -> list[tuple[str, str]]:  # Any: JSON values
+    if vectors is None:
+        return []
+    return [("vectors kept as", ", ".join(f"{name} {value}" for name, value in vectors.items()))]
 
 
 def _kinds(manifest: dict[str, Any]) -> str:  # Any: JSON values

@@ -16,7 +16,14 @@ Inputs = Annotated[
         show_default=False,
     ),
 ]
-IndexFolder = Annotated[Path, typer.Argument(metavar="DIR", help="The index folder.", show_default=False)]
+IndexName = Annotated[
+    str,
+    typer.Argument(
+        metavar="INDEX",
+        help="The index: a folder, or `elasticsearch:NAME` on the cluster that ELASTICSEARCH_URL names.",
+        show_default=False,
+    ),
+]
 ChunkTokens = Annotated[int, typer.Option(min=1, help="Tokens that a chunk holds at most.")]
 TokenizerName = Annotated[
     str | None,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from kinj.cli.options import IndexFolder, Json
+from kinj.cli.options import IndexName, Json
 from kinj.errors import UserError
 from kinj.records import Passage
 
@@ -19,6 +19,15 @@ RetrieverName = Annotated[str, typer.Option(metavar="bm25|dense|hybrid", help="H
 EmbedderName = Annotated[
     str | None, typer.Option(metavar="NAME", help="By default the one that the index was built with.")
 ]
+Condition = Annotated[
+    str | None,
+    typer.Option(metavar="FILTER", help="Only chunks like this: date:2023-08-01..2023-11-30+subject:law"),
+]
+TextField = Annotated[
+    str | None,
+    typer.Option(metavar="FIELD", help="Of an index on Elasticsearch that kinj did not build: where its texts are."),
+]
+VectorField = Annotated[str | None, typer.Option(metavar="FIELD", help="Where such an index keeps its vectors.")]
 _RANKING = ("bm25", "dense", "hybrid")
 
 
@@ -28,12 +37,15 @@ def add_to(app: typer.Typer) -> None:
 
 
 def search(
-    folder: IndexFolder,
+    name: IndexName,
     words: Words,
     *,
     k: TopK = 5,
     retriever: RetrieverName = "bm25",
     embedder: EmbedderName = None,
+    filter: Condition = None,  # the name of the setting
+    text_field: TextField = None,
+    vector_field: VectorField = None,
     as_json: Json = False,
 ) -> None:
     """Show the best passages of an index for some words, as an evaluation would get them.
@@ -47,13 +59,16 @@ def search(
         raise UserError(
             f"--retriever {retriever}: here the choice is {', '.join(_RANKING)}; the control arms need questions"
         )
-    [passages] = open_retriever(retriever, index=folder, embedder=embedder).search([Query(words)], k)
+    opened = open_retriever(
+        retriever, index=name, embedder=embedder, filter=filter, text_field=text_field, vector_field=vector_field
+    )
+    [passages] = opened.search([Query(words)], k)
     if as_json:
         typer.echo(json.dumps([asdict(passage) for passage in passages], indent=2, ensure_ascii=False))
     elif passages:
         _print_table(passages)
     else:
-        typer.echo(f"nothing in {folder} shares a word with {words!r} (stop words do not count)")
+        typer.echo(f"nothing in {name} shares a word with {words!r} (stop words do not count)")
 
 
 def _print_table(passages: Sequence[Passage]) -> None:

@@ -4,6 +4,7 @@ from kinj.retrieval.build import build_index, collection_index
 from kinj.retrieval.elastic_build import build_elastic_index
 from kinj.retrieval.embedded import EmbeddedIndex
 from kinj.retrieval.embedder import DEFAULT_EMBEDDER, Embedder, find_embedder
+from kinj.retrieval.filters import parse_filter
 from kinj.retrieval.index import Index
 from kinj.retrieval.opening import RETRIEVERS, open_index, open_retriever
 from kinj.retrieval.retriever import Retriever
@@ -21,4 +22,5 @@ __all__ = [
     "find_embedder",
     "open_index",
     "open_retriever",
+    "parse_filter",
 ]
