@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -257,3 +261,104 @@ def tiny_embedder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = SentenceTransformer(modules=[Transformer(str(scratch), max_seq_length=48), Pooling(24)], device="cpu")
     model.save(str(folder), create_model_card=False)
     return folder
+
+
+ELASTICSEARCH = Path(__file__).resolve().parents[1].parent / "shared" / "elasticsearch"
+#: What `start` says where Java is absent, or too old for the server.
+NO_JAVA = ("no Java 17+ found", "UnsupportedClassVersionError")
+
+
+def free_elasticsearch_port() -> int:
+    """A port for HTTP whose neighbour 10,000 above, for the cluster's own traffic, is free too."""
+    while True:
+        port = random.randrange(20_000, 22_000)  # both stay below the ports that outgoing connections get
+        try:
+            with socket.socket() as http, socket.socket() as transport:
+                http.bind(("127.0.0.1", port))
+                transport.bind(("127.0.0.1", port + 10_000))
+        except OSError:
+            continue
+        return port
+
+
+class ElasticsearchServer:
+    """A real server on a port of its own; stopped or killed, it keeps its data for the next `start`."""
+
+    def __init__(self, root: Path, *arguments: str) -> None:
+        self.port = free_elasticsearch_port()
+        self.url = ""
+        #: what a user exports to reach it
+        self.environment: dict[str, str] = {}
+        self._root = root
+        self._arguments = arguments
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        done = self._run("start", *self._arguments)
+        if any(said in done.stderr for said in NO_JAVA):
+            pytest.skip(f"Elasticsearch needs a newer Java: {done.stderr.strip().splitlines()[-1]}")
+        assert done.returncode == 0, done.stderr
+        self.environment = dict(line.split("=", 1) for line in done.stdout.splitlines())
+        self.url = self.environment["ELASTICSEARCH_URL"]
+
+    def stop(self) -> None:
+        """As an administrator would."""
+        self._stop()
+
+    def kill(self) -> None:
+        """As a crash would."""
+        self._stop("--kill")
+
+    def remove(self) -> None:
+        """Takes its data too."""
+        self._stop("--kill", "--wipe")
+
+    @property
+    def pid(self) -> int:
+        """Of the server's process."""
+        return int((self._root / f"elasticsearch-node-{self.port}" / "pid").read_text())
+
+    def _stop(self, *arguments: str) -> None:
+        done = self._run("stop", *arguments)
+        assert done.returncode == 0, done.stderr
+
+    def _run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "ELASTICSEARCH_ROOT": str(self._root)}
+        # Files, not pipes: the server inherits them and would keep a pipe open for as long as it runs.
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            done = subprocess.run(
+                [ELASTICSEARCH / command, "--port", str(self.port), *arguments],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env, check=False, timeout=180,
+            )  # fmt: skip
+            out.seek(0)
+            err.seek(0)
+            return subprocess.CompletedProcess(done.args, done.returncode, out.read(), err.read())
+
+
+@pytest.fixture(scope="session")
+def start_elasticsearch() -> Iterator[Callable[..., ElasticsearchServer]]:
+    """Starts a server: `start_elasticsearch("--security", "--set", "KEY=VALUE")`; all are gone when the tests end."""
+    if not (ELASTICSEARCH / "start").is_file():
+        pytest.skip("no Elasticsearch: ../shared/elasticsearch is not beside this checkout")
+    # Not below pytest's own folders, which only their owner may enter: the server is no root.
+    root = Path(tempfile.mkdtemp(prefix="kinj-elasticsearch-", dir="/var/tmp"))
+    root.chmod(0o755)
+    servers: list[ElasticsearchServer] = []
+
+    def start(*arguments: str) -> ElasticsearchServer:
+        servers.append(ElasticsearchServer(root, *arguments))
+        servers[-1].start()
+        return servers[-1]
+
+    try:
+        yield start
+    finally:
+        for server in servers:
+            server.remove()
+        shutil.rmtree(root)
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_server(start_elasticsearch: Callable[..., ElasticsearchServer]) -> ElasticsearchServer:
+    """One server for all tests that need nothing of it but to be there: give every index a name of your own."""
+    return start_elasticsearch()
