@@ -54,6 +54,7 @@ OTHER_NAMES = {
     "datasets": "data",
     "model": "model_name_or_path",
     "lr": "learning_rate",
+    "lora_rank": "lora_r",
     "epochs": "num_train_epochs",
     "batch_size": "per_device_train_batch_size",
     "block_size": "max_length",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from kinj.errors import UserError
 from kinj_training.base_model import load_config
 from kinj_training.recipe import Recipe
 
@@ -113,6 +114,9 @@ def _parameters(recipe: Recipe) -> tuple[int, int]:
         if adapter is not None:
             from peft import get_peft_model
 
-            model = get_peft_model(model, adapter)
+            try:
+                model = get_peft_model(model, adapter)
+            except ValueError as error:
+                raise UserError(f"lora_target_modules: {' '.join(str(error).split())}") from error
     counts = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
     return sum(count for count, _ in counts), sum(count for count, is_trained in counts if is_trained)
