@@ -7,11 +7,13 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from kinj.manifest import sha256_json
+from kinj_training.accuracy import read_scores
 from kinj_training.base import Base
 from kinj_training.blocks import Block
 from kinj_training.plan import Plan
@@ -48,6 +50,7 @@ def record(trainer: BlockTrainer, recipe: Recipe, plan: Plan, base: Base, key: s
         "targets": fed.targets,
         "losses": _logged(trainer, "loss"),
         "held_out_losses": _logged(trainer, "eval_loss"),
+        "accuracy": read_scores(Path(str(settings.output_dir))),
         "given": json.loads(json.dumps(recipe.given, default=str)),
         "settings": {
             "data": asdict(recipe.data),

@@ -13,6 +13,7 @@ from transformers.utils.logging import disable_progress_bar
 from trl import SFTConfig, get_peft_config, get_quantization_config  # type: ignore[attr-defined]  # loaded lazily
 
 from kinj.manifest import sha256_json
+from kinj_training.accuracy import ScoreEachEpoch
 from kinj_training.base import Base, find_base
 from kinj_training.base_model import load_tokenizer
 from kinj_training.checkpoints import newest_complete
@@ -77,6 +78,8 @@ def _train_one(
         return manifest
     _keep_threads(folder, start)
     trainer = _make_trainer(recipe, plan, tokenizer, base, start.plan)
+    if recipe.data.accuracy_task is not None and first:
+        trainer.add_callback(ScoreEachEpoch(trainer, recipe, base))
     _run(trainer, folder, start.plan)
     _refuse_miscount(trainer, plan)
     manifest = record(trainer, recipe, plan, base, start.plan, before)

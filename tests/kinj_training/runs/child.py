@@ -1,4 +1,4 @@
-"""Run in a process of its own by the fixture `kinj_train`: `kinj` with WORDS, killed where KILL says."""
+"""Run in a forked process by the fixtures `kinj_train` and `fork_lm_eval`: WORDS, with what HOOK says done to it."""
 
 import json
 import logging
@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-WORDS, KILL, LOG, ENVIRONMENT = globals()["WORDS"], globals()["KILL"], globals()["LOG"], globals()["ENVIRONMENT"]
+WORDS, HOOK, LOG, ENVIRONMENT = globals()["WORDS"], globals()["HOOK"], globals()["LOG"], globals()["ENVIRONMENT"]
 
 
 def die():
@@ -77,14 +77,42 @@ def kill_before_config():
 def interrupt_after_step(step):
     from transformers import DefaultFlowCallback
 
+    was = DefaultFlowCallback.on_step_end
+
     def on_step_end(self, args, state, control, **more):
         if state.global_step == step:
             raise KeyboardInterrupt
+        return was(self, args, state, control, **more)
 
     DefaultFlowCallback.on_step_end = on_step_end
 
 
-KILLS = {
+def set_threads(count):
+    import torch
+
+    torch.set_num_threads(count)
+
+
+def score_without_lm_eval():
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from kinj_training import accuracy
+
+    def read(model, recipe, output):
+        loaded = AutoModelForCausalLM.from_pretrained(model)
+        AutoTokenizer.from_pretrained(model)
+        return {"task": "read", "scores": {"parameters": float(loaded.num_parameters())}, "n": 1}
+
+    accuracy._lm_eval = read
+
+
+def hide_trl():
+    for module in [name for name in sys.modules if name.split(".")[0] in ("trl", "kinj_training")]:
+        del sys.modules[module]
+    sys.modules["trl"] = None
+
+
+HOOKS = {
     "step": kill_after_step,
     "weights": lambda step: kill_in_save(step, "save_model", "model.safetensors"),
     "optimizer": lambda step: kill_in_save(step, "_save_optimizer_and_scheduler", "optimizer.pt"),
@@ -92,18 +120,23 @@ KILLS = {
     "manifest": kill_before_manifest,
     "config": kill_before_config,
     "interrupt": interrupt_after_step,
+    "threads": set_threads,
+    "without-trl": hide_trl,
+    "without-lm-eval": score_without_lm_eval,
 }
 
 sink = os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
 for stream in (1, 2):
     os.dup2(sink, stream)
 os.environ |= json.loads(ENVIRONMENT)
-sys.argv = ["kinj", *WORDS]
+sys.argv = WORDS
 logging.getLogger().handlers.clear()
-if KILL:
-    name, *numbers = KILL.split(":")
-    KILLS[name](*map(int, numbers))
+if HOOK:
+    name, *numbers = HOOK.split(":")
+    HOOKS[name](*map(int, numbers))
 
-from kinj.cli import main  # noqa: E402  # after the kill is armed
-
-main(WORDS)
+if WORDS[0] == "lm_eval":
+    from lm_eval.__main__ import cli_evaluate as main
+else:
+    from kinj.cli import main
+main()

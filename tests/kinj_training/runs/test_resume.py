@@ -25,7 +25,7 @@ def test_killed_at_steps_and_inside_saves_the_weights_are_those_of_an_undisturbe
     out = tmp_path / "killed"
     kills = ["step:2", "weights:3", "step:5", "optimizer:6", "step:8", "mark:9", "step:13", "config", "manifest"]
     for kill in kills:
-        done = kinj_train(recipe, "--output_dir", out, kill=kill)
+        done = kinj_train(recipe, "--output_dir", out, hook=kill)
         assert done.code == KILLED, (kill, done.said)
         assert (out / "config.json").exists() == (kill == "manifest"), "half a model could be evaluated"
     last = kinj_train(recipe, "--output_dir", out)
@@ -39,7 +39,7 @@ def test_killed_at_steps_and_inside_saves_the_weights_are_those_of_an_undisturbe
 
 def test_a_broken_checkpoint_is_passed_over_for_the_one_before(write_recipe, kinj_train, weights, tmp_path):
     recipe = write_recipe(save_strategy="steps", save_steps=1)
-    assert kinj_train(recipe, kill="manifest").code == KILLED
+    assert kinj_train(recipe, hook="manifest").code == KILLED
     out = tmp_path / "out"
     expected = tmp_path / "copy"
     shutil.copytree(out, expected)

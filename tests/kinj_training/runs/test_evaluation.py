@@ -1,0 +1,84 @@
+"""What training leaves is what `lm_eval` evaluates: full and adapted, chat template included."""
+
+import json
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+
+def test_lm_eval_takes_a_finished_folder_with_its_chat_template(
+    write_recipe, kinj_train, lm_eval, results, training_collection, tmp_path
+):
+    out = tmp_path / "out"
+    assert kinj_train(write_recipe(), "--num_train_epochs", "1").code == 0
+    done = lm_eval(
+        *("--model", "kinj_rag", "--model_args", f"pretrained={out},retriever=none", "--device", "cpu"),
+        *("--tasks", "kinj_current_events_option", "--apply_chat_template"),
+        *("--metadata", json.dumps({"benchmark": str(training_collection)})),
+        output=tmp_path / "results",
+    )
+    assert done.returncode == 0, done.stderr
+    found = results(tmp_path / "results")
+    assert found["n-samples"]["kinj_current_events_option"]["effective"] == 6
+    assert "im_start" in found["chat_template"]
+
+
+def test_a_merged_adapter_and_base_with_adapter_give_the_same_log_likelihoods(
+    write_recipe, kinj_train, log_likelihoods, tiny_model, manifest, tmp_path
+):
+    recipe = write_recipe(use_peft=True, lora_r=4, learning_rate=1e-2, num_train_epochs=1)
+    done = kinj_train(recipe)
+    assert done.code == 0, done.said
+    out = tmp_path / "out"
+    merged = log_likelihoods(f"pretrained={out}")
+    assert merged == pytest.approx(log_likelihoods(f"pretrained={tiny_model},peft={out / 'adapter'}"), abs=1e-4)
+    config = json.loads((out / "adapter" / "adapter_config.json").read_text())
+    assert (config["base_model_name_or_path"], config["r"]) == (str(tiny_model), 4)
+    assert "adapter/adapter_model.safetensors" in manifest(out)["files"]
+
+
+@pytest.mark.parametrize("settings", [{}, {"use_dora": True, "lora_target_modules": ["q_proj", "v_proj"]}])
+def test_merged_weights_are_right_where_the_vocabulary_is_larger_than_the_tokenizers(
+    settings, write_recipe, kinj_train, make_tiny_model, tmp_path
+):
+    # Here lm-eval's peft= would cut the embeddings to the tokenizer's length, and the likelihoods would change.
+    from peft import PeftModel
+
+    model = make_tiny_model(vocab_size=640)
+    settings |= {"model_name_or_path": str(model), "use_peft": True, "learning_rate": 1e-2, "num_train_epochs": 1}
+    assert kinj_train(write_recipe(**settings)).code == 0
+    out = tmp_path / "out"
+    merged, base = AutoModelForCausalLM.from_pretrained(out), AutoModelForCausalLM.from_pretrained(model)
+    ids = AutoTokenizer.from_pretrained(out)("The water tower of Arvada", return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        untrained = base(ids).logits
+        adapted = PeftModel.from_pretrained(base, out / "adapter")(ids).logits
+        torch.testing.assert_close(merged(ids).logits, adapted, atol=1e-4, rtol=1e-4)
+    assert (adapted - untrained).abs().max() > 0.1
+    assert merged.config.vocab_size == 640
+
+
+def test_accuracy_is_scored_each_epoch_also_for_one_that_was_left_without_a_score(
+    write_recipe, kinj_train, manifest, tmp_path
+):
+    recipe = write_recipe(num_train_epochs=1, accuracy_task="no_such_task")
+    failed = kinj_train(recipe)
+    assert failed.code == 2
+    assert "accuracy_task: no_such_task: lm_eval ended with exit code" in failed.said
+    done = kinj_train(recipe, "--accuracy_task", "kinj_current_events_option")
+    assert done.code == 0, done.said
+    [line] = manifest(tmp_path / "out")["accuracy"]
+    assert (line["task"], line["n"], line["epoch"]) == ("kinj_current_events_option", 2, 1)
+    assert 0 <= line["scores"]["acc"] <= 1
+    assert "kinj_current_events_option, n 2: acc" in done.said
+
+
+def test_an_adapters_checkpoint_is_merged_for_its_score(write_recipe, kinj_train, manifest, tiny_model, tmp_path):
+    recipe = write_recipe(accuracy_task="read", use_peft=True)
+    done = kinj_train(recipe, hook="without-lm-eval")
+    assert done.code == 0, done.said
+    parameters = AutoModelForCausalLM.from_pretrained(tiny_model).num_parameters()
+    scores = [(line["epoch"], line["scores"]["parameters"]) for line in manifest(tmp_path / "out")["accuracy"]]
+    assert scores == [(1, parameters), (2, parameters)]
+    assert not list((tmp_path / "out").glob("accuracy.*/"))

@@ -1,0 +1,154 @@
+"""`kinj train` as a person uses it: what it writes, reuses, refuses and says."""
+
+import json
+import signal
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+
+@pytest.fixture
+def finished_run(write_recipe, kinj_train, tmp_path):
+    recipe = write_recipe(num_train_epochs=1)
+    done = kinj_train(recipe)
+    assert done.code == 0, done.said
+    return recipe, tmp_path / "out"
+
+
+def test_the_manifest_says_what_the_weights_are_made_of(finished_run, manifest, tiny_model):
+    _, out = finished_run
+    told = manifest(out)
+    assert told["base"]["name"] == str(tiny_model)
+    assert len(told["base"]["sha256"]) == len(told["data"]["sha256"]) == len(told["weights_sha256"]) == 64
+    assert told["arm"] == "raw"
+    assert told["tokens"] == told["data"]["tokens"] + told["data"]["tokens_read_again"]
+    assert told["targets"] == told["data"]["targets"]
+    assert told["settings"]["training"]["learning_rate"] == 2e-5
+    assert told["settings"]["model"]["use_peft"] is False
+    assert told["seeds"] == {"seed": 0, "data_seed": 0}
+    assert (told["threads"], told["processes"]) == (1, 1)
+    assert told["device"].startswith("cpu: ")
+    assert told["seconds"] > 0
+    assert {"kinj", "torch", "transformers", "trl", "peft"} <= set(told["versions"])
+    assert {"model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja"} <= set(told["files"])
+    assert not list(out.rglob("final.part"))
+
+
+def test_a_finished_training_is_reused_another_refused_and_a_changed_one_never_trusted(
+    finished_run, kinj_train, weights
+):
+    recipe, out = finished_run
+    first, date = weights(out), (out / "model.safetensors").stat().st_mtime_ns
+    again = kinj_train(recipe, "--logging_steps", "1")  # changes no weight
+    assert (again.code, "this training is finished" in again.said) == (0, True)
+    assert (out / "model.safetensors").stat().st_mtime_ns == date
+    other = kinj_train(recipe, "--learning_rate", "1e-3")
+    assert other.code == 2
+    assert f"kinj: {out} holds another training" in other.said
+    assert weights(out) == first
+    anew = kinj_train(recipe, "--learning_rate", "1e-3", "--overwrite")
+    assert (anew.code, weights(out) == first) == (0, False)
+    (out / "model.safetensors").write_bytes(b"half")
+    broken = kinj_train(recipe, "--learning_rate", "1e-3")
+    assert broken.code == 2
+    assert "model.safetensors is missing or was changed since training ended" in broken.said
+
+
+def test_a_folder_of_somebody_else_is_left_alone_even_with_overwrite(write_recipe, kinj_train, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("two years of work")
+    done = kinj_train(write_recipe(), "--overwrite")
+    assert done.code == 2
+    assert "is not empty and was not made by kinj train" in done.said
+    assert (tmp_path / "out" / "thesis.txt").read_text() == "two years of work"
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_weights_and_names_step_and_texts(
+    write_recipe, kinj_train, make_tiny_model, tmp_path
+):
+    model = make_tiny_model(seed=3)
+    tensors = load_file(model / "model.safetensors")
+    from transformers import AutoTokenizer
+
+    [bad] = set(AutoTokenizer.from_pretrained(model)(" Ithaca")["input_ids"])
+    tensors["model.embed_tokens.weight"][bad] = torch.nan
+    save_file(tensors, model / "model.safetensors", metadata={"format": "pt"})
+    recipe = write_recipe(model_name_or_path=str(model), layout="single", save_strategy="steps", save_steps=1)
+    done = kinj_train(recipe)
+    assert done.code == 2
+    [line] = [line for line in done.said.splitlines() if "loss of step" in line]
+    step = int(line.split("loss of step ")[1].split()[0])
+    assert "is nan (texts d8.1)" in line
+    # Every step before it was saved, and holds no NaN.
+    for saved in range(1, step):
+        after = load_file(tmp_path / "out" / f"checkpoint-{saved}" / "model.safetensors")
+        assert all(torch.isfinite(value).all() for name, value in after.items() if "embed" not in name)
+    assert not (tmp_path / "out" / "config.json").exists()
+
+
+def test_ctrl_c_is_one_line_and_the_same_command_goes_on(write_recipe, kinj_train, tmp_path):
+    recipe = write_recipe(save_strategy="steps", save_steps=1)
+    done = kinj_train(recipe, hook="interrupt:2")
+    assert done.code == 130
+    assert done.said.rstrip().endswith("kinj: interrupted: type the same command to go on from the last checkpoint")
+    assert "Traceback" not in done.said
+    assert "going on at step" in kinj_train(recipe).said
+
+
+def test_threads_stay_those_of_the_beginning(write_recipe, kinj_train, weights, manifest, tmp_path):
+    recipe = write_recipe(save_strategy="steps", save_steps=1)
+    assert kinj_train(recipe, "--output_dir", tmp_path / "whole").code == 0
+    assert kinj_train(recipe, hook="step:3").code == -signal.SIGKILL
+    done = kinj_train(recipe, hook="threads:2")
+    assert "begun with 1 threads, not 2: going on with 1" in done.said
+    assert weights(tmp_path / "out") == weights(tmp_path / "whole")
+    assert manifest(tmp_path / "out")["threads"] == 1
+
+
+def test_another_number_of_processes_than_asked_for_is_refused_with_the_way_out(write_recipe, kinj_train):
+    recipe = write_recipe(num_processes=2)
+    done = kinj_train(recipe)
+    assert done.code == 2
+    assert f"num_processes: 2 was asked for, but 1 came up: start it with `torchrun --nproc_per_node 2 -m kinj_training {recipe}`" in done.said  # fmt: skip  # noqa: E501
+
+
+def test_a_training_begun_by_two_processes_is_not_gone_on_with_by_one(write_recipe, kinj_train, tmp_path):
+    recipe = write_recipe(save_strategy="steps", save_steps=1)
+    assert kinj_train(recipe, hook="step:2").code == -signal.SIGKILL
+    start = tmp_path / "out" / "training.json"
+    start.write_text(json.dumps({**json.loads(start.read_text()), "world_size": 2}))
+    done = kinj_train(recipe)
+    assert done.code == 2
+    assert "was begun by 2 processes, now there are 1" in done.said
+
+
+def test_weights_that_could_run_code_are_not_read(write_recipe, kinj_train, make_tiny_model):
+    model = make_tiny_model(seed=4)
+    torch.save(load_file(model / "model.safetensors"), model / "pytorch_model.bin")
+    (model / "model.safetensors").unlink()
+    done = kinj_train(write_recipe(model_name_or_path=str(model)))
+    assert done.code == 2
+    assert "lacks config.json or *.safetensors" in done.said
+
+
+def test_without_trl_the_command_says_what_to_install(write_recipe, kinj_train):
+    done = kinj_train(write_recipe(), hook="without-trl")
+    assert done.code == 2
+    assert "pip install 'kinj[train]'" in done.said
+
+
+def test_the_recipe_comes_first(kinj_train, write_recipe):
+    done = kinj_train("--learning_rate", "1e-5", write_recipe())
+    assert (done.code, "the recipe comes first" in done.said) == (2, True)
+
+
+def test_a_model_that_cannot_keep_texts_apart_is_refused_for_packing_and_trained_on_single_texts(
+    write_recipe, kinj_train, make_tiny_model
+):
+    model = make_tiny_model("MambaConfig", state_size=4, conv_kernel=4)
+    recipe = write_recipe(model_name_or_path=str(model), num_train_epochs=1)
+    refused = kinj_train(recipe)
+    assert (refused.code, "take `layout: single`" in refused.said) == (2, True)
+    done = kinj_train(recipe, "--layout", "single", "--overwrite")
+    assert done.code == 0, done.said
