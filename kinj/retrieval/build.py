@@ -176,11 +176,13 @@ def _must_build(folder: Path, wanted: dict[str, Any], *, overwrite: bool) -> boo
         open_embedded_index(folder)
         return False
     if not overwrite:
-        raise UserError(f"{folder} holds another index ({held(manifest)}): add --overwrite, or choose another folder")
+        raise UserError(
+            f"{folder} holds another index ({in_words(manifest)}): add --overwrite, or choose another folder"
+        )
     return True
 
 
-def held(manifest: dict[str, Any]) -> str:  # Any: JSON values
+def in_words(manifest: dict[str, Any]) -> str:  # Any: JSON values
     """What an index holds, in a few words."""
     return f"{manifest['chunks']['count']} chunks, embedder {(manifest['embedder'] or {}).get('name', 'none')}"
 

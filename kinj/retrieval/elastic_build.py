@@ -10,25 +10,26 @@ from typing import TYPE_CHECKING, Any
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
 from kinj.records import Chunk
-from kinj.retrieval.analysis import ANALYSIS, STOP_WORDS
-from kinj.retrieval.build import check_chunks, describe_embedder, find_if_named, held, versions_of
+from kinj.retrieval.analysis import ANALYSIS
+from kinj.retrieval.build import check_chunks, describe_embedder, find_if_named, in_words, versions_of
 from kinj.retrieval.chunkfile import describe_chunks, in_order
 from kinj.retrieval.elastic_bulk import DOCUMENTS, Document, as_document, send_all
 from kinj.retrieval.elastic_connection import Connection, Refusal, connect
 from kinj.retrieval.elastic_generations import Generation, builds_of, check_name, find_generation, meta
-from kinj.retrieval.elastic_index import (
-    CHUNK_FIELDS,
-    DAY,
-    EXACT_CHUNKS,
+from kinj.retrieval.elastic_index import ElasticIndex, open_elastic_index
+from kinj.retrieval.elastic_mapping import (
     FORMAT,
     ROW,
-    TEXT,
     VECTOR,
-    ElasticIndex,
-    open_elastic_index,
+    at_least_one,
+    index_settings,
+    source_of,
+    vector_mapping,
+    vector_options,
 )
+from kinj.retrieval.elastic_search import count, search_all
 from kinj.retrieval.elastic_settings import PREFIX
-from kinj.retrieval.filters import count_fields, day_of
+from kinj.retrieval.filters import count_fields
 from kinj.retrieval.progress import progress
 
 if TYPE_CHECKING:
@@ -36,12 +37,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: How vectors may be kept: compared one by one, or in a graph, whole or quantised.
-VECTOR_TYPES = ("flat", "hnsw", "int8_hnsw", "int4_hnsw", "bbq_hnsw")
-#: For collections too large to compare every vector.
-GRAPH = "int8_hnsw"
-#: Lucene's own defaults for the graph, and how many neighbours a search looks at in each shard.
-M, EF_CONSTRUCTION, NUM_CANDIDATES = 16, 100, 500
 _PAGE = 10_000
 
 
@@ -53,9 +48,9 @@ def build_elastic_index(
     overwrite: bool = False,
     made_from: Sequence[str] = (),
     vectors: str | None = None,
-    m: int = M,
-    ef_construction: int = EF_CONSTRUCTION,
-    num_candidates: int = NUM_CANDIDATES,
+    m: int | None = None,
+    ef_construction: int | None = None,
+    num_candidates: int | None = None,
     shards: int = 1,
 ) -> ElasticIndex:
     """The index of these chunks under that name, built there or, where it is the one already there, reused.
@@ -70,8 +65,8 @@ def build_elastic_index(
         overwrite: replace an index of other chunks, another embedder or other settings, and what unfinished builds of
             that name left.
         made_from: the words of `kinj index build` that make these chunks, for the command in later error messages.
-        vectors: one of `VECTOR_TYPES`; by default `flat` for up to 50,000 chunks, else `int8_hnsw`.
-        m: neighbours of each vector in the graph.
+        vectors: one of `VECTOR_TYPES`; by default `flat` for up to `EXACT_CHUNKS` chunks, else `GRAPH`.
+        m: neighbours of each vector in the graph; this and the next two by default as in `GRAPH_NUMBERS`.
         ef_construction: neighbours looked at when a vector is put into the graph.
         num_candidates: neighbours that an approximate search looks at in each shard.
         shards: parts that the index is spread over; scores stay those of one, at the price of one more step.
@@ -84,13 +79,17 @@ def build_elastic_index(
     name = check_name(name.removeprefix(PREFIX))
     ordered = in_order(check_chunks(list(chunks)))
     model = find_if_named(embedder)
+    numbers = {"m": m, "ef_construction": ef_construction, "num_candidates": num_candidates}
+    options = vector_options(vectors, len(ordered), **numbers)
+    if model is None and (vectors or any(numbers.values())):
+        raise UserError("settings for vectors need an embedder that makes them")
     wanted: dict[str, Any] = {  # Any: JSON values
         "format": FORMAT,
         "chunks": describe_chunks(ordered),
         "embedder": model and model.identity,
-        "vectors": model and _vectors(vectors, len(ordered), m, ef_construction, num_candidates),
+        "vectors": options if model else None,
         "analysis": ANALYSIS,
-        "shards": _at_least_one("shards", shards),
+        "shards": at_least_one("shards", shards),
     }
     connection = connect()
     serving = _serving(connection, name)
@@ -99,8 +98,8 @@ def build_elastic_index(
         return open_elastic_index(connection, name, serving)
     if serving is not None and not overwrite:
         raise UserError(
-            f"{PREFIX}{name} holds another index ({held(serving.manifest or {})}): add --overwrite, or choose another "
-            "name"
+            f"{PREFIX}{name} holds another index ({in_words(serving.manifest or {})}): add --overwrite, or choose "
+            "another name"
         )
     manifest = {
         **wanted,
@@ -152,7 +151,7 @@ class _Build:
     def create(self, manifest: dict[str, Any]) -> None:  # Any: JSON values
         """Makes the empty index; one that an earlier build of the same chunks left is used as it is."""
         if find_generation(self.connection, self.index) is None:
-            body = {**_settings(len(self.chunks), manifest), "aliases": {self.alias: {}}}
+            body = {**index_settings(len(self.chunks), manifest), "aliases": {self.alias: {}}}
             try:
                 self.connection.request("PUT", f"/{self.index}", body, what=f"make the index {self.index}")
             except Refusal as refusal:
@@ -183,10 +182,10 @@ class _Build:
         """Counts the chunks, closes the index to writing, and marks it complete."""
         what = f"complete {self.index}"
         self.connection.request("POST", f"/{self.index}/_refresh", what=what)
-        count = self.connection.request("GET", f"/{self.index}/_count", what=what)["count"]
-        if count != len(self.chunks):
+        held = count(self.connection, self.index)
+        if held != len(self.chunks):
             raise UserError(
-                f"{self.index} holds {count} of {len(self.chunks)} chunks after all were sent: type the same command "
+                f"{self.index} holds {held} of {len(self.chunks)} chunks after all were sent: type the same command "
                 "to go on"
             )
         closed = {"index": {"refresh_interval": None, "blocks": {"write": True}}}
@@ -222,10 +221,8 @@ class _Build:
         self.connection.request("POST", f"/{self.index}/_refresh", what="show what is there")
         body: dict[str, Any] = {"size": _PAGE, "sort": [{ROW: "asc"}], "_source": False, "track_total_hits": False}
         while True:
-            answer = self.connection.request(
-                "POST", f"/{self.index}/_search", body, what="show what is there", allow_partial_search_results=False
-            )
-            rows = [hit["sort"][0] for hit in answer["hits"]["hits"]]
+            [hits] = search_all(self.connection, self.index, [body])
+            rows = [hit["sort"][0] for hit in hits]
             for row in rows:
                 there[row] = 1
             if len(rows) < _PAGE:
@@ -243,7 +240,7 @@ class _Build:
             missing = [row for row in rows if not (there and there[row])]
             if not missing:
                 continue
-            sources = [_source(self.chunks[row], row) for row in missing]
+            sources = [source_of(self.chunks[row], row) for row in missing]
             if self.model is not None:
                 vectors = embed([self.chunks[row].text for row in rows], self.model)
                 if not is_mapped:
@@ -255,11 +252,9 @@ class _Build:
 
     def _map_vectors(self, dimensions: int) -> None:
         """Adds the field of the vectors, whose size is known once the first are there."""
-        kept = (self.find().manifest or {})["vectors"]
-        options = {name: value for name, value in kept.items() if name != "num_candidates"}
-        field = {"type": "dense_vector", "dims": dimensions, "similarity": "dot_product", "index_options": options}
+        properties = vector_mapping((self.find().manifest or {})["vectors"], dimensions)
         self.connection.request(
-            "PUT", f"/{self.index}/_mapping", {"properties": {VECTOR: field}}, what="take vectors of this kind"
+            "PUT", f"/{self.index}/_mapping", {"properties": properties}, what="take vectors of this kind"
         )
 
 
@@ -269,7 +264,7 @@ def _serving(connection: Connection, name: str) -> Generation | None:
     if found is None:
         return None
     if found.manifest is None or found.index == name:
-        raise UserError(f"{PREFIX}{name} is on the cluster already and not built by kinj: choose another name")
+        raise UserError(f"{PREFIX}{name} is the name of something that kinj must not replace: choose another name")
     return found
 
 
@@ -277,64 +272,3 @@ def _key(manifest: dict[str, Any]) -> str:  # Any: JSON values
     """64 hex digits: equal for builds that make the same index."""
     parts = {name: manifest[name] for name in ("format", "vectors", "analysis", "shards")}
     return sha256_json([parts, manifest["chunks"]["sha256"], (manifest["embedder"] or {}).get("sha256")])
-
-
-def _vectors(
-    kind: str | None, chunks: int, m: int, ef_construction: int, num_candidates: int
-) -> dict[str, Any]:  # Any: JSON values
-    """How vectors are kept and looked for; what a graph alone needs is left out where there is none."""
-    chosen = kind or ("flat" if chunks <= EXACT_CHUNKS else GRAPH)
-    if chosen not in VECTOR_TYPES:
-        raise UserError(f"vectors={chosen}: must be one of {', '.join(VECTOR_TYPES)}")
-    if chosen == "flat":
-        return {"type": chosen}
-    numbers = {"m": m, "ef_construction": ef_construction, "num_candidates": num_candidates}
-    return {"type": chosen, **{name: _at_least_one(name, number) for name, number in numbers.items()}}
-
-
-def _at_least_one(name: str, number: int) -> int:
-    if number < 1:
-        raise UserError(f"{name}={number}: must be at least 1")
-    return number
-
-
-def _settings(count: int, manifest: dict[str, Any]) -> dict[str, Any]:  # Any: JSON values
-    """Settings and mapping, with the analysis that `kinj.retrieval.analysis.ANALYSIS` describes."""
-    analysis = {
-        "tokenizer": {"kinj_words": {"type": "pattern", "pattern": r"[^\p{IsAlphabetic}\p{N}]+"}},
-        "filter": {
-            "kinj_stop": {"type": "stop", "stopwords": list(STOP_WORDS)},
-            "kinj_stem": {"type": "stemmer", "language": "porter2"},
-        },
-        "analyzer": {
-            "kinj_english": {"tokenizer": "kinj_words", "filter": ["lowercase", "kinj_stop", "kinj_stem"]},
-        },
-    }
-    settings = {
-        "number_of_shards": manifest["shards"],
-        # A copy of each shard where the cluster has a second node, so that losing one loses nothing.
-        "auto_expand_replicas": "0-1",
-        "refresh_interval": -1,
-        "max_result_window": max(10_000, count),
-        "analysis": analysis,
-        "similarity": {"kinj_bm25": {"type": "BM25", "k1": 1.2, "b": 0.75}},
-    }
-    kept = {"type": "integer", "index": False}
-    properties = {
-        "id": {"type": "keyword", "index": False, "doc_values": False},
-        **{name: {"type": "keyword"} for name in ("document_id", "title", "subject", "source")},
-        "date": {"type": "keyword", "index": False, "doc_values": False},
-        TEXT: {"type": "text", "analyzer": "kinj_english", "similarity": "kinj_bm25", "index_options": "freqs"},
-        "start": {**kept, "doc_values": False},
-        "end": {**kept, "doc_values": False},
-        ROW: {"type": "integer"},
-        DAY: {"type": "integer"},
-    }
-    return {"settings": settings, "mappings": {"_meta": meta(manifest), "dynamic": "strict", "properties": properties}}
-
-
-def _source(chunk: Chunk, row: int) -> dict[str, Any]:  # Any: JSON values
-    """The document of a chunk; empty fields are left out, so that no filter meets them."""
-    values = {name: value for name in CHUNK_FIELDS if (value := getattr(chunk, name)) != ""}
-    day = day_of(chunk.date)
-    return {**values, ROW: row, **({DAY: day} if day is not None else {})}

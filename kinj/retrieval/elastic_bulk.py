@@ -56,6 +56,9 @@ def send_all(connection: Connection, alias: str, parts: Iterable[list[Document]]
                 yield sent.popleft().result()
         while sent:
             yield sent.popleft().result()
+    except BaseException:  # an interruption too: those that wait for the server must not keep the command from ending
+        connection.give_up()
+        raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -43,10 +44,11 @@ class Trouble(Exception):  # not an error yet: it is waited for
 class Patience:
     """Waits between the tries of one piece of work, and ends them when the stated time is over."""
 
-    def __init__(self, address: str, what: str, seconds: float) -> None:
+    def __init__(self, address: str, what: str, seconds: float, stopped: threading.Event) -> None:
         self._address = address
         self._what = what
         self._seconds = seconds
+        self._stopped = stopped
         self._began: float | None = None
         self._pause = _FIRST_PAUSE
 
@@ -54,7 +56,7 @@ class Patience:
         """Sleeps a little, longer each time.
 
         Raises:
-            UserError: the trouble has lasted for the stated time.
+            UserError: the trouble has lasted for the stated time, or the work was given up.
         """
         now = time.monotonic()
         if self._began is None:
@@ -65,11 +67,12 @@ class Patience:
         left = self._began + self._seconds - now
         if left <= 0:
             raise UserError(
-                f"Elasticsearch at {self._address} did not {self._what} for {now - self._began:.0f} s: {why}; nothing "
-                "incomplete was used. When it answers again, type the same command; ELASTICSEARCH_WAIT sets how many "
-                "seconds are waited"
+                f"Elasticsearch at {self._address} did not {self._what} for {now - self._began:.0f} s: {why}; no part "
+                "of an answer was used. When it is well again type the same command: a build goes on where it stopped, "
+                "an evaluation keeps its answers with --use_cache. ELASTICSEARCH_WAIT=SECONDS waits longer"
             )
-        time.sleep(min(self._pause, left))
+        if self._stopped.wait(min(self._pause, left)):
+            raise UserError(f"gave up: {self._what}")
         self._pause = min(2 * self._pause, _LAST_PAUSE)
 
     def over(self) -> None:
@@ -89,13 +92,18 @@ class Connection:
         self._client = client
         self._access = access
         self._answered = False
+        self._stopped = threading.Event()
         #: where the cluster is, for messages; never holds a secret
         self.address = ", ".join(sorted(node.base_url for node in client.transport.node_pool.all()))
 
     def patience(self, what: str) -> Patience:
         """A fresh patience for one piece of work; `what` ends the sentence "Elasticsearch did not …"."""
         wait = self._access.wait
-        return Patience(self.address, what, wait if self._answered else min(wait, START_SECONDS))
+        return Patience(self.address, what, wait if self._answered else min(wait, START_SECONDS), self._stopped)
+
+    def give_up(self) -> None:
+        """Ends all waiting, in whatever thread: nothing is asked again."""
+        self._stopped.set()
 
     def request(
         self,

@@ -10,7 +10,7 @@ from kinj.manifest import sha256_json
 from kinj.records import Chunk, Passage
 from kinj.retrieval.elastic_connection import Connection
 from kinj.retrieval.elastic_generations import Generation
-from kinj.retrieval.elastic_search import Hit, search_all
+from kinj.retrieval.elastic_search import Hit, count, search_all
 from kinj.retrieval.elastic_settings import PREFIX
 from kinj.retrieval.filters import FIELDS, Filter, check_fields, check_matches
 from kinj.retrieval.index import Way, as_passage, no_chunk
@@ -132,10 +132,8 @@ class ForeignIndex:
         """See `Index`."""
         check_fields(wanted, {name: len(self) for name in FIELDS if self._exact(name)}, self.place)
         self._filter = wanted
-        body = {"query": {"bool": {"filter": self._allowed}}}
-        what = "count the documents that the filter lets through"
-        answer = self._connection.request("POST", f"/{self._generation.index}/_count", body, what=what)
-        self._matching = check_matches(wanted, answer["count"], self.place)
+        matching = count(self._connection, self._generation.index, self._allowed)
+        self._matching = check_matches(wanted, matching, self.place)
 
     @property
     def _neighbours(self) -> dict[str, Any]:  # Any: JSON values
@@ -215,8 +213,11 @@ def open_foreign_index(
     place = PREFIX + name
     texts = _fields_of(generation.fields, _WORDS)
     if text_field not in texts:
-        given = "is needed" if text_field is None else f"{text_field!r} is no field of text there"
-        raise UserError(f"{place} was not built by kinj: text_field={given}; its fields: {', '.join(texts) or 'none'}")
+        given = "" if text_field is None else f", and {text_field!r} is no field of text there"
+        raise UserError(
+            f"{place} was not built by kinj{given}: say by text_field= where its texts are; there are: "
+            f"{', '.join(texts) or 'none'}"
+        )
     if any("filter" in said for alias, said in generation.aliases.items() if alias == name):
         raise UserError(f"{place} is an alias with a filter of its own: name the index behind it, {generation.index}")
     vectors = _fields_of(generation.fields, ("dense_vector",))
@@ -247,12 +248,18 @@ def _fields_of(fields: dict[str, Any], types: Sequence[str], prefix: str = "") -
 
 def _state(connection: Connection, generation: Generation) -> dict[str, Any]:  # Any: JSON values
     """What tells the index's content as far as the server knows it."""
-    stats = connection.request(
-        "GET", f"/{generation.index}/_stats/docs", what="give the state of the index", level="shards"
-    )["indices"][generation.index]
-    last = [copy["seq_no"]["max_seq_no"] for copies in stats["shards"].values() for copy in copies]
-    return {
-        "uuid": generation.uuid,
-        "documents": stats["primaries"]["docs"]["count"],
-        "highest_sequence_number": max(last),
-    }
+    what = "give the state of the index"
+    patience = connection.patience(what)
+    while True:
+        answer = connection.request(
+            "GET", f"/{generation.index}/_stats/docs", what=what, patience=patience, level="shards"
+        )
+        copies = answer["indices"].get(generation.index, {}).get("shards", {})
+        primaries = [copy for of_shard in copies.values() for copy in of_shard if copy["routing"]["primary"]]
+        if len(primaries) == generation.shards:
+            return {
+                "uuid": generation.uuid,
+                "documents": sum(copy["docs"]["count"] for copy in primaries),
+                "highest_sequence_number": max(copy["seq_no"]["max_seq_no"] for copy in primaries),
+            }
+        patience.wait(f"{len(primaries)} of {generation.shards} shards are there")

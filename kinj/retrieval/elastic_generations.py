@@ -23,6 +23,7 @@ class Generation:
     uuid: str
     #: the version of Elasticsearch that made it, in its own spelling
     version: str
+    shards: int
     #: what the index's `_meta` holds of kinj's; None for somebody else's index
     manifest: dict[str, Any] | None  # Any: JSON values
     #: its fields by name, as the mapping describes them
@@ -71,7 +72,7 @@ def find_generations(connection: Connection, pattern: str) -> list[Generation]:
     try:
         answer = connection.request("GET", f"/{pattern}", what=f"describe {pattern}")
     except Refusal as refusal:
-        if refusal.status == 404:
+        if refusal.kind == "index_not_found_exception":
             return []
         raise
     return [_generation(index, said) for index, said in sorted(answer.items())]
@@ -89,6 +90,7 @@ def _generation(index: str, said: dict[str, Any]) -> Generation:  # Any: JSON va
         index=index,
         uuid=settings["uuid"],
         version=str(settings.get("version", {}).get("created", "")),
+        shards=int(settings["number_of_shards"]),
         manifest=manifest if isinstance(manifest, dict) and manifest.get("kind") == "kinj index" else None,
         fields=mappings.get("properties", {}),
         aliases=said.get("aliases", {}),

@@ -12,7 +12,8 @@ from kinj.records import Chunk, Passage
 from kinj.retrieval.analysis import ANALYSIS
 from kinj.retrieval.elastic_connection import Connection
 from kinj.retrieval.elastic_generations import Generation, builds_of
-from kinj.retrieval.elastic_search import Hit, search_all
+from kinj.retrieval.elastic_mapping import CHUNK_FIELDS, DAY, EXACT_CHUNKS, FORMAT, ROW, TEXT, VECTOR, chunk_of
+from kinj.retrieval.elastic_search import Hit, count, search_all
 from kinj.retrieval.elastic_settings import PREFIX
 from kinj.retrieval.filters import Filter, check_fields, check_matches, number_of
 from kinj.retrieval.index import Way, as_passage, no_chunk, rebuild
@@ -22,15 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Changes when an index written by older code must not be read by newer code.
-FORMAT = 1
-#: Up to so many chunks every vector is compared: exact, and still some hundred queries a second on one core.
-EXACT_CHUNKS = 50_000
 #: The fewest neighbours that an approximate search looks for, whatever k: so the best 3 of k=3 are the first 3 of k=10.
 NEIGHBOURS = 100
-#: Where in the index a chunk's text and vector are, and its place in the order of ids, which breaks ties.
-TEXT, VECTOR, ROW, DAY = "text", "vector", "row", "day"
-CHUNK_FIELDS = ("id", "document_id", "text", "start", "end", "title", "date", "subject", "source")
 _BY_SCORE_THEN_ID = [{"_score": "desc"}, {ROW: "asc"}]
 
 
@@ -111,17 +105,13 @@ class ElasticIndex:
         wanted = list(dict.fromkeys(ids))
         found: dict[str, Chunk] = {}
         for start in range(0, len(wanted), 1000):
-            answer = self._connection.request(
-                "POST",
-                f"/{self._generation.index}/_mget",
-                {"ids": wanted[start : start + 1000]},
-                what="give chunks",
-                _source_includes=",".join(CHUNK_FIELDS),
-            )
-            for document in answer["docs"]:
-                if not document.get("found"):
-                    raise no_chunk(self.place, document["_id"])
-                found[document["_id"]] = _chunk(document["_source"])
+            part = wanted[start : start + 1000]
+            query = {"ids": {"values": part}}
+            [hits] = search_all(self._connection, self._generation.index, [self._search(query, len(part))])
+            found |= {hit["_id"]: chunk_of(hit["_source"]) for hit in hits}
+        for chunk_id in wanted:
+            if chunk_id not in found:
+                raise no_chunk(self.place, chunk_id)
         return found
 
     def use_embedder(self, name: str | None) -> None:
@@ -143,13 +133,8 @@ class ElasticIndex:
     def use_filter(self, wanted: Filter) -> None:
         """See `Index`."""
         check_fields(wanted, self.manifest["fields"], self.place)
-        count = self._connection.request(
-            "POST",
-            f"/{self._generation.index}/_count",
-            {"query": {"bool": {"filter": _conditions(wanted)}}},
-            what="count the chunks that the filter lets through",
-        )["count"]
-        self._matching = check_matches(wanted, count, self.place)
+        matching = count(self._connection, self._generation.index, _conditions(wanted))
+        self._matching = check_matches(wanted, matching, self.place)
         self._filter = wanted
 
     @property
@@ -202,7 +187,7 @@ class ElasticIndex:
                 return given
             return given - 1 if self._is_exact else 2 * given - 1  # back to the inner product
 
-        return [as_passage(_chunk(hit["_source"]), score(hit), rank) for rank, hit in enumerate(hits, 1)]
+        return [as_passage(chunk_of(hit["_source"]), score(hit), rank) for rank, hit in enumerate(hits, 1)]
 
 
 def open_elastic_index(connection: Connection, name: str, generation: Generation) -> ElasticIndex:
@@ -217,9 +202,9 @@ def open_elastic_index(connection: Connection, name: str, generation: Generation
     if manifest["format"] != FORMAT or manifest["analysis"] != ANALYSIS:
         raise UserError(f"{place} was written by another version of kinj; {rebuild(place, manifest)}")
     index = ElasticIndex(connection, name, generation)
-    count = connection.request("GET", f"/{generation.index}/_count", what="count the chunks")["count"]
-    if count != len(index):
-        raise UserError(f"{place} holds {count} chunks but was built with {len(index)}; {rebuild(place, manifest)}")
+    held = count(connection, generation.index)
+    if held != len(index):
+        raise UserError(f"{place} holds {held} chunks but was built with {len(index)}; {rebuild(place, manifest)}")
     return index
 
 
@@ -240,7 +225,3 @@ def _conditions(wanted: Filter) -> list[dict[str, Any]]:  # Any: JSON values
         ranges = [{"range": {DAY: {"gte": number_of(one.first), "lte": number_of(one.last)}}} for one in wanted.days]
         clauses.append({"bool": {"should": ranges, "minimum_should_match": 1}})
     return clauses
-
-
-def _chunk(source: dict[str, Any]) -> Chunk:  # Any: JSON values
-    return Chunk(**{field: source[field] for field in CHUNK_FIELDS if field in source})

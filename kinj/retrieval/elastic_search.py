@@ -41,6 +41,22 @@ def search_all(
     return found
 
 
+def count(connection: Connection, index: str, allowed: Sequence[Mapping[str, Any]] = ()) -> int:
+    """How many documents meet all the conditions, in every shard.
+
+    Raises:
+        UserError: a shard did not answer within the stated time.
+    """
+    patience = connection.patience("count")
+    body = {"query": {"bool": {"filter": list(allowed)}}}
+    while True:
+        answer = connection.request("POST", f"/{index}/_count", body, what="count", patience=patience)
+        if not (why := _lacking(answer["_shards"])):
+            patience.over()
+            return int(answer["count"])
+        patience.wait(why)
+
+
 def _search(connection: Connection, index: str, lines: Sequence[bytes]) -> list[list[Hit]]:
     found: dict[int, list[Hit]] = {}
     patience: Patience = connection.patience(_WHAT)
@@ -75,7 +91,10 @@ def _trouble(connection: Connection, item: dict[str, Any]) -> str:  # Any: JSON 
         return connection.passing(item["status"], item["error"], _WHAT)
     if item["timed_out"]:
         return "a search timed out on the server"
-    shards = item["_shards"]
-    if shards["failed"] or shards["successful"] < shards["total"]:
-        return f"{shards['total'] - shards['successful']} of {shards['total']} shards did not answer"
-    return ""
+    return _lacking(item["_shards"])
+
+
+def _lacking(shards: Mapping[str, int]) -> str:
+    """What an answer lacks of the index; empty where it is of all of it."""
+    missing = shards["total"] - shards["successful"]
+    return f"{missing} of {shards['total']} shards did not answer" if missing or shards["failed"] else ""

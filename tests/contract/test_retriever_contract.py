@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from kinj.corpus import read_chunks
 from kinj.errors import UserError
-from kinj.records import Query
-from kinj.retrieval import RETRIEVERS, Retriever, build_index, open_retriever
+from kinj.records import Chunk, Query
+from kinj.retrieval import RETRIEVERS, Retriever, build_elastic_index, build_index, open_retriever
 
 CHUNKS = 9
 EXPLAINED = ("bm25", "dense", "hybrid")
 
 
-@pytest.fixture(scope="module")
-def index(collection: Path, tiny_embedder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("contract") / "index"
-    build_index(read_chunks([collection / "chunks.jsonl"]), folder, str(tiny_embedder))
-    return folder
+@pytest.fixture(scope="module", params=["embedded", "elasticsearch"])
+def build(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """Builds an index of the given chunks on one of the back ends; gives the name to open it by."""
+    folder = tmp_path_factory.mktemp("contract")
+    patch = pytest.MonkeyPatch()
+    if request.param == "elasticsearch":
+        for name, value in request.getfixturevalue("elasticsearch_server").environment.items():
+            patch.setenv(name, value)
+
+    def make(chunks: list[Chunk], name: str, embedder: Path) -> str:
+        if request.param == "embedded":
+            build_index(chunks, folder / name, str(embedder))
+            return str(folder / name)
+        build_elastic_index(chunks, f"{folder.name}-{name}", str(embedder), overwrite=True)
+        return f"elasticsearch:{folder.name}-{name}"
+
+    yield make
+    patch.undo()
 
 
 @pytest.fixture(scope="module")
-def opened(index: Path) -> Callable[[str], Retriever]:
+def index(build: Callable[..., str], collection: Path, tiny_embedder: Path) -> str:
+    return build(read_chunks([collection / "chunks.jsonl"]), "index", tiny_embedder)
+
+
+@pytest.fixture(scope="module")
+def opened(index: str) -> Callable[[str], Retriever]:
     cache: dict[str, Retriever] = {}
 
     def get(name: str) -> Retriever:
@@ -117,10 +135,9 @@ def test_the_fingerprint_is_the_same_when_opened_again(name, index, opened):
 
 
 @pytest.mark.parametrize("name", RETRIEVERS)
-def test_the_fingerprint_changes_with_the_chunks(name, collection, tiny_embedder, opened, tmp_path):
-    fewer = read_chunks([collection / "chunks.jsonl"])[1:]
-    build_index(fewer, tmp_path / "fewer", str(tiny_embedder))
-    assert open_retriever(name, index=tmp_path / "fewer").fingerprint != opened(name).fingerprint
+def test_the_fingerprint_changes_with_the_chunks(name, collection, tiny_embedder, opened, build):
+    fewer = build(read_chunks([collection / "chunks.jsonl"])[1:], "fewer", tiny_embedder)
+    assert open_retriever(name, index=fewer).fingerprint != opened(name).fingerprint
 
 
 def test_no_two_retrievers_share_a_fingerprint(opened):

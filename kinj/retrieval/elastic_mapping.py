@@ -1,0 +1,103 @@
+"""What an index of kinj's looks like on Elasticsearch: its settings, its fields, a chunk as a document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kinj.errors import UserError
+from kinj.records import Chunk
+from kinj.retrieval.analysis import STOP_WORDS
+from kinj.retrieval.elastic_generations import meta
+from kinj.retrieval.filters import day_of
+
+#: Changes when an index written by older code must not be read by newer code.
+FORMAT = 1
+#: Up to so many chunks every vector is compared: exact, and still some hundred queries a second on one core.
+EXACT_CHUNKS = 50_000
+#: How vectors may be kept: compared one by one, or in a graph, whole or quantised.
+VECTOR_TYPES = ("flat", "hnsw", "int8_hnsw", "int4_hnsw", "bbq_hnsw")
+#: For collections too large to compare every vector.
+GRAPH = "int8_hnsw"
+#: Lucene's own defaults for the graph, and how many neighbours a search looks at in each shard.
+GRAPH_NUMBERS = {"m": 16, "ef_construction": 100, "num_candidates": 500}
+#: Where in the index a chunk's text and vector are, and its place in the order of ids, which breaks ties.
+TEXT, VECTOR, ROW, DAY = "text", "vector", "row", "day"
+CHUNK_FIELDS = ("id", "document_id", "text", "start", "end", "title", "date", "subject", "source")
+
+
+def vector_options(kind: str | None, chunks: int, **numbers: int | None) -> dict[str, Any]:  # Any: JSON values
+    """How vectors are kept and looked for: the type, and for a graph its numbers (those of `GRAPH_NUMBERS`).
+
+    Raises:
+        UserError: no such type, a number below 1, or one given where there is no graph.
+    """
+    chosen = kind or ("flat" if chunks <= EXACT_CHUNKS else GRAPH)
+    if chosen not in VECTOR_TYPES:
+        raise UserError(f"vectors={chosen}: must be one of {', '.join(VECTOR_TYPES)}")
+    given = {name: at_least_one(name, number) for name, number in numbers.items() if number is not None}
+    if chosen == "flat":
+        if given:
+            raise UserError(f"{next(iter(given))}: only for a graph, and these vectors are kept flat; set vectors=")
+        return {"type": chosen}
+    return {"type": chosen, **GRAPH_NUMBERS, **given}
+
+
+def at_least_one(name: str, number: int) -> int:
+    """The number, refused below 1."""
+    if number < 1:
+        raise UserError(f"{name}={number}: must be at least 1")
+    return number
+
+
+def vector_mapping(options: dict[str, Any], dimensions: int) -> dict[str, Any]:  # Any: JSON values
+    """The field of the vectors, whose size is known once the first are there."""
+    kept = {name: value for name, value in options.items() if name != "num_candidates"}
+    field = {"type": "dense_vector", "dims": dimensions, "similarity": "dot_product", "index_options": kept}
+    return {VECTOR: field}
+
+
+def index_settings(count: int, manifest: dict[str, Any]) -> dict[str, Any]:  # Any: JSON values
+    """Settings and mapping, with the analysis that `kinj.retrieval.analysis.ANALYSIS` describes."""
+    analysis = {
+        "tokenizer": {"kinj_words": {"type": "pattern", "pattern": r"[^\p{IsAlphabetic}\p{N}]+"}},
+        "filter": {
+            "kinj_stop": {"type": "stop", "stopwords": list(STOP_WORDS)},
+            "kinj_stem": {"type": "stemmer", "language": "porter2"},
+        },
+        "analyzer": {
+            "kinj_english": {"tokenizer": "kinj_words", "filter": ["lowercase", "kinj_stop", "kinj_stem"]},
+        },
+    }
+    settings = {
+        "number_of_shards": manifest["shards"],
+        # A copy of each shard where the cluster has a second node, so that losing one loses nothing.
+        "auto_expand_replicas": "0-1",
+        "refresh_interval": -1,
+        "max_result_window": max(10_000, count),
+        "analysis": analysis,
+        "similarity": {"kinj_bm25": {"type": "BM25", "k1": 1.2, "b": 0.75}},
+    }
+    kept = {"type": "integer", "index": False}
+    properties = {
+        "id": {"type": "keyword", "index": False, "doc_values": False},
+        **{name: {"type": "keyword"} for name in ("document_id", "title", "subject", "source")},
+        "date": {"type": "keyword", "index": False, "doc_values": False},
+        TEXT: {"type": "text", "analyzer": "kinj_english", "similarity": "kinj_bm25", "index_options": "freqs"},
+        "start": {**kept, "doc_values": False},
+        "end": {**kept, "doc_values": False},
+        ROW: {"type": "integer"},
+        DAY: {"type": "integer"},
+    }
+    return {"settings": settings, "mappings": {"_meta": meta(manifest), "dynamic": "strict", "properties": properties}}
+
+
+def source_of(chunk: Chunk, row: int) -> dict[str, Any]:  # Any: JSON values
+    """The document of a chunk; empty fields are left out, so that no filter meets them."""
+    values = {name: value for name in CHUNK_FIELDS if (value := getattr(chunk, name)) != ""}
+    day = day_of(chunk.date)
+    return {**values, ROW: row, **({DAY: day} if day is not None else {})}
+
+
+def chunk_of(source: dict[str, Any]) -> Chunk:  # Any: JSON values
+    """The chunk that `source_of` made a document of."""
+    return Chunk(**{field: source[field] for field in CHUNK_FIELDS if field in source})
