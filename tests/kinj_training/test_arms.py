@@ -174,7 +174,7 @@ def test_a_prompt_longer_than_a_block_is_refused_or_left_out_and_counted(write_r
     path = write_recipe(arm="raft", gold_share=1.0, distractors=2, max_length=48)
     with pytest.raises(UserError, match=r"has .* tokens, a block 48, .* raise max_length"):
         plan(load_recipe(path))
-    path = write_recipe(arm="qa", max_length=32, too_long="leave_out")
+    path = write_recipe(arm="qa", max_length=32, unfit="leave_out")
     assert plan(load_recipe(path, ["--max_length", "64"])).counts["left_out"] == 0
     short = plan(load_recipe(path, ["--max_length", "30"])).counts
     assert short["left_out"] + short["texts"] == 18
@@ -221,6 +221,17 @@ def test_a_data_set_is_a_file_or_a_folder_and_its_rows_are_drawn_by_the_seed(wri
     assert texts_of(load_recipe(path, ["--data_seed", "1"])) != first
     folder = texts_of(load_recipe(path, ["--data", str(Path(data).parent)]))
     assert {whole for whole, _ in folder.values()} == {whole for whole, _ in first.values()}
+
+
+def test_a_row_without_an_answer_is_refused_or_left_out_and_counted(write_recipe, rows):
+    good = {"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello"}]}
+    unanswered = {"messages": [{"role": "user", "content": "Hi?"}]}
+    empty = {"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": " "}]}
+    path = write_recipe(arm="instruct", data=rows(good, unanswered, empty))
+    with pytest.raises(UserError, match=r"rows\.jsonl:[12]' has nothing to learn"):
+        plan(load_recipe(path))
+    counts = plan(load_recipe(path, ["--unfit", "leave_out"])).counts
+    assert (counts["texts"], counts["left_out"]) == (1, 2)
 
 
 def test_a_data_set_that_cannot_be_read_is_refused(write_recipe, rows, tmp_path):

@@ -109,14 +109,10 @@ def test_a_template_that_rewrites_earlier_turns_is_refused(instruct):
         chat_text("c", CHAT, instruct, "instruction")
 
 
-def test_a_chat_without_an_answer_or_with_a_picture_is_refused(instruct):
-    with pytest.raises(UserError, match="'c' has no assistant turn"):
-        chat_text("c", CHAT[:1], instruct, "instruction")
+def test_a_turn_that_is_no_text_is_refused(instruct):
     with pytest.raises(UserError, match="a user turn is no text"):
         chat_text("c", [{"role": "user", "content": [{"type": "image"}]}], instruct, "instruction")
 
 
-def test_a_text_with_nothing_to_learn_is_refused(qwen):
-    qwen.eos_token = None
-    with pytest.raises(UserError, match="'t' has nothing to learn"):
-        tokenize([plain_text("t", "", "chunk")], qwen, marks_of(qwen, joined=False))
+def test_a_text_that_ends_with_the_end_mark_already_gets_no_second_one(llama):
+    assert spelled(plain_text("t", "<s>The town</s>", "replay"), llama)[0] == "<s>The town</s>"

@@ -15,18 +15,17 @@ Message = dict[str, Any]  # Any: a data set's own values
 
 
 def chat_text(text_id: str, messages: Sequence[Message], tokenizer: Tokenizer, kind: str) -> TrainingText:
-    """The chat as a text. Without a chat template it is said in the words of the benchmark's tasks.
+    """The chat up to its last answer as a text; without a chat template, in the words of the benchmark's tasks.
 
     Raises:
-        UserError: no assistant turn, or a template that says earlier turns otherwise once later ones follow.
+        UserError: a turn that is no text, a chat that the template refuses, or a template that says earlier turns
+            otherwise once later ones follow.
     """
     said = [{"role": str(m["role"]), "content": _content(text_id, m)} for m in messages]
-    if not any(m["role"] == "assistant" for m in said):
-        raise UserError(f"data: row {text_id!r} has no assistant turn: there is nothing to learn")
     if not tokenizer.chat_template:
         return TrainingText(text_id, _in_plain_words(said), kind)
     try:
-        return TrainingText(text_id, _in_template(text_id, said, tokenizer), kind, is_chat=True)
+        return TrainingText(text_id, _in_template(text_id, said, tokenizer), kind)
     except TemplateError as error:
         raise UserError(f"data: row {text_id!r}: the chat template refuses it: {error}") from error
 
@@ -53,9 +52,14 @@ def _in_template(text_id: str, messages: list[Message], tokenizer: Tokenizer) ->
             )
         # White space after the turn's end mark belongs to the next turn: a model stops at the mark.
         answer = whole[len(prompt) :].rstrip()
-        segments += [Segment(prompt[len(done) :], learnt=False), Segment(answer)]
+        segments += [Segment(prompt[len(done) :], learnt=False), Segment(answer, learnt=_is_said(message))]
         done = prompt + answer
     return tuple(segments)
+
+
+def _is_said(message: Message) -> bool:
+    """Whether a turn holds more than white space: of an empty one not even its end is learnt."""
+    return bool(message["content"].strip())
 
 
 def _rendered(tokenizer: Tokenizer, messages: list[Message], *, is_open: bool) -> str:
@@ -69,7 +73,7 @@ def _in_plain_words(messages: list[Message]) -> tuple[Segment, ...]:
     for message in messages:
         content = message["content"].strip()
         if message["role"] == "assistant":
-            segments += [Segment(read + "Answer:", learnt=False), Segment(f" {content}")]
+            segments += [Segment(read + "Answer:", learnt=False), Segment(f" {content}", learnt=_is_said(message))]
             read = "\n\n"
         else:
             read += f"Question: {content}\n" if message["role"] == "user" else f"{content}\n\n"

@@ -111,7 +111,7 @@ def _text_lines(plan: dict[str, Any]) -> Iterator[str]:
     copies = plan["texts"] / plan["distinct_texts"]
     yield f"[bold]texts[/]  {plan['texts']:,} in all, {plan['distinct_texts']:,} different ({copies:.2f} copies)"
     if plan["left_out"]:
-        yield f"[bold]left out[/]  {plan['left_out']:,} texts longer than a block"
+        yield f"[bold]left out[/]  {plan['left_out']:,} texts that cannot be learnt"
     yield f"[bold]held out[/]  {plan['held_out']['texts']} texts, {plan['held_out']['tokens']:,} tokens"
     yield f"[bold]leaks[/]  none of {plan['questions_checked']:,} evaluation questions, by id and by their words"
 

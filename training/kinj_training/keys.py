@@ -35,8 +35,17 @@ KEPT: dict[str, tuple[tuple[object, ...], str]] = {
     "resume_from_checkpoint": ((None,), "the newest complete checkpoint in output_dir is found and used by itself"),
 }
 
-#: what we decide where the recipe and the command line say nothing; TRL's own default is another or none
+#: what holds where the recipe and the command line say nothing, whatever TRL's next release may choose; always printed
 DECIDED: dict[str, Any] = {  # Any: values of many settings
+    "learning_rate": 2e-5,
+    "lr_scheduler_type": "linear",
+    "warmup_steps": 0,
+    "weight_decay": 0.0,
+    "max_grad_norm": 1.0,
+    "num_train_epochs": 3,
+    "per_device_train_batch_size": 8,
+    "gradient_accumulation_steps": 1,
+    "max_length": 1024,
     "activation_checkpointing": False,
     "gradient_checkpointing": False,
     "optim": "adamw_torch",

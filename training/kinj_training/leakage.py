@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ class Questions:
         found = [(one.id, one.question) for one in benchmark.questions]
         for name in files:
             found += _read(Path(name).expanduser())
-        self._questions = [EvaluationQuestion(one, tuple(plain(question).split())) for one, question in found]
+        self._questions = [EvaluationQuestion(one, tuple(_words(question))) for one, question in found]
         self._ids = {question.id for question in self._questions}
         self._by_first_words: dict[tuple[str, ...], list[EvaluationQuestion]] = {}
         for question in self._questions:
@@ -59,7 +60,7 @@ class Questions:
         for text in texts:
             if text.id in self._ids:
                 raise UserError(f"training text {text.id!r} has the id of an evaluation question: remove it")
-            for question in self._in(plain(text.text).split()):
+            for question in self._in(_words(text.text)):
                 raise UserError(
                     f"training text {text.id!r} holds evaluation question {question.id!r}: remove or reword it"
                 )
@@ -70,6 +71,11 @@ class Questions:
                 for question in self._by_first_words.get(tuple(words[start : start + length]), ()):
                     if tuple(words[start : start + len(question.words)]) == question.words:
                         yield question
+
+
+def _words(text: str) -> list[str]:
+    """In lower case, without punctuation; letters with accents in one form, however they were typed."""
+    return plain(unicodedata.normalize("NFKC", text)).split()
 
 
 def _read(path: Path) -> list[tuple[str, str]]:

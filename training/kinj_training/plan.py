@@ -59,7 +59,7 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
     marks = marks_of(tokenizer, joined=data.layout == "joined")
     collection = open_collection(data.collection, data.split)
     questions = Questions(collection.whole, data.held_out or ())
-    intake = Intake(tokenizer, marks, questions, length, leave_out=data.too_long == "leave_out")
+    intake = Intake(tokenizer, marks, questions, length, leave_out=data.unfit == "leave_out")
     tokens, held_out_tokens = arm_tokens(data, collection, intake, seed_of(recipe)), intake.take(collection.held_out())
     laid: LayOut = partial(lay_out, data.layout, length=length)
     target = _target(recipe, tokenizer, world_size)

@@ -31,7 +31,7 @@ class Recipe:
     model: ModelConfig
     #: the keys that a person wrote, in the file or on the command line, as they were understood
     given: Values
-    #: the keys that we decided because nobody wrote them and TRL would choose otherwise
+    #: the keys that nobody wrote and that we decided, rather than leave them to TRL and to the hardware
     decided: Values
     #: setting -> its values to try, for `kinj train --search`
     search: dict[str, list[Any]] = field(default_factory=dict)  # Any: values of many settings

@@ -9,15 +9,15 @@ from typing import Literal
 from kinj.errors import UserError
 
 _RAFT = ("gold_share", "distractors", "template")
-_DATA_SET = ("data", "data_config", "data_split", "data_rows", "too_long")
+_DATA_SET = ("data", "data_config", "data_split", "data_rows", "unfit")
 #: the keys that only some arms read; one given to an arm that does not read it is refused
 ARM_KEYS: dict[str, tuple[str, ...]] = {
     "raw": (),
     "repeat": ("paraphrases",),
     "paraphrase": ("paraphrases",),
-    "qa": ("too_long",),
+    "qa": ("unfit",),
     "instruct": _DATA_SET,
-    "raft": (*_RAFT, "too_long"),
+    "raft": (*_RAFT, "unfit"),
     "mix": ("paraphrases", "replay_share", "qa_share", *_DATA_SET),
 }
 
@@ -54,8 +54,9 @@ class DataSettings:
     data_split: str = "train"
     #: how many of its rows, drawn by data_seed; None: all (mix: as many as its share needs)
     data_rows: int | None = None
-    #: a prompt with its answer that is longer than max_length: refuse to start, or leave it out and say how many
-    too_long: Literal["refuse", "leave_out"] = "refuse"
+    #: a text that cannot be learnt, because it has no answer or is a prompt with its answer longer than max_length:
+    #: refuse to start, or leave it out and say how many
+    unfit: Literal["refuse", "leave_out"] = "refuse"
     #: mix: share of the tokens that is general text, against forgetting
     replay_share: float = 0.1
     #: mix: share of the tokens that is questions and answers, to keep their form

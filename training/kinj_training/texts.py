@@ -26,13 +26,16 @@ class TrainingText:
     segments: tuple[Segment, ...]
     #: what it is: chunk, paraphrase, pair, raft, instruction, replay, held-out
     kind: str
-    #: the text has its own begin and end marks, from a chat template
-    is_chat: bool = False
 
     @property
     def text(self) -> str:
         """The whole text, read and learnt."""
         return "".join(segment.text for segment in self.segments)
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether there is anything to learn."""
+        return any(segment.learnt and segment.text.strip() for segment in self.segments)
 
     @property
     def has_prompt(self) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from kinj.errors import UserError
 from kinj_training.blocks import NO_LOSS
 from kinj_training.texts import TrainingText
 
@@ -81,18 +80,11 @@ def tokenize(texts: Sequence[TrainingText], tokenizer: Tokenizer, marks: Marks) 
 
     Each text is tokenised whole, as lm-eval does with prompt and answer, so that training sees the tokens that
     evaluation scores; a token that lies across the border belongs to the part that it ends in.
-
-    Raises:
-        UserError: a text has nothing to learn: it is empty, or one token without a mark.
     """
     if not texts:
         return []
     ids: list[list[int]] = tokenizer([text.text for text in texts], add_special_tokens=False)["input_ids"]
-    made = [_with_marks(text, _labelled(text, own, tokenizer), marks) for text, own in zip(texts, ids, strict=True)]
-    for tokens in made:
-        if tokens.targets == 0:
-            raise UserError(f"training text {tokens.text_id!r} has nothing to learn: its text or its answer is empty")
-    return made
+    return [_with_marks(text, _labelled(text, own, tokenizer), marks) for text, own in zip(texts, ids, strict=True)]
 
 
 def _labelled(text: TrainingText, ids: list[int], tokenizer: Tokenizer) -> list[tuple[int, int]]:
@@ -115,12 +107,11 @@ def _shared(one: Sequence[int], other: Sequence[int]) -> int:
 
 
 def _with_marks(text: TrainingText, labelled: list[tuple[int, int]], marks: Marks) -> Tokens:
-    """The text between its marks. A chat that its template has begun and ended gets no second ones."""
+    """The text between its marks; one that has them already, as from a chat template, gets no second ones."""
     ids = [one for one, _ in labelled]
-    if marks.begin is not None and not (text.is_chat and ids[:1] == [marks.begin]):
+    if marks.begin is not None and ids[:1] != [marks.begin]:
         labelled = [(marks.begin, NO_LOSS if text.has_prompt else marks.begin), *labelled]
-    ended = text.is_chat and marks.end in [label for _, label in labelled]
-    if marks.end is not None and not ended:
+    if marks.end is not None and ids[-1:] != [marks.end]:
         labelled = [*labelled, (marks.end, marks.end)]
     return Tokens(
         text.id,
