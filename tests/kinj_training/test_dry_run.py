@@ -51,6 +51,17 @@ def test_parameters_are_counted_as_the_model_has_them(write_recipe, tiny_model):
     assert memory.parts[2].bytes == count * 8
 
 
+def test_copies_in_16_bits_are_counted_where_weights_are_wider_than_the_computation(write_recipe):
+    def copies(*words):
+        parts = estimate_memory(load_recipe(write_recipe(), words), 128, 1).parts
+        return sum(part.bytes for part in parts if part.name == "16-bit weights") / parts[0].bytes
+
+    assert copies("--bf16", "true") == 0.5
+    assert copies("--bf16", "false") == 0
+    assert copies("--bf16", "true", "--dtype", "bfloat16") == 0
+    assert copies("--bf16", "true", "--gradient_checkpointing", "true", "--use_peft") < 0.3
+
+
 def test_lora_trains_its_adapter_only(write_recipe):
     words = ["--use_peft", "--lora_r", "4", "--lora_target_modules", "q_proj", "o_proj"]
     whole, lora = (estimate_memory(load_recipe(write_recipe(), w), 128, 1).parts for w in ([], words))
@@ -65,8 +76,9 @@ def test_lora_trains_its_adapter_only(write_recipe):
 
 def test_sharding_divides_weights_gradients_and_states_only(write_recipe):
     memory = estimate_memory(load_recipe(write_recipe()), 128, 4)
-    kept = sum(part.bytes for part in memory.parts[3:])
-    assert memory.sharded == sum(part.bytes // 4 for part in memory.parts[:3]) + kept
+    split = sum(part.bytes // 4 for part in memory.parts[:3])
+    whole = sum(part.bytes for part in memory.parts if part.name in ("activations", "logits"))
+    assert memory.sharded == split + whole
 
 
 def test_the_7b_recipes_comments_say_what_the_estimate_says(tmp_path):
