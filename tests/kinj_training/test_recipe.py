@@ -73,6 +73,9 @@ def test_abbreviations_and_stray_words_are_refused(write_recipe):
         ("max_steps", 5, "num_train_epochs"),
         ("dataloader_drop_last", True, "drops the tokens"),
         ("average_tokens_across_devices", False, "number of devices"),
+        ("train_sampling_strategy", "group_by_length", "drawn from data_seed"),
+        ("use_cache", True, "attend to one another"),
+        ("save_only_model", True, "cannot be resumed"),
     ],
 )
 def test_a_setting_under_which_tokens_would_be_lost_is_refused_with_the_way_out(write_recipe, key, value, way_out):

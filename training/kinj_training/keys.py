@@ -31,6 +31,12 @@ KEPT: dict[str, tuple[tuple[object, ...], str]] = {
     "dataloader_drop_last": ((False,), "it drops the tokens of the last batch"),
     "auto_find_batch_size": ((False,), "it changes the batch in silence; set per_device_train_batch_size"),
     "max_steps": ((-1,), "the plan counts whole epochs; set num_train_epochs, or `match: steps`"),
+    "train_sampling_strategy": (("random", "sequential"), "blocks come in an order drawn from data_seed"),
+    "accelerator_config": ((), "how blocks are dealt out to the processes is decided here, so that none is lost"),
+    "use_cache": ((False,), "with a cache, documents that share a block would attend to one another"),
+    "load_best_model_at_end": ((False,), "a training ends with its last step; --search chooses by held-out loss"),
+    "logging_nan_inf_filter": ((False,), "it hides a loss that is not finite"),
+    "save_only_model": ((False,), "such a checkpoint cannot be resumed exactly"),
     "ignore_data_skip": ((False,), "a resumed run would see other batches"),
     "resume_from_checkpoint": ((None,), "the newest complete checkpoint in output_dir is found and used by itself"),
 }
