@@ -204,7 +204,7 @@ def test_rows_of_every_known_form_are_learnt_on_their_answers(write_recipe, rows
     for name, objects in forms.items():
         data = rows(*objects, name=f"{name}.jsonl")
         learnt[name] = texts_of(load_recipe(write_recipe(arm="instruct", data=data, layout="single")))["m"]
-    chat = ("<s><|im_start|>user\nHi?<|im_end|>\n<|im_start|>assistant\nHello<|im_end|></s>", "Hello<|im_end|></s>")
+    chat = ("<|im_start|>user\nHi?<|im_end|>\n<|im_start|>assistant\nHello<|im_end|></s>", "Hello<|im_end|></s>")
     assert learnt["messages"] == learnt["chat-prompt"] == chat
     assert learnt["prompt"] == ("<s>Hi? Hello</s>", " Hello</s>")
     assert learnt["alpaca"] == (chat[0].replace("Hi?", "Hi\n\n?"), chat[1])

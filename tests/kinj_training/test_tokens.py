@@ -90,8 +90,10 @@ def test_a_chat_is_learnt_on_the_assistants_turns_with_their_end_and_ends_once(i
     assert spelled(text, qwen) == (rendered.rstrip() + "</s>", "blue<|im_end|>gold<|im_end|></s>")
 
 
-def test_a_chat_that_its_template_begins_gets_no_second_begin_mark(tiny_tokenizer):
+def test_a_chat_begins_as_its_template_says(tiny_tokenizer):
     tokenizer = AutoTokenizer.from_pretrained(tiny_tokenizer)
+    whole, _ = spelled(chat_text("c", CHAT, tokenizer, "instruction"), tokenizer)
+    assert whole.startswith("<|im_start|>user")
     tokenizer.chat_template = "{{ bos_token }}" + tokenizer.chat_template
     whole, _ = spelled(chat_text("c", CHAT, tokenizer, "instruction"), tokenizer)
     assert whole.startswith("<s><|im_start|>user")

@@ -25,7 +25,7 @@ def chat_text(text_id: str, messages: Sequence[Message], tokenizer: Tokenizer, k
     if not tokenizer.chat_template:
         return TrainingText(text_id, _in_plain_words(said), kind)
     try:
-        return TrainingText(text_id, _in_template(text_id, said, tokenizer), kind)
+        return TrainingText(text_id, _in_template(text_id, said, tokenizer), kind, is_chat=True)
     except TemplateError as error:
         raise UserError(f"data: row {text_id!r}: the chat template refuses it: {error}") from error
 

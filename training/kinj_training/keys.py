@@ -96,6 +96,5 @@ def refuse_broken_guarantees(place: str, training: object, given: Collection[str
         UserError: the key, its value, and what to do instead.
     """
     for key, (kept, instead) in KEPT.items():
-        value = getattr(training, key)
-        if key in given and value not in kept:
-            raise UserError(f"{place}: {key}: {value} is not for kinj: {instead}")
+        if key in given and getattr(training, key) not in kept:
+            raise UserError(f"{place}: {key}: {getattr(training, key)} is not for kinj: {instead}")

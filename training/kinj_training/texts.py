@@ -27,6 +27,9 @@ class TrainingText:
     #: what it is: chunk, paraphrase, pair, raft, instruction, replay, held-out
     kind: str
 
+    #: it came out of a chat template, which begins it as evaluation does
+    is_chat: bool = False
+
     @property
     def text(self) -> str:
         """The whole text, read and learnt."""

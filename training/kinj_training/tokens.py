@@ -107,9 +107,9 @@ def _shared(one: Sequence[int], other: Sequence[int]) -> int:
 
 
 def _with_marks(text: TrainingText, labelled: list[tuple[int, int]], marks: Marks) -> Tokens:
-    """The text between its marks; one that has them already, as from a chat template, gets no second ones."""
+    """The text between its marks; one that has them already gets no second ones, and a chat begins as its template."""
     ids = [one for one, _ in labelled]
-    if marks.begin is not None and ids[:1] != [marks.begin]:
+    if marks.begin is not None and ids[:1] != [marks.begin] and not text.is_chat:
         labelled = [(marks.begin, NO_LOSS if text.has_prompt else marks.begin), *labelled]
     if marks.end is not None and ids[-1:] != [marks.end]:
         labelled = [*labelled, (marks.end, marks.end)]
