@@ -53,10 +53,7 @@ def train(
         elif search:
             _part("search").search(made, as_json=as_json, overwrite=overwrite)
         else:
-            folder = _part("running").train(made, overwrite=overwrite)
-            typer.echo(
-                f"{folder}: try lm_eval --model kinj_rag --model_args pretrained={folder},retriever=none", err=True
-            )
+            _part("running").train(made, overwrite=overwrite)
 
 
 def _part(name: str) -> Any:  # Any: a module of kinj_training, which this package does not import before it is needed

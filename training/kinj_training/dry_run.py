@@ -85,12 +85,8 @@ def _block(block: Block, tokenizer: Tokenizer) -> list[dict[str, Any]]:  # Any: 
 
 
 def _lines(stage: dict[str, Any]) -> Iterator[str]:
-    plan = stage["plan"]
-    yield from _text_lines(plan)
-    yield from _step_lines(plan)
+    yield from plan_lines(stage["plan"], stage["settings"])
     yield from _memory_lines(stage["memory"])
-    for title, settings in stage["settings"].items():
-        yield f"[bold]{title}[/]  " + escape("  ".join(f"{key}={_plain(value)}" for key, value in settings.items()))
     yield "[bold]marks[/]  " + escape("  ".join(f"{name}: {mark}" for name, mark in stage["marks"].items()))
     yield "[bold]two blocks[/]  learnt text is plain, ⟦text in brackets⟧ is only read"
     for number, block in enumerate(stage["blocks"], 1):
@@ -100,6 +96,14 @@ def _lines(stage: dict[str, Any]) -> Iterator[str]:
             yield "".join(
                 escape(run["text"]) if run["learnt"] else f"[dim]⟦{escape(run['text'])}⟧[/]" for run in said["runs"]
             )
+
+
+def plan_lines(plan: dict[str, Any], settings: dict[str, dict[str, Any]]) -> Iterator[str]:  # Any: JSON values
+    """Which texts, tokens and steps a plan has, and by which settings, a line each, in rich's markup."""
+    yield from _text_lines(plan)
+    yield from _step_lines(plan)
+    for title, values in settings.items():
+        yield f"[bold]{title}[/]  " + escape("  ".join(f"{key}={_plain(value)}" for key, value in values.items()))
 
 
 def _text_lines(plan: dict[str, Any]) -> Iterator[str]:

@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
 from transformers import IntervalStrategy, PreTrainedTokenizerBase, PrinterCallback
 from transformers.utils.logging import disable_progress_bar
 from trl import SFTConfig, get_peft_config, get_quantization_config  # type: ignore[attr-defined]  # loaded lazily
 
-from kinj.manifest import sha256_json
+from kinj.manifest import read_manifest, sha256_json
 from kinj_training.accuracy import ScoreEachEpoch
 from kinj_training.base import Base, find_base
 from kinj_training.base_model import load_tokenizer
 from kinj_training.checkpoints import newest_complete
+from kinj_training.dry_run import plan_lines
 from kinj_training.finished import Start, finished, prepare, publish, read_start
+from kinj_training.needs import refuse_unmet
 from kinj_training.plan import Plan, make_plan
 from kinj_training.probe import refuse_leaking
 from kinj_training.progress import ShowProgress
@@ -42,15 +45,20 @@ def train(recipe: Recipe, *, overwrite: bool = False) -> Path:
     """
     refuse_another_world(recipe.data.num_processes, recipe.path)
     disable_progress_bar()  # type: ignore[no-untyped-call]  # those of reading and writing weights; ours is shown
-    tokenizer = load_tokenizer(recipe)
     stages = recipe.stages or (recipe,)
+    for stage in stages:
+        refuse_unmet(stage)
+    tokenizer = load_tokenizer(recipe)
     plans = [make_plan(stage, tokenizer, world_size()) for stage in stages]
     for stage, plan in zip(stages, plans, strict=True):
         _say(stage, plan)
     done: list[dict[str, Any]] = []  # Any: JSON values
     for stage, plan in zip(stages, plans, strict=True):
         done.append(_train_one(stage, plan, tokenizer, done, overwrite=overwrite))
-    return Path(str(stages[-1].training.output_dir))
+    folder = Path(str(stages[-1].training.output_dir))
+    if recipe.training.process_index == 0:
+        log.info("try it: lm_eval --model kinj_rag --model_args pretrained=%s,retriever=none", folder)
+    return folder
 
 
 def _train_one(
@@ -86,9 +94,9 @@ def _train_one(
     part = save_final(trainer, recipe, base)
     if first:
         publish(part, folder, manifest)
-        log.info("%s: finished, %d steps, %d tokens", folder, plan.steps, manifest["tokens"])
+        log.info("%s: finished, %d steps, %d tokens, all that were planned", folder, plan.steps, manifest["tokens"])
     trainer.accelerator.wait_for_everyone()
-    return manifest
+    return read_manifest(folder, "add --overwrite to train anew")
 
 
 def _keep_threads(folder: Path, start: Start) -> None:
@@ -111,12 +119,16 @@ def _make_trainer(recipe: Recipe, plan: Plan, tokenizer: PreTrainedTokenizerBase
         adapter=get_peft_config(recipe.model),
         quantization=get_quantization_config(recipe.model),
     )
-    # Where several processes share one model each holds a part of it, and the first alone could not compute.
-    if any(len(block.lengths) > 1 for block in [*plan.blocks, *plan.held_out]) and not trainer.is_fsdp_enabled:
+    # The first process has the whole model also where FSDP will share it out, but on the CPU, where flash cannot run.
+    if _is_packed(plan) and trainer.is_world_process_zero() and not (flat and trainer.is_fsdp_enabled):
         model: Any = trainer.model
         refuse_leaking(model, flat=flat)
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _is_packed(plan: Plan) -> bool:
+    return any(len(block.lengths) > 1 for block in [*plan.blocks, *plan.held_out])
 
 
 def _settings(recipe: Recipe, plan: Plan) -> SFTConfig:
@@ -174,5 +186,8 @@ def _refuse_miscount(trainer: BlockTrainer, plan: Plan) -> None:
 
 
 def _say(recipe: Recipe, plan: Plan) -> None:
+    """Prints what will be trained, before a weight is loaded."""
     if recipe.training.process_index == 0:
-        log.info("%s: %s: %d blocks, %d steps", recipe.path, recipe.data.arm, len(plan.blocks), plan.steps)
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        for line in plan_lines(plan.counts, {"given": recipe.given, "decided": recipe.decided}):
+            console.print(line)

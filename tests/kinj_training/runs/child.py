@@ -93,6 +93,37 @@ def set_threads(count):
     torch.set_num_threads(count)
 
 
+def lose_a_token():
+    import torch
+
+    from kinj_training.collator import BlockCollator
+
+    was = BlockCollator.__call__
+
+    def collate(self, rows):
+        batch = was(self, rows)
+        return {**batch, "labels": batch["labels"].index_fill(1, torch.tensor([3]), -100)}
+
+    BlockCollator.__call__ = collate
+
+
+def show_every_step(terminal):
+    from kinj_training import progress
+
+    progress._SECONDS_BETWEEN_LINES = 0
+    if terminal:
+        os.environ["TERM"] = "xterm"
+        sys.stderr.isatty = lambda: True
+
+
+def fail_lm_eval():
+    from types import SimpleNamespace
+
+    from kinj_training import accuracy
+
+    accuracy.sys = SimpleNamespace(executable="/bin/false")
+
+
 def score_without_lm_eval():
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -122,6 +153,9 @@ HOOKS = {
     "interrupt": interrupt_after_step,
     "threads": set_threads,
     "without-trl": hide_trl,
+    "lose-a-token": lose_a_token,
+    "show": show_every_step,
+    "failing-lm-eval": fail_lm_eval,
     "without-lm-eval": score_without_lm_eval,
 }
 

@@ -62,11 +62,12 @@ def test_merged_weights_are_right_where_the_vocabulary_is_larger_than_the_tokeni
 def test_accuracy_is_scored_each_epoch_also_for_one_that_was_left_without_a_score(
     write_recipe, kinj_train, manifest, tmp_path
 ):
-    recipe = write_recipe(num_train_epochs=1, accuracy_task="no_such_task")
-    failed = kinj_train(recipe)
+    recipe = write_recipe(num_train_epochs=1, accuracy_task="kinj_current_events_option")
+    failed = kinj_train(recipe, hook="failing-lm-eval")
     assert failed.code == 2
-    assert "accuracy_task: no_such_task: lm_eval ended with exit code" in failed.said
-    done = kinj_train(recipe, "--accuracy_task", "kinj_current_events_option")
+    assert "accuracy_task: kinj_current_events_option: lm_eval ended with exit code 1 (it said nothing)" in failed.said
+    assert not (tmp_path / "out" / "config.json").exists()
+    done = kinj_train(recipe)
     assert done.code == 0, done.said
     [line] = manifest(tmp_path / "out")["accuracy"]
     assert (line["task"], line["n"], line["epoch"]) == ("kinj_current_events_option", 2, 1)

@@ -1,6 +1,7 @@
 """`kinj train` as a person uses it: what it writes, reuses, refuses and says."""
 
 import json
+import re
 import signal
 
 import pytest
@@ -85,6 +86,45 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_and_names_step_and_t
         after = load_file(tmp_path / "out" / f"checkpoint-{saved}" / "model.safetensors")
         assert all(torch.isfinite(value).all() for name, value in after.items() if "embed" not in name)
     assert not (tmp_path / "out" / "config.json").exists()
+
+
+def test_a_token_that_was_planned_but_not_learnt_is_our_fault_and_leaves_nothing_finished(
+    write_recipe, kinj_train, tmp_path
+):
+    done = kinj_train(write_recipe(), hook="lose-a-token")
+    assert done.code == 1
+    assert "RuntimeError: Fed(tokens=" in done.said
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_while_it_runs_loss_speed_time_left_and_held_out_loss_are_said(write_recipe, kinj_train):
+    done = kinj_train(write_recipe(logging_steps=1), hook="show:0")
+    assert re.search(r"step 4 of 6, loss \d\.\d{4}, \d+ tokens/s, \d+ s left", done.said), done.said
+    assert re.search(r"epoch 2 \(step 6\): held-out loss \d\.\d{4}", done.said)
+    # What will be trained stands before it.
+    assert done.said.index("steps  6 = 2 epochs x 3") < done.said.index("step 1 of 6")
+
+
+def test_on_a_terminal_a_bar_says_the_same(write_recipe, kinj_train):
+    done = kinj_train(write_recipe(logging_steps=1), hook="show:1")
+    assert done.code == 0, done.said
+    assert re.search(r"6/6.*loss .*tokens/s", done.said), done.said
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"load_in_4bit": True}, "load_in_4bit: quantised weights are not trained themselves: add use_peft: true"),
+        ({"load_in_8bit": True, "use_peft": True}, "load_in_8bit needs bitsandbytes, which is not installed"),
+        ({"report_to": "dvclive"}, "report_to: dvclive is not installed"),
+    ],
+)
+def test_what_is_not_installed_or_does_not_go_together_is_refused_first(
+    settings, why, write_recipe, kinj_train, tmp_path
+):
+    done = kinj_train(write_recipe(**settings))
+    assert (done.code, why in done.said) == (2, True), done.said
+    assert not (tmp_path / "out").exists()
 
 
 def test_ctrl_c_is_one_line_and_the_same_command_goes_on(write_recipe, kinj_train, tmp_path):
