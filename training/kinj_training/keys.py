@@ -37,6 +37,7 @@ KEPT: dict[str, tuple[tuple[object, ...], str]] = {
     "load_best_model_at_end": ((False,), "a training ends with its last step; --search chooses by held-out loss"),
     "logging_nan_inf_filter": ((False,), "it hides a loss that is not finite"),
     "save_only_model": ((False,), "such a checkpoint cannot be resumed exactly"),
+    "hub_token": ((None,), "settings are printed and kept; set HF_TOKEN in the environment"),
     "ignore_data_skip": ((False,), "a resumed run would see other batches"),
     "resume_from_checkpoint": ((None,), "the newest complete checkpoint in output_dir is found and used by itself"),
 }
@@ -90,11 +91,12 @@ def refuse_unknown(place: str, key: str, valid: Collection[str]) -> None:
 
 
 def refuse_broken_guarantees(place: str, training: object, given: Collection[str]) -> None:
-    """Refuses values under which tokens would be lost, read across documents, or a run would not repeat.
+    """Refuses values under which tokens would be lost or read across documents, a run would not repeat, or a secret leak.
 
     Raises:
-        UserError: the key, its value, and what to do instead.
+        UserError: the key, its value where that is no secret, and what to do instead.
     """
     for key, (kept, instead) in KEPT.items():
         if key in given and getattr(training, key) not in kept:
-            raise UserError(f"{place}: {key}: {getattr(training, key)} is not for kinj: {instead}")
+            value = "(not shown)" if key == "hub_token" else getattr(training, key)
+            raise UserError(f"{place}: {key}: {value} is not for kinj: {instead}")
