@@ -85,7 +85,7 @@ def test_a_setting_under_which_tokens_would_be_lost_is_refused_with_the_way_out(
 
 
 def test_a_secret_among_the_settings_is_refused_without_being_shown(write_recipe):
-    with pytest.raises(UserError, match="hub_token: .*set HF_TOKEN in the environment") as error:
+    with pytest.raises(UserError, match=r"hub_token: .*set HF_TOKEN in the environment") as error:
         load_recipe(write_recipe(), ["--hub_token", "hf_sesame"])
     assert "sesame" not in str(error.value)
 
