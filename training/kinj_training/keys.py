@@ -91,7 +91,7 @@ def refuse_unknown(place: str, key: str, valid: Collection[str]) -> None:
 
 
 def refuse_broken_guarantees(place: str, training: object, given: Collection[str]) -> None:
-    """Refuses values under which tokens would be lost or read across documents, runs would not repeat, or a secret leak.
+    """Refuses values under which tokens would be lost or read across documents, runs differ, or secrets leak.
 
     Raises:
         UserError: the key, its value where that is no secret, and what to do instead.
