@@ -52,6 +52,12 @@ def test_no_package_imports_what_it_must_not(package):
     assert wrong == []
 
 
+def test_in_the_core_only_the_command_line_reaches_for_training_and_late():
+    files = [file for file in (ROOT / "kinj").rglob("*.py") if "kinj_training" in file.read_text()]
+    naming = {file.relative_to(ROOT).as_posix() for file in files}
+    assert naming == {"kinj/cli/app.py", "kinj/cli/train.py"}
+
+
 @pytest.mark.parametrize(("package", "library"), ONE_MODULE)
 def test_a_heavy_library_is_imported_in_one_module(package, library):
     assert {file for file, name in imports(package) if is_in(name, library)} == ONE_MODULE[package, library]

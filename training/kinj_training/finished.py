@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from kinj.errors import UserError
 from kinj.manifest import NAME as MANIFEST
@@ -19,8 +23,9 @@ log = logging.getLogger(__name__)
 #: written before anything else, removed after everything else
 START = "training.json"
 _CONFIG = "config.json"
-#: what other trainings keep in the same folder
-_NOT_OURS = ("search", "search.json")
+_LOCK = ".kinj_train.lock"
+#: what is kept in the same folder, but not by one training
+_NOT_OURS = ("search", "search.json", _LOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +39,40 @@ class Start:
     threads: int
 
 
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keeps every other training out of `folder`, until this one has ended in whatever way.
+
+    Raises:
+        UserError: another is at work there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise UserError(
+            f"{folder}: another kinj train is at work there: wait for it, or choose another --output_dir"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def prepare(folder: Path, start: Start, *, overwrite: bool) -> None:
-    """Makes `folder` ready for this training, to begin, to go on, or to be found finished.
+    """Makes `folder`, which exists, ready for this training: to begin, to go on, or to be found finished.
 
     Raises:
         UserError: it belongs to another training or to nobody we know, or was begun with another number of processes.
     """
     begun = read_start(folder)
-    if begun is None and folder.exists() and any(_ours(folder)):
+    if begun is None and _ours(folder):
         raise UserError(f"{folder} is not empty and was not made by kinj train: choose another --output_dir")
     if overwrite and begun is not None:
         _clear(folder)
         begun = None
     if begun is None:
-        folder.mkdir(parents=True, exist_ok=True)
         part = folder / (START + ".part")
         part.write_text(json.dumps(asdict(start), indent=1) + "\n", encoding="utf-8")
         part.rename(folder / START)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from kinj_training.base import Base, find_base
 from kinj_training.base_model import load_tokenizer
 from kinj_training.checkpoints import newest_complete
 from kinj_training.dry_run import plan_lines
-from kinj_training.finished import Start, finished, prepare, publish, read_start
+from kinj_training.finished import Start, alone, finished, prepare, publish, read_start
 from kinj_training.needs import refuse_unmet
 from kinj_training.plan import Plan, make_plan
 from kinj_training.probe import refuse_leaking
@@ -78,24 +79,25 @@ def _train_one(
     )
     start = Start(sha256_json([plan.sha256, base.sha256]), world_size(), torch.get_num_threads())
     first = recipe.training.process_index == 0
-    with recipe.training.main_process_first(local=False):
+    with alone(folder) if first else nullcontext():
+        with recipe.training.main_process_first(local=False):
+            if first:
+                prepare(folder, start, overwrite=overwrite)
+        if (manifest := finished(folder)) is not None:
+            log.info("%s: this training is finished", folder)
+            return manifest
+        _keep_threads(folder, start)
+        trainer = _make_trainer(recipe, plan, tokenizer, base, start.plan)
+        if recipe.data.accuracy_task is not None and first:
+            trainer.add_callback(ScoreEachEpoch(trainer, recipe, base))
+        _run(trainer, folder, start.plan)
+        _refuse_miscount(trainer, plan)
+        manifest = record(trainer, recipe, plan, base, start.plan, before)
+        part = save_final(trainer, recipe, base)
         if first:
-            prepare(folder, start, overwrite=overwrite)
-    if (manifest := finished(folder)) is not None:
-        log.info("%s: this training is finished", folder)
-        return manifest
-    _keep_threads(folder, start)
-    trainer = _make_trainer(recipe, plan, tokenizer, base, start.plan)
-    if recipe.data.accuracy_task is not None and first:
-        trainer.add_callback(ScoreEachEpoch(trainer, recipe, base))
-    _run(trainer, folder, start.plan)
-    _refuse_miscount(trainer, plan)
-    manifest = record(trainer, recipe, plan, base, start.plan, before)
-    part = save_final(trainer, recipe, base)
-    if first:
-        publish(part, folder, manifest)
-        log.info("%s: finished, %d steps, %d tokens, all that were planned", folder, plan.steps, manifest["tokens"])
-    trainer.accelerator.wait_for_everyone()
+            publish(part, folder, manifest)
+            log.info("%s: finished, %d steps, %d tokens, as planned", folder, plan.steps, manifest["tokens"])
+        trainer.accelerator.wait_for_everyone()
     return read_manifest(folder, "add --overwrite to train anew")
 
 

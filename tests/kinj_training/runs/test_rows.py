@@ -91,7 +91,13 @@ def test_a_model_that_keeps_texts_apart_is_accepted(tiny_model, load):
     assert model.training
 
 
-def test_a_model_whose_state_runs_through_the_row_is_refused_for_packed_texts(make_tiny_model, load):
-    folder = make_tiny_model("MambaConfig", state_size=4, conv_kernel=4)
-    with pytest.raises(UserError, match=r"mamba models let packed texts read each other .*layout: single"):
-        refuse_leaking(load(folder), flat=False)
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("MambaConfig", {"state_size": 4, "conv_kernel": 4}),  # a state runs through the row
+        ("OPTConfig", {"ffn_dim": 96, "word_embed_proj_dim": 48}),  # its positions come from the mask
+    ],
+)
+def test_a_model_whose_texts_read_each_other_is_refused(name, settings, make_tiny_model, load):
+    with pytest.raises(UserError, match=r"models let packed texts read each other .*layout: single"):
+        refuse_leaking(load(make_tiny_model(name, **settings)), flat=False)

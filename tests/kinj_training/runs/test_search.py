@@ -1,6 +1,7 @@
 """`kinj train --search` chooses by held-out loss, and says by which command to train so."""
 
 import json
+import re
 import shlex
 import signal
 
@@ -23,6 +24,9 @@ def test_the_grid_is_trained_gone_on_with_and_chosen_from_by_held_out_loss(write
     assert tuple(found["chosen"]["settings"].values()) == best
     assert [line["epoch"] for line in found["chosen"]["held_out_losses"]] == [1, 2]
     assert f'"held_out_loss": {losses[best]}' in done.said
+    table = kinj_train(recipe, "--search")  # all is there: only the table is made again
+    assert re.search(rf"0.001\s+2.0\s+{losses[best]:.4f}", table.said), table.said
+    assert f"kinj train {recipe} --learning_rate 0.001 --num_train_epochs 2.0 --output_dir DIR" in table.said
     words = shlex.split(found["command"])
     assert words == ["kinj", "train", str(recipe), "--learning_rate", "0.001", "--num_train_epochs", "2.0"]
     # The chosen folder is an ordinary finished training; the command makes the same weights.

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 import torch
+from filelock import FileLock
 from safetensors.torch import load_file, save_file
 
 
@@ -63,6 +64,14 @@ def test_a_folder_of_somebody_else_is_left_alone_even_with_overwrite(write_recip
     assert done.code == 2
     assert "is not empty and was not made by kinj train" in done.said
     assert (tmp_path / "out" / "thesis.txt").read_text() == "two years of work"
+
+
+def test_two_trainings_do_not_write_into_one_folder_at_once(write_recipe, kinj_train, tmp_path):
+    (tmp_path / "out").mkdir()
+    with FileLock(tmp_path / "out" / ".kinj_train.lock"):
+        done = kinj_train(write_recipe())
+    assert (done.code, "another kinj train is at work there" in done.said) == (2, True)
+    assert kinj_train(write_recipe()).code == 0
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_weights_and_names_step_and_texts(
