@@ -13,7 +13,7 @@ from kinj.errors import MissingExtraError, UserError
 from kinj.retrieval.elastic_settings import Access, read_access
 
 if TYPE_CHECKING:
-    from elasticsearch import Elasticsearch
+    from elasticsearch import Elasticsearch, TransportError
 
 log = logging.getLogger(__name__)
 
@@ -190,13 +190,13 @@ class Connection:
         self._answered = True
         return answer.body
 
-    def _unreached(self, error: Exception) -> str:
+    def _unreached(self, error: TransportError) -> str:
         """Why no answer came.
 
         Raises:
             UserError: the server's certificate does not verify, or it speaks no TLS.
         """
-        said = self._access.without_secrets(str(error))
+        said = self._access.without_secrets(f"{error}: {error.message}")
         if "CERTIFICATE_VERIFY_FAILED" in said:
             raise UserError(
                 f"the certificate of Elasticsearch at {self.address} does not verify: set ELASTICSEARCH_CA to the file "
@@ -234,8 +234,8 @@ def connect() -> Connection:
         client = Elasticsearch(
             **access.arguments(), request_timeout=REQUEST_SECONDS, max_retries=0, retry_on_timeout=False
         )
-    except (ValueError, OSError) as error:
-        raise UserError(access.without_secrets(f"ELASTICSEARCH_URL, _CLOUD_ID or _CA: {error}")) from error
+    except ValueError as error:
+        raise UserError(access.without_secrets(f"ELASTICSEARCH_URL or ELASTICSEARCH_CLOUD_ID: {error}")) from error
     return Connection(client, access)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import ssl
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -72,10 +73,10 @@ def read_access() -> Access:
         rule = "only one of them can say where the cluster is" if urls else "set one of them, say"
         example = "" if urls else " ELASTICSEARCH_URL=http://127.0.0.1:9200"
         raise UserError(f"ELASTICSEARCH_URL and ELASTICSEARCH_CLOUD_ID: {rule}{example}")
-    if ca and not os.path.isfile(ca):
-        raise UserError(f"ELASTICSEARCH_CA={ca}: no such file")
     if ca and any(url.startswith("http:") for url in urls):
         raise UserError("ELASTICSEARCH_CA is set, but ELASTICSEARCH_URL does not use TLS: write https://")
+    if ca:
+        _check_certificates(ca)
     api_key, user, password = _secret("API_KEY"), _read("USER"), _secret("PASSWORD")
     if bool(user) != bool(password):
         raise UserError("ELASTICSEARCH_USER and ELASTICSEARCH_PASSWORD belong together: set both")
@@ -112,6 +113,15 @@ def _url(given: str) -> str:
         raise UserError("ELASTICSEARCH_URL is no address: write it as http://127.0.0.1:9200 or https://HOST:9200")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}:{port or _PORTS[parts.scheme]}{parts.path.rstrip('/')}"
+
+
+def _check_certificates(file: str) -> None:
+    try:
+        ssl.create_default_context(cafile=file)
+    except FileNotFoundError as error:
+        raise UserError(f"ELASTICSEARCH_CA={file}: no such file") from error
+    except (ssl.SSLError, OSError) as error:
+        raise UserError(f"ELASTICSEARCH_CA={file}: holds no certificate that can be read ({error})") from error
 
 
 def _wait() -> float:

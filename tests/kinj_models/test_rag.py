@@ -284,6 +284,9 @@ def test_a_query_that_matches_nothing_is_counted_as_a_question_without_passages(
         ({"k": "3"}, "k=3: must be a whole number"),
         ({"retriever": "bm26"}, "retriever=bm26: must be one of none, bm25"),
         ({"placement": "middle"}, "placement=middle: must be one of prefix, question"),
+        ({"filter": "subjct:law"}, "filter=subjct:law: 'subjct' is no field of a chunk"),
+        ({"filter": "date:2023-08..2023-07"}, "the range 2023-08..2023-07 ends before it begins"),
+        ({"filtr": "subject:law"}, "did you mean 'filter'"),
         ({"share_prefixes": "maybe"}, "share_prefixes=maybe: must be true or false"),
         ({"base": "hff"}, "base=hff: no such lm-eval model; did you mean 'hf'"),
         ({"base": "kinj_rag"}, "kinj_rag cannot be its own base"),
@@ -303,6 +306,9 @@ def test_settings_that_are_not_allowed_are_refused_with_the_way_out(arguments, m
     [
         ({"index": "nowhere"}, {}, "nowhere does not exist"),
         ({"retriever": "gold"}, {}, "q0"),
+        ({"filter": "subject:law"}, {}, "no chunk of .* has a subject; fields to filter by: document_id"),
+        ({"filter": "document_id:d9"}, {}, "no chunk of .* meets it"),
+        ({"text_field": "words"}, {}, "text_field=words: only for an index on Elasticsearch"),
         ({"query_field": "nothing"}, {}, "its keys are id, question, choices, collection"),
         ({}, {"collection": ""}, "task towers has no collection of its own: build an index with `kinj index build"),
         ({}, {"question": ""}, "name one by query_field= out of id, question"),
@@ -338,6 +344,15 @@ def test_the_query_can_hold_the_options(recorder, request_for, tmp_path):
     trace = tmp_path / "trace.jsonl"
     RagLM(recorder, k=1, query="question+options", trace=str(trace)).loglikelihood(request_for())
     assert json.loads(trace.read_text())["query"].endswith("May 2031?\namber\nblue")
+
+
+def test_a_filter_keeps_other_chunks_out_and_is_in_the_results(recorder, request_for):
+    lm = RagLM(recorder, k=3, filter="document_id:d2+document_id:d1")
+    lm.loglikelihood(request_for())
+    assert [prompt.count("Passage ") for prompt in sent_prompts(recorder)] == [2, 2]
+    said = lm.get_model_info()["kinj"]
+    assert said["filter"] == "document_id:d1+document_id:d2"
+    assert [index["filter"]["chunks"] for index in said["indexes"].values()] == [2]
 
 
 def test_a_template_file_words_the_block(recorder, request_for, tmp_path):

@@ -140,6 +140,38 @@ def test_search_shows_brackets_as_they_are(kinj, texts, tiny_tokenizer):
     assert "The council [of Fresno] voted." in kinj("search", "index", "council")[1]
 
 
+def test_search_takes_a_filter(kinj, index):
+    _, out, _ = kinj("search", index, "tower", "--filter", "document_id:d1+document_id:d3", "--json")
+    assert sorted(passage["chunk_id"] for passage in json.loads(out)) == ["d1.1", "d3.1"]
+    code, _, errors = kinj("search", index, "tower", "--filter", "document_id")
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "filter=document_id: document_id has no value; write it as date:" in errors
+
+
+def test_the_three_commands_take_an_index_on_elasticsearch(kinj, collection, elasticsearch_server, monkeypatch):
+    for name, value in elasticsearch_server.environment.items():
+        monkeypatch.setenv(name, value)
+    words = ("index", "build", collection / "chunks.jsonl", "elasticsearch:towers", "--shards", 2)
+    code, out, errors = kinj(*words, "--overwrite")
+    assert (code, out) == (0, "elasticsearch:towers: 9 chunks, BM25\n")
+    assert 'try it: kinj search elasticsearch:towers "some words"' in errors
+    _, out, _ = kinj("index", "info", "elasticsearch:towers")
+    said = dict(line.split("  ", 1) for line in out.splitlines())
+    assert said["chunks"].strip() == "9 of 9 documents"
+    assert said["on the cluster"].strip().startswith("towers-")
+    assert said["made from"].strip() == f"{collection / 'chunks.jsonl'} --shards 2"
+    _, out, _ = kinj("index", "info", "elasticsearch:towers", "--json")
+    assert json.loads(out)["fingerprint"] == said["chunks' SHA-256"].strip()
+    _, out, _ = kinj("search", "elasticsearch:towers", "tower of Belmont", "-k", 1, "--json")
+    assert [passage["chunk_id"] for passage in json.loads(out)] == ["d1.1"]
+
+
+def test_settings_of_a_cluster_are_refused_for_a_folder(kinj, collection):
+    code, _, errors = kinj("index", "build", collection / "chunks.jsonl", "index", "--num-candidates", 9)
+    assert code == 2
+    assert errors == "kinj: --num-candidates: only for an index on Elasticsearch, elasticsearch:NAME\n"
+
+
 def test_search_says_when_nothing_is_found(kinj, index):
     code, out, _ = kinj("search", index, "the of and")
     assert (code, out) == (0, "nothing in index shares a word with 'the of and' (stop words do not count)\n")
@@ -194,7 +226,7 @@ def test_help_has_an_example(kinj, command):
 
 
 def test_importing_the_command_line_and_retrieval_loads_no_heavy_library():
-    heavy = ("torch", "transformers", "sentence_transformers", "faiss", "lm_eval", "numpy", "datasets")
+    heavy = ("torch", "transformers", "sentence_transformers", "faiss", "lm_eval", "numpy", "datasets", "elasticsearch")
     script = f"import sys, kinj.cli, kinj.retrieval; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

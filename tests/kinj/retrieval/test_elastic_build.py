@@ -1,0 +1,217 @@
+"""Building on a real cluster: never half seen, never half replaced, and gone on with where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from kinj.errors import UserError
+from kinj.records import Chunk, Query
+from kinj.retrieval import build_elastic_index, open_index, open_retriever, shards
+from kinj.retrieval.elastic_connection import Connection, connect
+from kinj.retrieval.embedder import Embedder
+
+
+@pytest.fixture
+def cluster(elasticsearch_server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+    """A cluster named by the environment, without any index when the test ends."""
+    for name, value in elasticsearch_server.environment.items():
+        monkeypatch.setenv(name, value)
+    connection = connect()
+    yield connection
+    for name in names(connection):
+        connection.request("DELETE", f"/{name}", what="delete")
+
+
+def names(connection: Connection) -> list[str]:
+    return [row["index"] for row in connection.request("GET", "/_cat/indices/mine*", what="list", format="json")]
+
+
+def test_the_name_is_an_alias_of_an_index_named_after_its_content(cluster, chunks):
+    build_elastic_index(chunks("red fox", "red hen"), "elasticsearch:mine")
+    [index] = names(cluster)
+    assert index.startswith("mine-")
+    assert list(cluster.request("GET", f"/{index}/_alias", what="list")[index]["aliases"]) == ["mine"]
+    assert open_index(f"elasticsearch:{index}").content == open_index("elasticsearch:mine").content
+
+
+def test_the_same_index_is_reused_and_said_so(cluster, chunks, caplog):
+    caplog.set_level("INFO")
+    first = build_elastic_index(chunks("red fox", "red hen"), "mine")
+    again = build_elastic_index(chunks("red fox", "red hen")[::-1], "mine")
+    assert again.describe() == first.describe()
+    assert "elasticsearch:mine already holds this index: reused" in caplog.text
+
+
+def test_other_chunks_are_refused_unless_overwriting_which_leaves_one_index(cluster, chunks, ids):
+    build_elastic_index(chunks("red fox"), "mine")
+    with pytest.raises(UserError, match=r"holds another index \(1 chunks, embedder none\): add --overwrite"):
+        build_elastic_index(chunks("blue whale", "hen"), "mine")
+    build_elastic_index(chunks("blue whale", "hen"), "mine", overwrite=True)
+    assert ids(open_retriever("bm25", index="elasticsearch:mine").search([Query("whale")], 3)) == [["c00"]]
+    assert len(names(cluster)) == 1
+
+
+def test_other_settings_are_another_index(cluster, chunks, tiny_embedder):
+    build_elastic_index(chunks("red fox"), "mine", str(tiny_embedder))
+    with pytest.raises(UserError, match="holds another index"):
+        build_elastic_index(chunks("red fox"), "mine", str(tiny_embedder), vectors="int8_hnsw")
+
+
+def test_what_somebody_else_has_under_the_name_is_never_replaced(cluster, chunks):
+    cluster.request("PUT", "/mine", {}, what="make")
+    with pytest.raises(UserError, match="elasticsearch:mine is the name of something that kinj must not replace"):
+        build_elastic_index(chunks("red fox"), "mine", overwrite=True)
+    cluster.request("DELETE", "/mine", what="delete")
+    cluster.request("PUT", "/mine-other", {"aliases": {"mine": {}}}, what="make")
+    with pytest.raises(UserError, match="must not replace"):
+        build_elastic_index(chunks("red fox"), "mine", overwrite=True)
+    assert names(cluster) == ["mine-other"]
+
+
+def embedding(monkeypatch: pytest.MonkeyPatch, stop_after: int) -> list[int]:
+    """Shards of four texts; embedding is interrupted after so many. Gives the sizes that were embedded."""
+    monkeypatch.setattr(shards, "SHARD", 4)
+    whole, sizes = Embedder.embed_passages, []
+
+    def embed(self: Embedder, texts: list[str]):
+        if len(sizes) == stop_after:
+            raise KeyboardInterrupt
+        sizes.append(len(texts))
+        return whole(self, texts)
+
+    monkeypatch.setattr(Embedder, "embed_passages", embed)
+    return sizes
+
+
+def test_an_interrupted_build_leaves_the_old_index_serving_and_goes_on_without_embedding_again(
+    cluster, chunks, tiny_embedder, monkeypatch, ids, caplog
+):
+    caplog.set_level("INFO")
+    build_elastic_index(chunks("red fox"), "mine")
+    reader = open_retriever("bm25", index="elasticsearch:mine")
+    made = chunks(*[f"tower number {i}" for i in range(22)])
+    with monkeypatch.context() as patch:
+        assert embedding(patch, stop_after=3) == []
+        with pytest.raises(KeyboardInterrupt):
+            build_elastic_index(made, "mine", str(tiny_embedder), overwrite=True)
+    assert ids(reader.search([Query("fox")], 1)) == [["c00"]]
+    assert open_retriever("bm25", index="elasticsearch:mine").fingerprint == reader.fingerprint
+    with monkeypatch.context() as patch:
+        sizes = embedding(patch, stop_after=100)
+        resumed = build_elastic_index(made, "mine", str(tiny_embedder), overwrite=True)
+    there = int(caplog.text.partition(" of 22 chunks from an earlier build")[0].rpartition(" ")[2])
+    assert there >= 4
+    assert sum(sizes) == 22 - there
+    assert resumed.manifest["embedder"]["dimensions"] == 24
+    [passages] = open_retriever("dense", index="elasticsearch:mine").search([Query("tower number 7")], 22)
+    assert {passage.chunk_id for passage in passages} == {chunk.id for chunk in made}
+
+
+def test_a_build_that_never_ended_is_not_opened_and_says_how_to_go_on(cluster, chunks, tiny_embedder, monkeypatch):
+    embedding(monkeypatch, stop_after=1)
+    with pytest.raises(KeyboardInterrupt):
+        build_elastic_index(chunks(*"abcdefgh"), "mine", str(tiny_embedder), made_from=["my texts"])
+    command = f"kinj index build 'my texts' elasticsearch:mine --embedder {tiny_embedder}$"
+    with pytest.raises(UserError, match=f"is not there yet, its build is unfinished; build it with: {command}"):
+        open_index("elasticsearch:mine")
+
+
+def test_a_chunk_that_is_refused_is_named_and_nothing_serves(cluster, chunks):
+    made = [*chunks("red fox"), Chunk("too long", "d", "hen", 0, 3, title="x" * 40_000)]
+    with pytest.raises(UserError, match=r"did not take chunk 'too long': 400 document_parsing_exception: .*title"):
+        build_elastic_index(made, "mine")
+    with pytest.raises(UserError, match="is not there yet"):
+        open_index("elasticsearch:mine")
+
+
+def test_two_builds_of_the_same_chunks_at_once_make_one_index(cluster, chunks):
+    made = chunks(*[f"tower number {i}" for i in range(3000)])
+    errors = at_once(lambda: build_elastic_index(made, "mine"), lambda: build_elastic_index(made, "mine"))
+    assert errors == []
+    assert len(open_index("elasticsearch:mine")) == 3000
+    assert len(names(cluster)) == 1
+
+
+def test_of_two_builds_of_other_chunks_at_once_one_serves_whole_and_the_other_is_told(cluster, chunks):
+    one, other = chunks(*[f"tower {i}" for i in range(400)]), chunks(*[f"hen {i}" for i in range(400)])
+    errors = at_once(lambda: build_elastic_index(one, "mine"), lambda: build_elastic_index(other, "mine"))
+    assert len(errors) <= 1
+    assert all(isinstance(error, UserError) for error in errors)
+    words = [
+        bool(open_retriever("bm25", index="elasticsearch:mine").search([Query(w)], 1)[0]) for w in ("tower", "hen")
+    ]
+    assert sorted(words) == [False, True]
+
+
+def at_once(*builds: Callable[[], object]) -> list[BaseException]:
+    with ThreadPoolExecutor() as pool:
+        running = [pool.submit(build) for build in builds]
+    return [error for one in running if (error := one.exception()) is not None]
+
+
+def test_a_complete_index_is_closed_to_writing_and_one_that_lost_chunks_is_refused(cluster, chunks):
+    build_elastic_index(chunks("red fox", "red hen"), "mine")
+    [index] = names(cluster)
+    with pytest.raises(UserError, match="blocked"):
+        cluster.request("PUT", f"/{index}/_doc/c02", {"text": "mine"}, what="write")
+    cluster.request("PUT", f"/{index}/_settings", {"index.blocks.write": False}, what="open")
+    cluster.request("DELETE", f"/{index}/_doc/c01", what="delete", refresh=True)
+    with pytest.raises(UserError, match=r"holds 1 chunks but was built with 2; build it with: .* --overwrite"):
+        open_index("elasticsearch:mine")
+
+
+@pytest.mark.parametrize(("key", "value"), [("format", 0), ("analysis", {"stemmer": "none"})])
+def test_an_index_of_another_version_is_refused(cluster, chunks, key, value):
+    manifest = build_elastic_index(chunks("red fox"), "mine").manifest
+    cluster.request("PUT", "/mine/_mapping", {"_meta": {"kinj": manifest | {key: value}}}, what="change")
+    with pytest.raises(UserError, match=r"written by another version of kinj; .* --overwrite"):
+        open_index("elasticsearch:mine")
+
+
+def test_a_reader_of_a_replaced_index_is_told_and_reads_nothing_else(cluster, chunks):
+    build_elastic_index(chunks("red fox"), "mine")
+    reader = open_retriever("bm25", index="elasticsearch:mine")
+    build_elastic_index(chunks("red hen"), "mine", overwrite=True)
+    with pytest.raises(UserError, match="is gone: it was deleted, or replaced by a newer build, while it was read"):
+        reader.search([Query("red")], 1)
+
+
+def test_a_missing_index_is_refused_with_the_command_that_builds_it(cluster):
+    with pytest.raises(
+        UserError, match=r"mine does not exist .*build it with: kinj index build IN elasticsearch:mine$"
+    ):
+        open_index("elasticsearch:mine")
+
+
+@pytest.mark.parametrize("name", ["Mine", "_all", "mine*", "a,b", "", "-mine", "a/b"])
+def test_a_name_that_could_mean_more_than_one_index_is_refused(cluster, name, chunks):
+    for use in (lambda: open_index(f"elasticsearch:{name}"), lambda: build_elastic_index(chunks("red"), name)):
+        with pytest.raises(UserError, match="a name has lower-case letters, digits"):
+            use()
+
+
+def test_a_name_of_several_indexes_is_refused(cluster):
+    for index in ("mine-1", "mine-2"):
+        cluster.request("PUT", f"/{index}", {"aliases": {"mine": {}}}, what="make")
+    with pytest.raises(UserError, match=r"elasticsearch:mine stands for 2 indexes \(mine-1, mine-2\)"):
+        open_index("elasticsearch:mine", text_field="text")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"vectors": "flat"}, "settings for vectors need an embedder"),
+        ({"vectors": "tree", "embedder": True}, "vectors=tree: must be one of flat, hnsw, int8_hnsw"),
+        ({"m": 8, "embedder": True}, "m: only for a graph, and these vectors are kept flat"),
+        ({"vectors": "hnsw", "m": 0, "embedder": True}, "m=0: must be at least 1"),
+        ({"shards": 0}, "shards=0: must be at least 1"),
+    ],
+)
+def test_settings_that_are_not_allowed_are_refused(cluster, chunks, tiny_embedder, settings, message):
+    embedder = str(tiny_embedder) if settings.pop("embedder", False) else None
+    with pytest.raises(UserError, match=message):
+        build_elastic_index(chunks("red fox"), "mine", embedder, **settings)
+    assert names(cluster) == []
