@@ -116,6 +116,12 @@ def show_every_step(terminal):
         sys.stderr.isatty = lambda: True
 
 
+def forget_loss_arguments():
+    from transformers import LlamaForCausalLM
+
+    LlamaForCausalLM.accepts_loss_kwargs = False
+
+
 def fail_lm_eval():
     from types import SimpleNamespace
 
@@ -155,6 +161,7 @@ HOOKS = {
     "without-trl": hide_trl,
     "lose-a-token": lose_a_token,
     "show": show_every_step,
+    "own-loss": forget_loss_arguments,
     "failing-lm-eval": fail_lm_eval,
     "without-lm-eval": score_without_lm_eval,
 }

@@ -136,6 +136,11 @@ def test_what_is_not_installed_or_does_not_go_together_is_refused_first(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_model_that_averages_its_loss_by_itself_is_refused(write_recipe, kinj_train):
+    done = kinj_train(write_recipe(), hook="own-loss")
+    assert (done.code, "cannot be averaged over the tokens of several batches" in done.said) == (2, True)
+
+
 def test_ctrl_c_is_one_line_and_the_same_command_goes_on(write_recipe, kinj_train, tmp_path):
     recipe = write_recipe(save_strategy="steps", save_steps=1)
     done = kinj_train(recipe, hook="interrupt:2")

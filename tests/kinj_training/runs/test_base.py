@@ -1,0 +1,56 @@
+"""The model to start from: where its files are, and what its fingerprint covers."""
+
+import shutil
+
+import huggingface_hub
+import pytest
+
+from kinj.demo_model import DEMO, DemoModel
+from kinj.errors import UserError
+from kinj_training import base
+from kinj_training.base import find_base, where
+
+
+def test_a_folders_fingerprint_follows_weights_and_tokenizer_not_its_place_or_records(tiny_model, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_model, copy)
+    (copy / "manifest.json").write_text("{}")
+    found = find_base(str(tiny_model))
+    assert found.commit is None
+    assert find_base(str(copy)).sha256 == found.sha256
+    (copy / "tokenizer_config.json").write_text("{}")
+    assert find_base(str(copy)).sha256 != found.sha256
+
+
+def test_a_hub_model_is_fetched_without_code_or_pickles_and_known_by_its_commit(tiny_model, tmp_path, monkeypatch):
+    snapshot = tmp_path / "0123456789abcdef"
+    shutil.copytree(tiny_model, snapshot)
+    asked = {}
+
+    def fetch(name, revision, allow_patterns):
+        asked.update(name=name, revision=revision, patterns=allow_patterns)
+        return str(snapshot)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    found = find_base("someone/model", "v2")
+    assert (found.name, found.commit, found.folder) == ("someone/model", snapshot.name, snapshot)
+    assert (asked["name"], asked["revision"]) == ("someone/model", "v2")
+    assert not {"*.py", "*.bin"} & set(asked["patterns"])
+    find_base("someone/model", trust_remote_code=True)
+    assert "*.py" in asked["patterns"]
+
+
+def test_a_name_that_is_neither_here_nor_on_the_hub_is_refused(monkeypatch):
+    def fetch(*_, **__):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    with pytest.raises(UserError, match=r"no/where: no such folder, and the hub did not give it \(no route to host\)"):
+        find_base("no/where")
+
+
+def test_the_demo_models_name_means_its_converted_copy_where_that_is_what_is_there(tiny_model, monkeypatch):
+    monkeypatch.setattr(base, "find_demo_model", lambda: DemoModel({"pretrained": str(tiny_model)}, "copy"))
+    assert where(DEMO.hub_name, "main") == (str(tiny_model), "main")
+    assert where(DEMO.hub_name, "v1") == (DEMO.hub_name, "v1")
+    assert find_base(DEMO.hub_name).folder == tiny_model
