@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kinj.errors import UserError
-from kinj.retrieval.elastic_connection import Connection, Refusal, Trouble
+from kinj.retrieval.elastic_connection import BUSY, Connection, Refusal, Trouble
 
 #: Requests under way at once: one is being made while others are indexed; more would only queue on the server.
 IN_FLIGHT = 3
@@ -93,15 +93,15 @@ def _send(connection: Connection, alias: str, documents: list[Document]) -> int:
                 require_alias=True,
                 timeout=f"{_SHARD_SECONDS}s",
             )
-            again, why = _not_taken(connection, part, answer["items"])
+            again, why, busy = _not_taken(connection, part, answer["items"])
         except Trouble as trouble:
-            again, why = part, str(trouble)
+            again, why, busy = part, str(trouble), trouble.busy
         if len(again) < len(part):
-            patience.over()
-            patience = connection.patience(what)
+            patience.progress()
         if again:
-            size = max(1, size // 2)
-            patience.wait(why)
+            less = busy and size > 1
+            size = size // 2 if less else size
+            patience.wait(why, longer=not less)
         waiting = again + rest
     patience.over()
     return len(documents)
@@ -109,13 +109,13 @@ def _send(connection: Connection, alias: str, documents: list[Document]) -> int:
 
 def _not_taken(
     connection: Connection, part: list[Document], items: list[dict[str, Any]]
-) -> tuple[list[Document], str]:  # Any: JSON values
-    """The documents to send again and why.
+) -> tuple[list[Document], str, bool]:  # Any: JSON values
+    """The documents to send again, why, and whether the server has too much to do.
 
     Raises:
         UserError: documents that will never be taken, by their ids.
     """
-    again, why = [], ""
+    again, why, busy = [], "", False
     refused: list[str] = []
     for document, item in zip(part, items, strict=True):
         result = item["create"]
@@ -124,6 +124,7 @@ def _not_taken(
         try:
             why = connection.passing(result["status"], result["error"], f"take chunk {document.id!r}")
             again.append(document)
+            busy = busy or result["status"] == BUSY
         except Refusal as refusal:
             if refusal.kind in ("cluster_block_exception", "index_not_found_exception"):
                 raise
@@ -131,4 +132,4 @@ def _not_taken(
     if refused:
         more = f"; and {len(refused) - 3} more" if len(refused) > 3 else ""
         raise UserError("; ".join(refused[:3]) + more)
-    return again, why
+    return again, why, busy

@@ -23,8 +23,10 @@ REQUEST_SECONDS = 60.0
 START_SECONDS = 30.0
 #: Pauses between two tries: the first, doubled each time up to the last.
 _FIRST_PAUSE, _LAST_PAUSE = 0.1, 5.0
+#: The server has too much to do.
+BUSY = 429
 #: Answers that may be right a moment later: too busy, a node that left, a shard without a copy at the moment.
-_PASSING = frozenset((408, 429, 500, 502, 503, 504))
+_PASSING = frozenset((408, BUSY, 500, 502, 503, 504))
 
 
 class Refusal(UserError):
@@ -40,6 +42,11 @@ class Refusal(UserError):
 class Trouble(Exception):  # not an error yet: it is waited for
     """A request that failed for a reason that may pass."""
 
+    def __init__(self, message: str, *, busy: bool = False) -> None:
+        super().__init__(message)
+        #: the server has too much to do: asking for less at a time may help
+        self.busy = busy
+
 
 class Patience:
     """Waits between the tries of one piece of work, and ends them when the stated time is over."""
@@ -50,10 +57,11 @@ class Patience:
         self._seconds = seconds
         self._stopped = stopped
         self._began: float | None = None
+        self._troubled = 0.0
         self._pause = _FIRST_PAUSE
 
-    def wait(self, why: str) -> None:
-        """Sleeps a little, longer each time.
+    def wait(self, why: str, *, longer: bool = True) -> None:
+        """Sleeps a little, and the next time longer, unless what is asked for becomes less.
 
         Raises:
             UserError: the trouble has lasted for the stated time, or the work was given up.
@@ -61,6 +69,8 @@ class Patience:
         now = time.monotonic()
         if self._began is None:
             self._began = now
+        if not self._troubled:
+            self._troubled = now
             log.warning(
                 "Elasticsearch at %s: %s (%s); trying again for %g s", self._address, why, self._what, self._seconds
             )
@@ -73,12 +83,18 @@ class Patience:
             )
         if self._stopped.wait(min(self._pause, left)):
             raise UserError(f"gave up: {self._what}")
-        self._pause = min(2 * self._pause, _LAST_PAUSE)
+        if longer:
+            self._pause = min(2 * self._pause, _LAST_PAUSE)
+
+    def progress(self) -> None:
+        """Some of the work was done: the time is counted anew."""
+        self._began = None
+        self._pause = _FIRST_PAUSE
 
     def over(self) -> None:
         """Says that the trouble has passed, where there was one."""
-        if self._began is not None:
-            waited = time.monotonic() - self._began
+        if self._troubled:
+            waited = time.monotonic() - self._troubled
             log.warning("Elasticsearch at %s: went on after %.1f s (%s)", self._address, waited, self._what)
 
 
@@ -184,7 +200,8 @@ class Connection:
             raise UserError(f"what answers at {self.address} is not Elasticsearch") from error
         except ApiError as error:
             self._answered = True
-            raise Trouble(self.passing(error.meta.status, _error_of(error.body), what)) from error
+            why = self.passing(error.meta.status, _error_of(error.body), what)
+            raise Trouble(why, busy=error.meta.status == BUSY) from error
         except TransportError as error:
             raise Trouble(self._unreached(error)) from error
         self._answered = True
