@@ -18,6 +18,7 @@ from kinj.retrieval.elastic_connection import Connection, Refusal, connect
 from kinj.retrieval.elastic_generations import Generation, builds_of, check_name, find_generation, meta
 from kinj.retrieval.elastic_index import ElasticIndex, open_elastic_index
 from kinj.retrieval.elastic_mapping import (
+    EXACT_CHUNKS,
     FORMAT,
     ROW,
     VECTOR,
@@ -110,6 +111,8 @@ def build_elastic_index(
         "made_from": list(made_from),
         "versions": versions_of("kinj", "elasticsearch", "sentence-transformers"),
     }
+    if model and options["type"] != "flat" and len(ordered) <= EXACT_CHUNKS:
+        log.info("up to %d chunks are compared one by one, exactly: the graph will not be searched", EXACT_CHUNKS)
     build = _Build(connection, name, f"{name}-{_key(wanted)[:12]}", ordered, model)
     build.create(manifest)
     build.fill()

@@ -87,8 +87,12 @@ def test_dense_ranks_by_the_inner_product_of_unit_vectors(built, tiny_embedder, 
     assert [p.score for p in found[0]] == pytest.approx(sorted(scores[0], reverse=True), abs=1e-5)
 
 
-def test_a_large_index_is_searched_by_its_graph_and_says_so(built, tiny_embedder, monkeypatch, ids):
+def test_a_large_index_is_searched_by_its_graph_and_a_small_one_is_not_and_both_say_so(
+    built, tiny_embedder, monkeypatch, ids, caplog
+):
+    caplog.set_level("INFO")
     index = built(*TEXTS, embedder=tiny_embedder, vectors="int8_hnsw", m=4, num_candidates=50)
+    assert "the graph will not be searched" in caplog.text
     exact = open_retriever("dense", index=index)
     assert exact.describe()["neighbours"] == {"search": "exact"}
     of_exact, [expected] = exact.fingerprint, exact.search([Query("gold tower")], 6)
