@@ -49,6 +49,9 @@ $(VENV)/.dev: $(VENV)/.torch $(SOURCES)
 	$(BIN)/python -m build --quiet --wheel
 	$(PIP) "$$(ls dist/*.whl)[all,dev]"
 	$(PIP) --force-reinstall --no-deps dist/*.whl
+	@# Elasticsearch's client of the older major, for the one test of it: beside the environment, which holds the newer.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(VENV)/elasticsearch-8 \
+		elasticsearch==8.19.3
 	@touch $@
 
 clean:

@@ -192,10 +192,8 @@ def kinj_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.fixture
-def lm_eval(
-    kinj_cache: Path, hub_stand_in: Path, tmp_path: Path
-) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+@pytest.fixture(scope="session")
+def lm_eval(kinj_cache: Path, hub_stand_in: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs `lm_eval ARGS` as a user does, in the stand-in's folder; `output=` adds --output_path."""
 
     def run(*arguments: str, output: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -226,13 +224,13 @@ def read_samples(folder: Path, task: str) -> list[dict]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def results() -> Callable[[Path], dict]:
     """Reads the one result file below a folder."""
     return read_results
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def samples() -> Callable[[Path, str], list[dict]]:
     """Reads the one samples file of a task below a folder."""
     return read_samples
@@ -268,10 +266,13 @@ ELASTICSEARCH = Path(__file__).resolve().parents[1].parent / "shared" / "elastic
 NO_JAVA = ("no Java 17+ found", "UnsupportedClassVersionError")
 
 
+#: Below the ports that outgoing connections get, even 10,000 above; each is given once: its server may come back.
+PORTS = iter(random.sample(range(20_000, 22_000), 2_000))
+
+
 def free_elasticsearch_port() -> int:
     """A port for HTTP whose neighbour 10,000 above, for the cluster's own traffic, is free too."""
-    while True:
-        port = random.randrange(20_000, 22_000)  # both stay below the ports that outgoing connections get
+    for port in PORTS:
         try:
             with socket.socket() as http, socket.socket() as transport:
                 http.bind(("127.0.0.1", port))
@@ -279,10 +280,14 @@ def free_elasticsearch_port() -> int:
         except OSError:
             continue
         return port
+    raise AssertionError("no free port")
 
 
 class ElasticsearchServer:
-    """A real server on a port of its own; stopped or killed, it keeps its data for the next `start`."""
+    """A real server on a port of its own; stopped or killed, it keeps its data for the next `start`.
+
+    KINJ_TEST_ELASTICSEARCH says its version where a test does not.
+    """
 
     def __init__(self, root: Path, *arguments: str) -> None:
         self.port = free_elasticsearch_port()
@@ -291,7 +296,8 @@ class ElasticsearchServer:
         self.environment: dict[str, str] = {}
         self._root = root
         self._folder = root / f"elasticsearch-node-{self.port}"
-        self._arguments = arguments
+        version = os.environ.get("KINJ_TEST_ELASTICSEARCH")
+        self._arguments = (*(("--version", version) if version else ()), *arguments)
         options = self._folder / "config" / "jvm.options.d" / "tests.options"
         options.parent.mkdir(parents=True)
         # Half the time to start: a test's server never runs long enough for the thorough compiler to pay.
@@ -351,9 +357,10 @@ def start_elasticsearch() -> Iterator[Callable[..., ElasticsearchServer]]:
     servers: list[ElasticsearchServer] = []
 
     def start(*arguments: str) -> ElasticsearchServer:
-        servers.append(ElasticsearchServer(root, *arguments))
-        servers[-1].start()
-        return servers[-1]
+        server = ElasticsearchServer(root, *arguments)
+        servers.append(server)
+        server.start()
+        return server
 
     try:
         yield start

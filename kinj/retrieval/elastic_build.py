@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PAGE = 10_000
+#: How long the nodes may take to start a new index's shards.
+SHARD_SECONDS = 30
 
 
 def build_elastic_index(
@@ -152,14 +154,26 @@ class _Build:
         return found
 
     def create(self, manifest: dict[str, Any]) -> None:  # Any: JSON values
-        """Makes the empty index; one that an earlier build of the same chunks left is used as it is."""
+        """Makes the empty index; one that an earlier build of the same chunks left is used as it is.
+
+        Raises:
+            UserError: no node has room for it.
+        """
         if find_generation(self.connection, self.index) is None:
             body = {**index_settings(len(self.chunks), manifest), "aliases": {self.alias: {}}}
+            what, limit = f"make the index {self.index}", f"{SHARD_SECONDS}s"
             try:
-                self.connection.request("PUT", f"/{self.index}", body, what=f"make the index {self.index}")
+                made = self.connection.request("PUT", f"/{self.index}", body, what=what, timeout=limit)
             except Refusal as refusal:
                 if refusal.kind != "resource_already_exists_exception":
                     raise
+            else:
+                if not made["shards_acknowledged"]:
+                    raise UserError(
+                        f"Elasticsearch at {self.connection.address}: no node took the shards of {self.index} within "
+                        f"{limit}, as when all disks are nearly full; `GET _cluster/allocation/explain` says why. When "
+                        "there is room type the same command again"
+                    )
         self.find()
 
     def fill(self) -> None:

@@ -57,6 +57,8 @@ class Patience:
         self._seconds = seconds
         self._stopped = stopped
         self._began: float | None = None
+        #: several nodes may fail for several reasons: that of the last try may not be the one that matters
+        self._reasons: list[str] = []
         self._troubled = 0.0
         self._pause = _FIRST_PAUSE
 
@@ -69,6 +71,8 @@ class Patience:
         now = time.monotonic()
         if self._began is None:
             self._began = now
+        if why not in self._reasons:
+            self._reasons = [*self._reasons[-2:], why]
         if not self._troubled:
             self._troubled = now
             log.warning(
@@ -77,9 +81,10 @@ class Patience:
         left = self._began + self._seconds - now
         if left <= 0:
             raise UserError(
-                f"Elasticsearch at {self._address} did not {self._what} for {now - self._began:.0f} s: {why}; no part "
-                "of an answer was used. When it is well again type the same command: a build goes on where it stopped, "
-                "an evaluation keeps its answers with --use_cache. ELASTICSEARCH_WAIT=SECONDS waits longer"
+                f"Elasticsearch at {self._address} did not {self._what} for {now - self._began:.0f} s: "
+                f"{'; '.join(self._reasons)}; no part of an answer was used. When it is well again type the same "
+                "command: a build goes on where it stopped, an evaluation keeps its answers with --use_cache. "
+                "ELASTICSEARCH_WAIT=SECONDS waits longer"
             )
         if self._stopped.wait(min(self._pause, left)):
             raise UserError(f"gave up: {self._what}")
@@ -89,6 +94,7 @@ class Patience:
     def progress(self) -> None:
         """Some of the work was done: the time is counted anew."""
         self._began = None
+        self._reasons = []
         self._pause = _FIRST_PAUSE
 
     def over(self) -> None:
@@ -269,7 +275,9 @@ def _told(error: Mapping[str, Any]) -> tuple[str, str]:  # Any: JSON values
     causes = error.get("root_cause") or [error]
     cause = causes[0] if isinstance(causes, list) and isinstance(causes[0], dict) else error
     deeper = cause.get("caused_by") or error.get("caused_by")
-    kind, reason = str(cause.get("type") or error.get("type")), str(cause.get("reason") or json.dumps(error)[:200])
-    if isinstance(deeper, dict) and deeper.get("reason") and str(deeper["reason"]) not in reason:
-        reason += f" ({deeper['reason']})"
-    return kind, " ".join(reason.split())
+    why = str(deeper.get("reason") or "") if isinstance(deeper, dict) else ""
+    reason = str(cause.get("reason") or "")
+    if why and why not in reason:
+        reason = f"{reason} ({why})" if reason else why
+    kind = str(cause.get("type") or error.get("type"))
+    return kind, " ".join(reason.split()) or json.dumps(error)[:200]

@@ -1,0 +1,62 @@
+"""A cluster of the older major: the older client serves it, the newer one says what to install."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+#: Put there by `make test`: one environment can't hold both clients.
+OLDER_CLIENT = Path(sys.prefix) / "elasticsearch-8"
+
+
+@pytest.fixture(scope="module")
+def older(start_elasticsearch: Callable) -> dict[str, str]:
+    """What a user exports for a server of 8.19.8."""
+    return start_elasticsearch("--version", "8.19.8", "--heap", "400m").environment
+
+
+@pytest.fixture
+def kinj(older: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [Path(sys.executable).parent / "kinj", *arguments]
+        env = {**os.environ, **older, **environment}
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+
+    return run
+
+
+def test_the_older_client_builds_searches_and_evaluates_on_the_older_server(
+    kinj, lm_eval, older, collection, tiny_model, tiny_embedder, tmp_path, results
+):
+    if not OLDER_CLIENT.is_dir():
+        pytest.skip(f"no client of major 8: pip install --target {OLDER_CLIENT} 'elasticsearch==8.19.3'")
+    client = {"PYTHONPATH": str(OLDER_CLIENT)}
+    chunks = str(collection / "chunks.jsonl")
+    built = kinj("index", "build", chunks, "elasticsearch:towers", "--embedder", str(tiny_embedder), **client)
+    assert built.returncode == 0, built.stderr
+    found = kinj("search", "elasticsearch:towers", "Which color did Gilroy get?", "-k", "1", "--json", **client)
+    assert '"chunk_id": "d6.1"' in found.stdout, found.stderr
+    done = lm_eval(
+        "--tasks", "kinj_current_events_option", "--metadata", f'{{"benchmark": "{collection}"}}',
+        "--model", "kinj_rag", "--model_args",
+        f"pretrained={tiny_model},dtype=float32,index=elasticsearch:towers,retriever=hybrid,k=3",
+        output=tmp_path, **older, **client,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = results(tmp_path)["config"]["kinj"]
+    assert said["tasks"]["kinj_current_events_option"]["recall@3"] == 1
+    assert said["indexes"]["elasticsearch:towers"]["back_end"]["version"].startswith("8")
+
+
+def test_the_newer_client_says_which_one_an_older_server_needs(kinj):
+    done = kinj("search", "elasticsearch:towers", "tower")
+    assert done.returncode == 2
+    assert (
+        "of an older major version than the client installed here: pip install 'elasticsearch>=8.19,<9'" in done.stderr
+    )
+    assert "Traceback" not in done.stderr
