@@ -29,8 +29,8 @@ VectorType = Annotated[
     typer.Option(
         metavar="TYPE",
         help="On Elasticsearch: how vectors are kept: `flat` (every one compared, exact), or a graph, `hnsw`, "
-        "`int8_hnsw`, `int4_hnsw`, `bbq_hnsw`. By default flat for small collections, a quantised graph for "
-        "large ones.",
+        "`int8_hnsw`, `int4_hnsw`, `bbq_hnsw` (of 64 dimensions or more). By default flat up to 50,000 chunks, "
+        "bbq_hnsw for more.",
     ),
 ]
 M = Annotated[int | None, typer.Option("--m", help="Neighbours of a vector in the graph.")]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
@@ -13,34 +12,15 @@ from kinj.records import Chunk
 from kinj.retrieval.analysis import ANALYSIS
 from kinj.retrieval.build import check_chunks, describe_embedder, find_if_named, in_words, versions_of
 from kinj.retrieval.chunkfile import describe_chunks, in_order
-from kinj.retrieval.elastic_bulk import DOCUMENTS, Document, as_document, send_all
-from kinj.retrieval.elastic_connection import Connection, Refusal, connect
-from kinj.retrieval.elastic_generations import Generation, builds_of, check_name, find_generation, meta
+from kinj.retrieval.elastic_connection import Connection, connect
+from kinj.retrieval.elastic_generations import Generation, builds_of, check_name, find_generation
 from kinj.retrieval.elastic_index import ElasticIndex, open_elastic_index
-from kinj.retrieval.elastic_mapping import (
-    EXACT_CHUNKS,
-    FORMAT,
-    ROW,
-    VECTOR,
-    at_least_one,
-    index_settings,
-    source_of,
-    vector_mapping,
-    vector_options,
-)
-from kinj.retrieval.elastic_search import count, search_all
+from kinj.retrieval.elastic_mapping import EXACT_CHUNKS, FORMAT, at_least_one, vector_options
 from kinj.retrieval.elastic_settings import PREFIX
+from kinj.retrieval.elastic_writing import ElasticBuild
 from kinj.retrieval.filters import count_fields
-from kinj.retrieval.progress import progress
-
-if TYPE_CHECKING:
-    from kinj.retrieval.embedder import Embedder
 
 log = logging.getLogger(__name__)
-
-_PAGE = 10_000
-#: How long the nodes may take to start a new index's shards.
-SHARD_SECONDS = 30
 
 
 def build_elastic_index(
@@ -115,7 +95,7 @@ def build_elastic_index(
     }
     if model and options["type"] != "flat" and len(ordered) <= EXACT_CHUNKS:
         log.info("up to %d chunks are compared one by one, exactly: the graph will not be searched", EXACT_CHUNKS)
-    build = _Build(connection, name, f"{name}-{_key(wanted)[:12]}", ordered, model)
+    build = ElasticBuild(connection, name, f"{name}-{_key(wanted)[:12]}", ordered, model)
     build.create(manifest)
     build.fill()
     if model is not None:
@@ -127,152 +107,6 @@ def build_elastic_index(
         if old.index != build.index and (overwrite or old.is_complete):
             connection.request("DELETE", f"/{old.index}", what=f"delete {old.index}")
     return open_elastic_index(connection, name, build.find())
-
-
-@dataclass(frozen=True, slots=True)
-class _Build:
-    """One build under way."""
-
-    connection: Connection
-    name: str
-    #: the name under which it is written
-    index: str
-    #: in the order of their ids
-    chunks: list[Chunk]
-    model: Embedder | None
-
-    @property
-    def alias(self) -> str:
-        """Stands for the index while it is built: what is sent to it never makes an index anew."""
-        return f"{self.index}-building"
-
-    def find(self) -> Generation:
-        """The index as it is now."""
-        found = find_generation(self.connection, self.index)
-        if found is None or found.manifest is None:
-            raise UserError(f"{self.index} is gone: another build of {PREFIX}{self.name} removed it; start again")
-        return found
-
-    def create(self, manifest: dict[str, Any]) -> None:  # Any: JSON values
-        """Makes the empty index; one that an earlier build of the same chunks left is used as it is.
-
-        Raises:
-            UserError: no node has room for it.
-        """
-        if find_generation(self.connection, self.index) is None:
-            body = {**index_settings(len(self.chunks), manifest), "aliases": {self.alias: {}}}
-            what, limit = f"make the index {self.index}", f"{SHARD_SECONDS}s"
-            try:
-                made = self.connection.request("PUT", f"/{self.index}", body, what=what, timeout=limit)
-            except Refusal as refusal:
-                if refusal.kind != "resource_already_exists_exception":
-                    raise
-            else:
-                if not made["shards_acknowledged"]:
-                    raise UserError(
-                        f"Elasticsearch at {self.connection.address}: no node took the shards of {self.index} within "
-                        f"{limit}, as when all disks are nearly full; `GET _cluster/allocation/explain` says why. When "
-                        "there is room type the same command again"
-                    )
-        self.find()
-
-    def fill(self) -> None:
-        """Sends what is not there yet."""
-        there = self._rows_there()
-        if there:
-            log.info("%s holds %d of %d chunks from an earlier build: going on", self.index, sum(there), len(there))
-        with progress("indexing chunks", len(self.chunks)) as advance:
-            advance(sum(there))
-            try:
-                for count in send_all(self.connection, self.alias, self._documents(there)):
-                    advance(count)
-            except Refusal as refusal:
-                # A second build of the same chunks that was quicker has completed and closed the index: all is there.
-                if refusal.kind != "cluster_block_exception" or not self.find().is_complete:
-                    raise
-
-    def dimensions(self) -> int:
-        """Of the vectors that it holds."""
-        return int(self.find().fields[VECTOR]["dims"])
-
-    def complete(self, manifest: dict[str, Any]) -> None:  # Any: JSON values
-        """Counts the chunks, closes the index to writing, and marks it complete."""
-        what = f"complete {self.index}"
-        self.connection.request("POST", f"/{self.index}/_refresh", what=what)
-        held = count(self.connection, self.index)
-        if held != len(self.chunks):
-            raise UserError(
-                f"{self.index} holds {held} of {len(self.chunks)} chunks after all were sent: type the same command "
-                "to go on"
-            )
-        closed = {"index": {"refresh_interval": None, "blocks": {"write": True}}}
-        self.connection.request("PUT", f"/{self.index}/_settings", closed, what=what)
-        self.connection.request("PUT", f"/{self.index}/_mapping", {"_meta": meta(manifest)}, what=what)
-
-    def switch(self, serving: Generation | None) -> None:
-        """Sets the name to this index, in one step that fails where another build was quicker.
-
-        Raises:
-            UserError: the name stands for another index than when the build began.
-        """
-        actions: list[dict[str, Any]] = [  # Any: JSON values
-            # Elasticsearch lets one alias have only one index to write to: of two builds one is refused.
-            {"add": {"index": self.index, "alias": self.name, "is_write_index": True}},
-            {"remove": {"index": self.index, "alias": self.alias, "must_exist": False}},
-        ]
-        if serving is not None:
-            actions.insert(0, {"remove": {"index": serving.index, "alias": self.name, "must_exist": True}})
-        try:
-            self.connection.request("POST", "/_aliases", {"actions": actions}, what=f"switch {self.name}")
-        except Refusal as refusal:
-            now = find_generation(self.connection, self.name)
-            if now is None or now.index != self.index:
-                raise UserError(
-                    f"{PREFIX}{self.name} was built anew by somebody else meanwhile: look at it with `kinj index "
-                    f"info`, or type the same command with --overwrite ({refusal})"
-                ) from refusal
-
-    def _rows_there(self) -> bytearray:
-        """For each chunk 1 where the index holds it; empty where it holds none."""
-        there = bytearray(len(self.chunks))
-        self.connection.request("POST", f"/{self.index}/_refresh", what="show what is there")
-        body: dict[str, Any] = {"size": _PAGE, "sort": [{ROW: "asc"}], "_source": False, "track_total_hits": False}
-        while True:
-            [hits] = search_all(self.connection, self.index, [body])
-            rows = [hit["sort"][0] for hit in hits]
-            for row in rows:
-                there[row] = 1
-            if len(rows) < _PAGE:
-                return there if any(there) else bytearray()
-            body["search_after"] = rows[-1:]
-
-    def _documents(self, there: bytearray) -> Iterator[list[Document]]:
-        """What is missing, by the embedder's shards: the same texts go through the model together each time."""
-        from kinj.retrieval.shards import SHARD, embed
-
-        step = SHARD if self.model else DOCUMENTS
-        is_mapped = False
-        for start in range(0, len(self.chunks), step):
-            rows = range(start, min(start + step, len(self.chunks)))
-            missing = [row for row in rows if not (there and there[row])]
-            if not missing:
-                continue
-            sources = [source_of(self.chunks[row], row) for row in missing]
-            if self.model is not None:
-                vectors = embed([self.chunks[row].text for row in rows], self.model)
-                if not is_mapped:
-                    self._map_vectors(vectors.shape[1])
-                    is_mapped = True
-                for row, source in zip(missing, sources, strict=True):
-                    source[VECTOR] = vectors[row - start].tolist()
-            yield [as_document(self.chunks[row].id, source) for row, source in zip(missing, sources, strict=True)]
-
-    def _map_vectors(self, dimensions: int) -> None:
-        """Adds the field of the vectors, whose size is known once the first are there."""
-        properties = vector_mapping((self.find().manifest or {})["vectors"], dimensions)
-        self.connection.request(
-            "PUT", f"/{self.index}/_mapping", {"properties": properties}, what="take vectors of this kind"
-        )
 
 
 def _serving(connection: Connection, name: str) -> Generation | None:

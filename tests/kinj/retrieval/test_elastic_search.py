@@ -98,12 +98,12 @@ def test_a_large_index_is_searched_by_its_graph_and_a_small_one_is_not_and_both_
     of_exact, [expected] = exact.fingerprint, exact.search([Query("gold tower")], 6)
     monkeypatch.setattr(elastic_index, "EXACT_CHUNKS", 3)
     near = open_retriever("dense", index=index)
-    options = {"type": "int8_hnsw", "m": 4, "ef_construction": 100, "num_candidates": 50}
+    options = {"type": "int8_hnsw", "m": 4, "ef_construction": 100, "num_candidates": 50, "oversample": 3}
     assert near.describe()["neighbours"] == {"search": "approximate", **options}
     assert near.fingerprint != of_exact
     [found] = near.search([Query("gold tower")], 6)
     assert {passage.chunk_id for passage in found} == {passage.chunk_id for passage in expected}
-    assert [p.score for p in found] == pytest.approx([p.score for p in expected], abs=0.01)
+    assert [p.score for p in found] == pytest.approx([p.score for p in expected], abs=1e-5)
     few = open_retriever("dense", index=index, filter="document_id:d02+document_id:d03")
     assert few.describe()["neighbours"] == {"search": "exact"}
     four = "+".join(f"document_id:d{i:02d}" for i in range(4))
