@@ -87,7 +87,7 @@ def _train_one(
             log.info("%s: this training is finished", folder)
             return manifest
         _keep_threads(folder, start)
-        trainer = _make_trainer(recipe, plan, tokenizer, base, start.plan)
+        trainer = make_trainer(recipe, plan, tokenizer, base, start.plan)
         if recipe.data.accuracy_task is not None and first:
             trainer.add_callback(ScoreEachEpoch(trainer, recipe, base))
         _run(trainer, folder, start.plan)
@@ -108,7 +108,12 @@ def _keep_threads(folder: Path, start: Start) -> None:
         torch.set_num_threads(begun.threads)
 
 
-def _make_trainer(recipe: Recipe, plan: Plan, tokenizer: PreTrainedTokenizerBase, base: Base, key: str) -> BlockTrainer:
+def make_trainer(recipe: Recipe, plan: Plan, tokenizer: PreTrainedTokenizerBase, base: Base, key: str) -> BlockTrainer:
+    """The trainer of one plan, with the base model loaded; `key` says in its checkpoints whose they are.
+
+    Raises:
+        UserError: packed texts would read each other in this model.
+    """
     flat = "flash" in (recipe.model.attn_implementation or "")
     trainer = BlockTrainer(
         str(base.folder),
