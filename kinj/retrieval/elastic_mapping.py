@@ -12,12 +12,13 @@ from kinj.retrieval.filters import day_of
 
 #: Changes when an index written by older code must not be read by newer code.
 FORMAT = 1
-#: Up to so many chunks every vector is compared: exact, and fast enough (one core: 166 queries a second at 17,255
+#: Up to so many chunks every vector is compared: exact, and fast enough (one core: 570 queries a second at 17,255
 #: vectors of 384 numbers, 41 at 200,000).
 EXACT_CHUNKS = 50_000
 #: How vectors may be kept: compared one by one, or in a graph, whole or quantised.
 VECTOR_TYPES = ("flat", "hnsw", "int8_hnsw", "int4_hnsw", "bbq_hnsw")
-#: For collections too large to compare every vector: of these it finds the most (docs/elasticsearch.md, Measured).
+#: For collections too large to compare every vector: it finds what the others find and its vectors take least memory
+#: (docs/elasticsearch.md, Measured).
 GRAPH = "bbq_hnsw"
 #: Of a quantised graph so many times k neighbours are compared again with their whole vectors. Stated, since what
 #: Elasticsearch does by itself differs between versions.
