@@ -243,6 +243,11 @@ def test_a_data_set_that_cannot_be_read_is_refused(write_recipe, rows, tmp_path)
     (tmp_path / "rows.txt").write_text("x")
     with pytest.raises(UserError, match=r"expected \.jsonl"):
         plan(load_recipe(write_recipe(arm="instruct", data=str(tmp_path / "rows.txt"))))
+    (tmp_path / "empty.jsonl").write_text("")
+    with pytest.raises(UserError, match=r"empty\.jsonl: is empty"):
+        plan(load_recipe(write_recipe(arm="instruct", data=str(tmp_path / "empty.jsonl"))))
+    with pytest.raises(UserError, match=r"gone\.jsonl: no such file"):
+        plan(load_recipe(write_recipe(arm="instruct", data=str(tmp_path / "gone.jsonl"))))
     with pytest.raises(UserError, match="data: nobody/nothing: cannot be read"):
         plan(load_recipe(write_recipe(arm="instruct", data="nobody/nothing")))
 

@@ -84,6 +84,21 @@ def test_a_setting_under_which_tokens_would_be_lost_is_refused_with_the_way_out(
     assert load_recipe(write_recipe(packing=False))
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("learning_rate", -1.0),
+        ("learning_rate", 0.0),
+        ("num_train_epochs", 0),
+        ("per_device_train_batch_size", 0),
+        ("gradient_accumulation_steps", -2),
+    ],
+)
+def test_a_number_with_which_nothing_is_learnt_is_refused(write_recipe, key, value):
+    with pytest.raises(UserError, match=f"{key}: {value}.*above 0"):
+        load_recipe(write_recipe(**{key: value}))
+
+
 def test_a_secret_among_the_settings_is_refused_without_being_shown(write_recipe):
     with pytest.raises(UserError, match=r"hub_token: .*set HF_TOKEN in the environment") as error:
         load_recipe(write_recipe(), ["--hub_token", "hf_sesame"])

@@ -62,6 +62,9 @@ DECIDED: dict[str, Any] = {  # Any: values of many settings
     "report_to": "none",
 }
 
+#: numbers that mean nothing at 0 or below, which TRL takes in silence
+ABOVE_ZERO = ("learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps")
+
 #: keys of `trl sft` that have another name here
 OTHER_NAMES = {
     "dataset_name": "data",
@@ -100,3 +103,15 @@ def refuse_broken_guarantees(place: str, training: object, given: Collection[str
         if key in given and getattr(training, key) not in kept:
             value = "(not shown)" if key == "hub_token" else getattr(training, key)
             raise UserError(f"{place}: {key}: {value} is not for kinj: {instead}")
+
+
+def refuse_senseless_numbers(place: str, training: object) -> None:
+    """Refuses numbers with which nothing would be learnt.
+
+    Raises:
+        UserError: the key, its value and the rule.
+    """
+    for key in ABOVE_ZERO:
+        value = getattr(training, key)
+        if not value > 0:
+            raise UserError(f"{place}: {key}: {value}: must be above 0")

@@ -11,7 +11,7 @@ import yaml  # type: ignore[import-untyped]  # its types are a package of their 
 
 from kinj.errors import MissingExtraError, UserError
 from kinj_training.hardware import has_accelerator, has_fast_bf16
-from kinj_training.keys import DECIDED, refuse_broken_guarantees
+from kinj_training.keys import DECIDED, refuse_broken_guarantees, refuse_senseless_numbers
 from kinj_training.settings import ARM_KEYS, DataSettings
 from kinj_training.words import keys_of, without
 
@@ -131,6 +131,7 @@ def _single(path: Path, values: Values, search: dict[str, list[Any]], overrides:
     if "data_seed" not in given:
         training.data_seed = decided["data_seed"] = training.seed
     refuse_broken_guarantees(str(path), training, given)
+    refuse_senseless_numbers(str(path), training)
     if training.num_train_epochs != int(training.num_train_epochs) or training.num_train_epochs < 1:
         raise UserError(f"{path}: num_train_epochs: {training.num_train_epochs}: whole epochs, at least 1")
     if model.model_name_or_path is None:

@@ -45,10 +45,14 @@ def _load(data: DataSettings) -> Any:  # Any: datasets ships no types
     if path.is_file():
         if path.suffix not in _BUILDERS:
             raise UserError(f"data: {path}: expected {', '.join(_BUILDERS)}, a folder of such files, or a hub name")
+        if not path.stat().st_size:
+            raise UserError(f"data: {path}: is empty; one row a line is expected")
         files = {"data_files": str(path)}
         name = _BUILDERS[path.suffix]
     elif path.is_dir():
         name = str(path)
+    elif path.suffix in _BUILDERS:
+        raise UserError(f"data: {path}: no such file; give its path as seen from {Path.cwd()}")
     try:
         return datasets.load_dataset(name, data.data_config, split=data.data_split, **files)
     except (*hub_errors(), ValueError, datasets.exceptions.DatasetGenerationError) as error:
