@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -108,11 +109,13 @@ def test_an_index_that_may_only_be_read_for_lack_of_disk_is_searched(cluster, ch
     assert ids(open_retriever("bm25", index="elasticsearch:read").search([Query("fox")], 1)) == [["c00"]]
 
 
-def test_a_build_that_is_killed_goes_on_with_what_is_there(cluster, chunks, tmp_path):
-    texts = tmp_path / "texts.jsonl"
-    rows = [{"id": f"d{i:04d}", "text": f"tower number {i}"} for i in range(1500)]
-    texts.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    command = [str(Path(sys.executable).parent / "kinj"), "index", "build", str(texts), "elasticsearch:killed"]
+def test_a_build_that_is_killed_goes_on_with_what_is_there(cluster, chunks, tiny_embedder, tmp_path):
+    made = tmp_path / "chunks.jsonl"
+    rows = [asdict(chunk) for chunk in chunks(*[f"tower number {i}" for i in range(1500)])]
+    made.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    kinj = Path(sys.executable).parent / "kinj"
+    # Embedding takes longer than it takes to see that some are there.
+    command = [kinj, "index", "build", made, "elasticsearch:killed", "--embedder", tiny_embedder]
     running = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=dict(os.environ))
     held = 0
     while held == 0:
