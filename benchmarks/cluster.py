@@ -14,8 +14,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from kinj.retrieval.elastic_connection import connect
-from kinj.retrieval.elastic_generations import builds_of, find_generation
+from kinj.retrieval.elastic.connection import connect
+from kinj.retrieval.elastic.generations import builds_of, find_generation
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -19,8 +19,8 @@ from kinj.corpus.reading import read_chunks
 from kinj.manifest import NAME as MANIFEST
 from kinj.records import Query
 from kinj.retrieval import DEFAULT_EMBEDDER
-from kinj.retrieval.embedded import CHUNKS, VECTORS
-from kinj.retrieval.embedder import Embedder
+from kinj.retrieval.embedding.embedder import Embedder
+from kinj.retrieval.local.index import CHUNKS, VECTORS
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 SUBJECTS = ("anatomy", "astronomy", "college_biology", "college_chemistry", "prehistory")

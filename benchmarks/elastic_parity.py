@@ -28,9 +28,10 @@ from rich.table import Table
 from kinj.benchmark import collection_folder, open_benchmark
 from kinj.corpus.reading import read_chunks
 from kinj.records import Passage, Query
-from kinj.retrieval import DEFAULT_EMBEDDER, build_elastic_index, collection_index, elastic_index, open_retriever
-from kinj.retrieval.elastic_mapping import GRAPH_NUMBERS
-from kinj.retrieval.embedded import CHUNKS
+from kinj.retrieval import DEFAULT_EMBEDDER, build_elastic_index, collection_index, open_retriever
+from kinj.retrieval.elastic import index as elastic_index
+from kinj.retrieval.elastic.mapping import GRAPH_NUMBERS
+from kinj.retrieval.local.index import CHUNKS
 
 #: Exact scores that differ by less are a tie that rounding broke: two sums of 384 products in another order.
 TIED = 1e-6

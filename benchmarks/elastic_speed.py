@@ -26,9 +26,9 @@ from kinj.corpus.reading import read_chunks
 from kinj.records import Chunk, Query
 from kinj.retrieval import build_elastic_index, build_index, open_retriever
 from kinj.retrieval.chunkfile import describe_chunks, in_order
-from kinj.retrieval.elastic_bulk import DOCUMENTS, IN_FLIGHT
-from kinj.retrieval.elastic_mapping import CHUNK_FIELDS, TEXT, index_settings, source_of
-from kinj.retrieval.elastic_settings import read_access
+from kinj.retrieval.elastic.access import read_access
+from kinj.retrieval.elastic.bulk import DOCUMENTS, IN_FLIGHT
+from kinj.retrieval.elastic.mapping import CHUNK_FIELDS, TEXT, index_settings, source_of
 
 K = 10
 NAME = "kinj-benchmark-words"

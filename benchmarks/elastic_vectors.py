@@ -29,10 +29,11 @@ from rich.table import Table
 
 from kinj.corpus.reading import read_chunks
 from kinj.records import Chunk
-from kinj.retrieval import DEFAULT_EMBEDDER, build_elastic_index, elastic_index, find_embedder
-from kinj.retrieval.elastic_mapping import VECTOR_TYPES
-from kinj.retrieval.embedded import CHUNKS
-from kinj.retrieval.vectors import Vectors, write_vectors
+from kinj.retrieval import DEFAULT_EMBEDDER, build_elastic_index, find_embedder
+from kinj.retrieval.elastic import index as elastic_index
+from kinj.retrieval.elastic.mapping import VECTOR_TYPES
+from kinj.retrieval.local.index import CHUNKS
+from kinj.retrieval.local.vectors import Vectors, write_vectors
 
 K = 10
 NAME = "kinj-benchmark-vectors"

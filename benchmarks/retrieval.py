@@ -28,7 +28,7 @@ from rich.table import Table
 from kinj.records import Chunk, Query
 from kinj.retrieval import build_index, open_retriever
 from kinj.retrieval.analysis import STOP_WORDS
-from kinj.retrieval.vectors import Vectors, write_vectors
+from kinj.retrieval.local.vectors import Vectors, write_vectors
 
 K = 10
 

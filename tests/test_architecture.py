@@ -18,10 +18,10 @@ NEVER = {
 }
 #: library -> (package, the one module that imports it)
 ONE_MODULE = {
-    ("kinj", "tantivy"): {"retrieval/bm25.py"},
-    ("kinj", "faiss"): {"retrieval/vectors.py"},
-    ("kinj", "sentence_transformers"): {"retrieval/embedder.py"},
-    ("kinj", "elasticsearch"): {"retrieval/elastic_connection.py"},
+    ("kinj", "tantivy"): {"retrieval/local/bm25.py"},
+    ("kinj", "faiss"): {"retrieval/local/vectors.py"},
+    ("kinj", "sentence_transformers"): {"retrieval/embedding/embedder.py"},
+    ("kinj", "elasticsearch"): {"retrieval/elastic/connection.py"},
     ("kinj", "semantic_text_splitter"): {"corpus/cutting.py"},
     ("kinj", "transformers"): {"demo_model.py"},
     ("kinj_models", "torch"): {"prefix_sharing.py"},

@@ -77,7 +77,7 @@ def build(
     Then: `lm_eval --model kinj_rag --model_args retriever=hybrid,index=my_index --tasks arc_easy`
     """
     from kinj.retrieval import Index, build_elastic_index, build_index
-    from kinj.retrieval.elastic_settings import PREFIX
+    from kinj.retrieval.elastic.access import PREFIX
 
     options = {
         "vectors": vectors,

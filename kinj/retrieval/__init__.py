@@ -1,20 +1,20 @@
 """Retrieval: an index, in a folder or on a cluster, and the retrievers that read it."""
 
-from kinj.retrieval.build import build_index, collection_index
-from kinj.retrieval.elastic_build import build_elastic_index
-from kinj.retrieval.embedded import EmbeddedIndex
-from kinj.retrieval.embedder import DEFAULT_EMBEDDER, Embedder, find_embedder
+from kinj.retrieval.elastic.build import build_elastic_index
+from kinj.retrieval.embedding.embedder import DEFAULT_EMBEDDER, Embedder, find_embedder
 from kinj.retrieval.filters import parse_filter
 from kinj.retrieval.index import Index
+from kinj.retrieval.local.build import build_index, collection_index
+from kinj.retrieval.local.index import LocalIndex
 from kinj.retrieval.opening import RETRIEVERS, open_index, open_retriever
 from kinj.retrieval.retriever import Retriever
 
 __all__ = [
     "DEFAULT_EMBEDDER",
     "RETRIEVERS",
-    "EmbeddedIndex",
     "Embedder",
     "Index",
+    "LocalIndex",
     "Retriever",
     "build_elastic_index",
     "build_index",

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from kinj.errors import UserError
 from kinj.retrieval.controls import Control
-from kinj.retrieval.elastic_settings import PREFIX
-from kinj.retrieval.embedded import open_embedded_index
+from kinj.retrieval.elastic.access import PREFIX
 from kinj.retrieval.filters import parse_filter
 from kinj.retrieval.index import Index
+from kinj.retrieval.local.index import open_local_index
 from kinj.retrieval.ranked import Hybrid, Ranked
 from kinj.retrieval.retriever import Retriever
 
@@ -31,13 +31,13 @@ def open_index(name: str | Path, *, text_field: str | None = None, vector_field:
     """
     place = str(name)
     if place.startswith(PREFIX):
-        from kinj.retrieval.elastic_opening import open_on_cluster
+        from kinj.retrieval.elastic.opening import open_on_cluster
 
         return open_on_cluster(place.removeprefix(PREFIX), text_field, vector_field)
     for field, value in (("text_field", text_field), ("vector_field", vector_field)):
         if value is not None:
             raise UserError(f"{field}={value}: only for an index on Elasticsearch, {PREFIX}NAME, not built by kinj")
-    return open_embedded_index(Path(name))
+    return open_local_index(Path(name))
 
 
 def open_retriever(

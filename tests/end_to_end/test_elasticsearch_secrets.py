@@ -12,7 +12,7 @@ import pytest
 
 from kinj.corpus import read_chunks
 from kinj.retrieval import build_elastic_index
-from kinj.retrieval.elastic_connection import connect
+from kinj.retrieval.elastic.connection import connect
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kinj.records import Chunk
-from kinj.retrieval import EmbeddedIndex, build_index
+from kinj.retrieval import LocalIndex, build_index
 
 
 @pytest.fixture
@@ -25,10 +25,10 @@ def chunks() -> Callable[..., list[Chunk]]:
 
 
 @pytest.fixture
-def indexed(tmp_path: Path, chunks: Callable[..., list[Chunk]]) -> Callable[..., EmbeddedIndex]:
+def indexed(tmp_path: Path, chunks: Callable[..., list[Chunk]]) -> Callable[..., LocalIndex]:
     """Builds an index of the given texts below `tmp_path`."""
 
-    def make(*texts: str, name: str = "index", embedder: str | None = None, per_document: int = 1) -> EmbeddedIndex:
+    def make(*texts: str, name: str = "index", embedder: str | None = None, per_document: int = 1) -> LocalIndex:
         return build_index(chunks(*texts, per_document=per_document), tmp_path / name, embedder)
 
     return make

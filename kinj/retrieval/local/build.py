@@ -6,7 +6,6 @@ import logging
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +18,15 @@ from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import read_manifest, sha256_file, sha256_json, write_manifest
 from kinj.records import Chunk
 from kinj.retrieval.analysis import ANALYSIS
-from kinj.retrieval.bm25 import build_bm25
 from kinj.retrieval.chunkfile import describe_chunks, write_chunks
-from kinj.retrieval.embedded import CHUNKS, FORMAT, VECTORS, WORDS, EmbeddedIndex, open_embedded_index
 from kinj.retrieval.filters import count_fields
 from kinj.retrieval.index import rebuild
+from kinj.retrieval.local.bm25 import build_bm25
+from kinj.retrieval.local.index import CHUNKS, FORMAT, VECTORS, WORDS, LocalIndex, open_local_index
+from kinj.retrieval.making import check_chunks, describe_embedder, find_if_named, in_words, versions_of
 
 if TYPE_CHECKING:
-    from kinj.retrieval.embedder import Embedder
+    from kinj.retrieval.embedding.embedder import Embedder
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def build_index(
     *,
     overwrite: bool = False,
     made_from: Sequence[str] = (),
-) -> EmbeddedIndex:
+) -> LocalIndex:
     """The index of these chunks in `folder`, built there or, where it is the one already there, reused.
 
     All is written beside the folder, in `.NAME.building`, and renamed when complete. What was embedded before an
@@ -68,14 +68,14 @@ def build_index(
         if not _must_build(folder, wanted, overwrite=overwrite):
             shutil.rmtree(work)
             log.info("%s already holds this index: reused", folder)
-            return open_embedded_index(folder)
+            return open_local_index(folder)
         _build_words(part, ordered)
         if model is not None:
             wanted["embedder"] = _build_vectors(part, [chunk.text for chunk in ordered], model, work / "shards")
         write_manifest(part, _manifest(wanted, count_fields(ordered), made_from))
         _publish(part, folder)
         shutil.rmtree(work)
-    return open_embedded_index(folder)
+    return open_local_index(folder)
 
 
 def collection_index(collection_folder: Path, embedder: str | None) -> Path:
@@ -106,49 +106,11 @@ def _build_words(part: Path, chunks: Sequence[Chunk]) -> None:
 
 def _build_vectors(part: Path, texts: list[str], model: Embedder, shards: Path) -> dict[str, Any]:  # Any: JSON values
     """Writes the vectors of the texts; returns what the manifest says about the embedder."""
-    from kinj.retrieval.shards import embed_in_shards
-    from kinj.retrieval.vectors import write_vectors
+    from kinj.retrieval.embedding.shards import embed_in_shards
+    from kinj.retrieval.local.vectors import write_vectors
 
     dimensions = write_vectors(part / VECTORS, embed_in_shards(texts, model, shards))
     return describe_embedder(model, texts, dimensions)
-
-
-def describe_embedder(model: Embedder, texts: list[str], dimensions: int) -> dict[str, Any]:  # Any: JSON values
-    """What a manifest says about the embedder of these passages; warns where it reads some only in part."""
-    cut = model.count_cut(texts)
-    if cut:
-        log.warning(
-            "%d of %d passages are longer than the %d tokens that %s reads: only their beginning is embedded",
-            cut, len(texts), model.window, model.name,
-        )  # fmt: skip
-    return {**model.identity, "dimensions": dimensions, "window": model.window, "passages_cut": cut}
-
-
-def find_if_named(embedder: str | None) -> Embedder | None:
-    """The embedder of that name, none for none."""
-    if embedder is None:
-        return None
-    from kinj.retrieval.embedder import find_embedder
-
-    return find_embedder(embedder)
-
-
-def check_chunks(chunks: list[Chunk]) -> list[Chunk]:
-    """The chunks, refused where an index cannot hold them.
-
-    Raises:
-        UserError: none, an id given twice, or an empty text.
-    """
-    if not chunks:
-        raise UserError("no chunks: there is nothing to index")
-    seen: set[str] = set()
-    for chunk in chunks:
-        if not chunk.text.strip():
-            raise UserError(f"chunk {chunk.id!r} has an empty text")
-        if chunk.id in seen:
-            raise UserError(f"the chunk id {chunk.id!r} was given twice")
-        seen.add(chunk.id)
-    return chunks
 
 
 @contextmanager
@@ -173,18 +135,13 @@ def _must_build(folder: Path, wanted: dict[str, Any], *, overwrite: bool) -> boo
         raise UserError(f"{folder} exists and is not an index of kinj: choose another folder")
     manifest = read_manifest(folder, rebuild(folder))
     if manifest["format"] == FORMAT and manifest["analysis"] == ANALYSIS and _same(manifest, wanted):
-        open_embedded_index(folder)
+        open_local_index(folder)
         return False
     if not overwrite:
         raise UserError(
             f"{folder} holds another index ({in_words(manifest)}): add --overwrite, or choose another folder"
         )
     return True
-
-
-def in_words(manifest: dict[str, Any]) -> str:  # Any: JSON values
-    """What an index holds, in a few words."""
-    return f"{manifest['chunks']['count']} chunks, embedder {(manifest['embedder'] or {}).get('name', 'none')}"
 
 
 def _same(manifest: dict[str, Any], wanted: dict[str, Any]) -> bool:  # Any: JSON values
@@ -206,18 +163,6 @@ def _manifest(
         "made_from": list(made_from),
         "versions": versions_of("kinj", "tantivy", "faiss-cpu", "sentence-transformers"),
     }
-
-
-def versions_of(*distributions: str) -> dict[str, str | None]:
-    """The installed version of each; None where it is not installed."""
-    return {name: _version(name) for name in distributions}
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return None
 
 
 def _publish(part: Path, folder: Path) -> None:

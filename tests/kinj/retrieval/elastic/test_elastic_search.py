@@ -11,9 +11,11 @@ import pytest
 
 from kinj.errors import UserError
 from kinj.records import Query
-from kinj.retrieval import build_elastic_index, elastic_index, elastic_search, find_embedder, open_retriever
-from kinj.retrieval.bm25 import _analyser
-from kinj.retrieval.elastic_connection import Connection, connect
+from kinj.retrieval import build_elastic_index, find_embedder, open_retriever
+from kinj.retrieval.elastic import index as elastic_index
+from kinj.retrieval.elastic import search as elastic_search
+from kinj.retrieval.elastic.connection import Connection, connect
+from kinj.retrieval.local.bm25 import _analyser
 
 TEXTS = [
     f"The tower of {city} was painted {color}." for city in ("Arvada", "Ithaca") for color in ("blue", "gold", "dun")

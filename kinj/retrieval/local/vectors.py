@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kinj.errors import MissingExtraError
-from kinj.retrieval.ties import Hit, best_hits
+from kinj.retrieval.local.ties import Hit, best_hits
 
 try:
     import faiss

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kinj.retrieval.elastic_mapping import EXACT_CHUNKS, vector_mapping, vector_options
+from kinj.retrieval.elastic.mapping import EXACT_CHUNKS, vector_mapping, vector_options
 
 
 def test_few_vectors_are_kept_flat_and_more_in_a_graph_whose_best_are_compared_whole():

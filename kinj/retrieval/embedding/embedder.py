@@ -16,7 +16,7 @@ from kinj.demo_model import EMBEDDER
 from kinj.errors import MissingExtraError, UserError
 from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import sha256_file, sha256_json
-from kinj.retrieval.prefixes import prefixes_of
+from kinj.retrieval.embedding.prefixes import prefixes_of
 
 if TYPE_CHECKING:
     import numpy as np

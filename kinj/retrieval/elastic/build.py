@@ -10,15 +10,15 @@ from kinj.errors import UserError
 from kinj.manifest import sha256_json
 from kinj.records import Chunk
 from kinj.retrieval.analysis import ANALYSIS
-from kinj.retrieval.build import check_chunks, describe_embedder, find_if_named, in_words, versions_of
 from kinj.retrieval.chunkfile import describe_chunks, in_order
-from kinj.retrieval.elastic_connection import Connection, connect
-from kinj.retrieval.elastic_generations import Generation, builds_of, check_name, find_generation
-from kinj.retrieval.elastic_index import ElasticIndex, open_elastic_index
-from kinj.retrieval.elastic_mapping import EXACT_CHUNKS, FORMAT, at_least_one, vector_options
-from kinj.retrieval.elastic_settings import PREFIX
-from kinj.retrieval.elastic_writing import ElasticBuild
+from kinj.retrieval.elastic.access import PREFIX
+from kinj.retrieval.elastic.connection import Connection, connect
+from kinj.retrieval.elastic.generations import Generation, builds_of, check_name, find_generation
+from kinj.retrieval.elastic.index import ElasticIndex, open_elastic_index
+from kinj.retrieval.elastic.mapping import EXACT_CHUNKS, FORMAT, at_least_one, vector_options
+from kinj.retrieval.elastic.steps import ElasticBuild
 from kinj.retrieval.filters import count_fields
+from kinj.retrieval.making import check_chunks, describe_embedder, find_if_named, in_words, versions_of
 
 log = logging.getLogger(__name__)
 

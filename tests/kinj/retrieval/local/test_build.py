@@ -59,7 +59,7 @@ def test_nothing_but_the_index_and_its_lock_is_left(indexed, tmp_path):
 
 
 def test_the_old_index_serves_until_the_new_one_is_complete(indexed, chunks, tiny_embedder, monkeypatch):
-    from kinj.retrieval.embedder import Embedder
+    from kinj.retrieval.embedding.embedder import Embedder
 
     folder = indexed("red fox").folder
     reader = open_retriever("bm25", index=folder)

@@ -31,7 +31,9 @@ import hashlib, sys, time
 from pathlib import Path
 import numpy as np
 from kinj.corpus import read_chunks
-from kinj.retrieval import build_index, embedder, shards
+from kinj.retrieval import build_index
+from kinj.retrieval.embedding import embedder
+from kinj.retrieval.embedding import shards
 shards.SHARD = 4
 
 def embed(self, texts):

@@ -102,7 +102,7 @@ def test_the_same_model_in_another_folder_is_the_same_embedder(indexed, tiny_emb
 
 
 def test_bm25_reads_an_index_with_vectors_and_does_not_load_the_model(indexed, tiny_embedder, monkeypatch):
-    from kinj.retrieval import embedder
+    from kinj.retrieval.embedding import embedder
 
     index = indexed("red fox", embedder=str(tiny_embedder))
     monkeypatch.setattr(embedder, "find_embedder", None)
@@ -119,7 +119,7 @@ def test_dense_without_sentence_transformers_says_what_to_install(indexed, monke
 
 def test_dense_without_faiss_says_what_to_install(indexed, tiny_embedder, monkeypatch):
     index = indexed("red fox", embedder=str(tiny_embedder))
-    monkeypatch.delitem(sys.modules, "kinj.retrieval.vectors")
+    monkeypatch.delitem(sys.modules, "kinj.retrieval.local.vectors")
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(MissingExtraError, match=r"needs faiss-cpu, .*pip install 'kinj\[dense\]'"):
         open_retriever("dense", index=index.folder)

@@ -10,16 +10,16 @@ from kinj.errors import UserError
 from kinj.manifest import sha256_json
 from kinj.records import Chunk, Passage
 from kinj.retrieval.analysis import ANALYSIS
-from kinj.retrieval.elastic_connection import Connection
-from kinj.retrieval.elastic_generations import Generation, builds_of
-from kinj.retrieval.elastic_mapping import CHUNK_FIELDS, DAY, EXACT_CHUNKS, FORMAT, ROW, TEXT, VECTOR, chunk_of
-from kinj.retrieval.elastic_search import Hit, count, search_all
-from kinj.retrieval.elastic_settings import PREFIX
+from kinj.retrieval.elastic.access import PREFIX
+from kinj.retrieval.elastic.connection import Connection
+from kinj.retrieval.elastic.generations import Generation, builds_of
+from kinj.retrieval.elastic.mapping import CHUNK_FIELDS, DAY, EXACT_CHUNKS, FORMAT, ROW, TEXT, VECTOR, chunk_of
+from kinj.retrieval.elastic.search import Hit, count, search_all
 from kinj.retrieval.filters import Filter, check_fields, check_matches, number_of
 from kinj.retrieval.index import Way, as_passage, no_chunk, rebuild
 
 if TYPE_CHECKING:
-    from kinj.retrieval.embedder import Embedder
+    from kinj.retrieval.embedding.embedder import Embedder
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class ElasticIndex:
 
     def use_embedder(self, name: str | None) -> None:
         """See `Index`."""
-        from kinj.retrieval.embedder import DEFAULT_EMBEDDER, find_embedder
+        from kinj.retrieval.embedding.embedder import DEFAULT_EMBEDDER, find_embedder
 
         built_with = self.manifest["embedder"]
         if built_with is None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kinj.errors import UserError
-from kinj.retrieval.elastic_connection import BUSY, Connection
-from kinj.retrieval.elastic_trouble import Refusal, Trouble
+from kinj.retrieval.elastic.connection import BUSY, Connection
+from kinj.retrieval.elastic.patience import Refusal, Trouble
 
 #: Requests under way at once: one is being made while others are indexed; more would only queue on the server.
 IN_FLIGHT = 3

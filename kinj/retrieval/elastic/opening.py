@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from kinj.errors import UserError
-from kinj.retrieval.elastic_connection import connect
-from kinj.retrieval.elastic_generations import check_name, find_generation
-from kinj.retrieval.elastic_index import missing, open_elastic_index
-from kinj.retrieval.elastic_settings import PREFIX
+from kinj.retrieval.elastic.access import PREFIX
+from kinj.retrieval.elastic.connection import connect
+from kinj.retrieval.elastic.generations import check_name, find_generation
+from kinj.retrieval.elastic.index import missing, open_elastic_index
 from kinj.retrieval.index import Index
 
 
@@ -21,7 +21,7 @@ def open_on_cluster(name: str, text_field: str | None, vector_field: str | None)
     if generation is None:
         raise missing(connection, name)
     if generation.manifest is None:
-        from kinj.retrieval.elastic_foreign import open_foreign_index
+        from kinj.retrieval.elastic.foreign import open_foreign_index
 
         return open_foreign_index(connection, name, generation, text_field, vector_field)
     for field, value in (("text_field", text_field), ("vector_field", vector_field)):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kinj.errors import UserError
-from kinj.retrieval.elastic_connection import Connection
-from kinj.retrieval.elastic_settings import PREFIX
-from kinj.retrieval.elastic_trouble import Refusal
+from kinj.retrieval.elastic.access import PREFIX
+from kinj.retrieval.elastic.connection import Connection
+from kinj.retrieval.elastic.patience import Refusal
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,199}")
 _META = "kinj"

@@ -9,9 +9,10 @@ import pytest
 
 from kinj.errors import UserError
 from kinj.records import Chunk, Query
-from kinj.retrieval import build_elastic_index, open_index, open_retriever, shards
-from kinj.retrieval.elastic_connection import Connection, connect
-from kinj.retrieval.embedder import Embedder
+from kinj.retrieval import build_elastic_index, open_index, open_retriever
+from kinj.retrieval.elastic.connection import Connection, connect
+from kinj.retrieval.embedding import shards
+from kinj.retrieval.embedding.embedder import Embedder
 
 
 @pytest.fixture

@@ -18,9 +18,10 @@ import pytest
 
 from kinj.errors import UserError
 from kinj.records import Query
-from kinj.retrieval import build_elastic_index, elastic_writing, open_index, open_retriever
-from kinj.retrieval.elastic_connection import Connection, connect
-from kinj.retrieval.elastic_generations import builds_of
+from kinj.retrieval import build_elastic_index, open_index, open_retriever
+from kinj.retrieval.elastic import steps as elastic_steps
+from kinj.retrieval.elastic.connection import Connection, connect
+from kinj.retrieval.elastic.generations import builds_of
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_searches_that_are_refused_for_load_are_asked_again(cluster, chunks, cap
 def test_a_build_on_a_full_disk_says_so_at_once_and_goes_on_when_there_is_room(cluster, chunks, monkeypatch):
     made = chunks("red fox", "blue whale")
     with monkeypatch.context() as patch:
-        patch.setattr(elastic_writing, "send_all", Mock(side_effect=KeyboardInterrupt))
+        patch.setattr(elastic_steps, "send_all", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             build_elastic_index(made, "full")
     [started] = builds_of(cluster, "full")
@@ -94,7 +95,7 @@ def test_a_build_on_a_full_disk_says_so_at_once_and_goes_on_when_there_is_room(c
 
 
 def test_a_cluster_without_room_for_a_new_index_is_not_waited_for(cluster, chunks, monkeypatch):
-    monkeypatch.setattr(elastic_writing, "SHARD_SECONDS", 1)
+    monkeypatch.setattr(elastic_steps, "SHARD_SECONDS", 1)
     nowhere = "cluster.routing.allocation.enable"
     set_on(cluster, "/_cluster/settings", {"persistent": {nowhere: "none"}})
     with pytest.raises(UserError, match=r"no node took the shards of homeless-.* _cluster/allocation/explain"):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from kinj.retrieval.progress import progress
 
 if TYPE_CHECKING:
-    from kinj.retrieval.embedder import Embedder
+    from kinj.retrieval.embedding.embedder import Embedder
 
 #: Passages in a shard: what an interruption can lose, some ten seconds of two slow cores.
 SHARD = 64

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from kinj.errors import UserError
 from kinj.records import Chunk
-from kinj.retrieval.elastic_bulk import DOCUMENTS, Document, as_document, send_all
-from kinj.retrieval.elastic_connection import Connection
-from kinj.retrieval.elastic_generations import Generation, find_generation, meta
-from kinj.retrieval.elastic_mapping import ROW, VECTOR, index_settings, source_of, vector_mapping
-from kinj.retrieval.elastic_search import count, search_all
-from kinj.retrieval.elastic_settings import PREFIX
-from kinj.retrieval.elastic_trouble import Refusal
+from kinj.retrieval.elastic.access import PREFIX
+from kinj.retrieval.elastic.bulk import DOCUMENTS, Document, as_document, send_all
+from kinj.retrieval.elastic.connection import Connection
+from kinj.retrieval.elastic.generations import Generation, find_generation, meta
+from kinj.retrieval.elastic.mapping import ROW, VECTOR, index_settings, source_of, vector_mapping
+from kinj.retrieval.elastic.patience import Refusal
+from kinj.retrieval.elastic.search import count, search_all
 from kinj.retrieval.progress import progress
 
 if TYPE_CHECKING:
-    from kinj.retrieval.embedder import Embedder
+    from kinj.retrieval.embedding.embedder import Embedder
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +147,7 @@ class ElasticBuild:
 
     def _documents(self, there: bytearray) -> Iterator[list[Document]]:
         """What is missing, by the embedder's shards: the same texts go through the model together each time."""
-        from kinj.retrieval.shards import SHARD, embed
+        from kinj.retrieval.embedding.shards import SHARD, embed
 
         step = SHARD if self.model else DOCUMENTS
         is_mapped = False

@@ -8,8 +8,8 @@ import pytest
 from kinj.records import Query
 from kinj.retrieval import open_retriever
 from kinj.retrieval.analysis import STOP_WORDS
-from kinj.retrieval.bm25 import _analyser
-from kinj.retrieval.ties import Hit, best_hits
+from kinj.retrieval.local.bm25 import _analyser
+from kinj.retrieval.local.ties import Hit, best_hits
 
 
 def search(index, *texts, k=3):

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from kinj.errors import UserError
-from kinj.retrieval import DEFAULT_EMBEDDER, embedder, find_embedder
-from kinj.retrieval.prefixes import prefixes_of
+from kinj.retrieval import DEFAULT_EMBEDDER, find_embedder
+from kinj.retrieval.embedding import embedder
+from kinj.retrieval.embedding.prefixes import prefixes_of
 
 
 @pytest.fixture

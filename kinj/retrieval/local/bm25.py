@@ -13,7 +13,7 @@ import tantivy
 from kinj.records import Chunk
 from kinj.retrieval.analysis import STOP_WORDS
 from kinj.retrieval.filters import Filter, day_of, number_of
-from kinj.retrieval.ties import Hit, best_hits
+from kinj.retrieval.local.ties import Hit, best_hits
 
 _TEXT, _ROW, _DAY, _ANALYSER = "text", "row", "day", "kinj_english"
 #: Kept as they are, for filters.

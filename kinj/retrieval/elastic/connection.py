@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from kinj.errors import MissingExtraError, UserError
-from kinj.retrieval.elastic_settings import Access, read_access
-from kinj.retrieval.elastic_trouble import Patience, Refusal, Trouble
+from kinj.retrieval.elastic.access import Access, read_access
+from kinj.retrieval.elastic.patience import Patience, Refusal, Trouble
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch, TransportError

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kinj.retrieval.elastic_connection import Connection
-from kinj.retrieval.elastic_trouble import Patience, Refusal
+from kinj.retrieval.elastic.connection import Connection
+from kinj.retrieval.elastic.patience import Patience, Refusal
 
 #: Searches in one request: enough to keep every core of a node busy, few enough to answer within seconds.
 SEARCHES = 64

@@ -10,22 +10,22 @@ from kinj.errors import UserError
 from kinj.manifest import read_manifest, sha256_json
 from kinj.records import Chunk, Passage
 from kinj.retrieval.analysis import ANALYSIS
-from kinj.retrieval.bm25 import BM25
 from kinj.retrieval.chunkfile import ChunkFile
 from kinj.retrieval.filters import Filter, check_fields, check_matches
 from kinj.retrieval.index import Way, as_passage, no_chunk, rebuild
-from kinj.retrieval.ties import Hit
+from kinj.retrieval.local.bm25 import BM25
+from kinj.retrieval.local.ties import Hit
 
 if TYPE_CHECKING:
-    from kinj.retrieval.embedder import Embedder
+    from kinj.retrieval.embedding.embedder import Embedder
 
 #: Changes when a folder written by older code must not be read by newer code.
 FORMAT = 2
 CHUNKS, WORDS, VECTORS = "chunks.jsonl", "bm25", "vectors.faiss"
 
 
-class EmbeddedIndex:
-    """An index folder, opened for reading. `open_embedded_index` makes one."""
+class LocalIndex:
+    """An index folder, opened for reading. `open_local_index` makes one."""
 
     def __init__(self, folder: Path, manifest: dict[str, Any], chunks: ChunkFile) -> None:  # Any: JSON values
         self.folder = folder
@@ -87,7 +87,7 @@ class EmbeddedIndex:
             UserError: the index has no vectors, or they come from another model than `name`.
             MissingExtraError: the libraries for dense retrieval are not installed.
         """
-        from kinj.retrieval.embedder import DEFAULT_EMBEDDER, find_embedder
+        from kinj.retrieval.embedding.embedder import DEFAULT_EMBEDDER, find_embedder
 
         built_with = self.manifest["embedder"]
         if built_with is None:
@@ -99,7 +99,7 @@ class EmbeddedIndex:
                 f"{self.folder} was built with embedder {built_with['name']} (sha256 {built_with['sha256'][:12]}), not "
                 f"with {embedder.name} (sha256 {embedder.sha256[:12]}); {rebuild(self.folder, self.manifest, name)}"
             )
-        from kinj.retrieval.vectors import Vectors
+        from kinj.retrieval.local.vectors import Vectors
 
         self._embedder: Embedder = embedder
         self._vectors: Vectors = Vectors(self.folder / VECTORS)
@@ -127,7 +127,7 @@ class EmbeddedIndex:
         return as_passage(self._chunks[hit.row], hit.score, rank)
 
 
-def open_embedded_index(folder: Path) -> EmbeddedIndex:
+def open_local_index(folder: Path) -> LocalIndex:
     """The index of that folder, its chunks checked against the SHA-256 of its manifest.
 
     Raises:
@@ -145,7 +145,7 @@ def open_embedded_index(folder: Path) -> EmbeddedIndex:
     chunks = ChunkFile(path)
     if chunks.sha256 != manifest["chunks"]["sha256"]:
         raise UserError(f"{path} changed after the index was built; {rebuild(folder, manifest)}")
-    index = EmbeddedIndex(folder, manifest, chunks)
+    index = LocalIndex(folder, manifest, chunks)
     if read_manifest(folder, rebuild(folder)) != manifest:
-        return open_embedded_index(folder)  # it was replaced while its parts were being opened
+        return open_local_index(folder)  # it was replaced while its parts were being opened
     return index

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
 from kinj.records import Chunk, Passage
-from kinj.retrieval.elastic_connection import Connection
-from kinj.retrieval.elastic_generations import Generation
-from kinj.retrieval.elastic_search import Hit, count, search_all
-from kinj.retrieval.elastic_settings import PREFIX
+from kinj.retrieval.elastic.access import PREFIX
+from kinj.retrieval.elastic.connection import Connection
+from kinj.retrieval.elastic.generations import Generation
+from kinj.retrieval.elastic.search import Hit, count, search_all
 from kinj.retrieval.filters import FIELDS, Filter, check_fields, check_matches
 from kinj.retrieval.index import Way, as_passage, no_chunk
 
 if TYPE_CHECKING:
-    from kinj.retrieval.embedder import Embedder
+    from kinj.retrieval.embedding.embedder import Embedder
 
 #: The fewest neighbours that a search looks for, and how many it looks at in each shard.
 NEIGHBOURS, NUM_CANDIDATES = 100, 500
@@ -112,7 +112,7 @@ class ForeignIndex:
 
     def use_embedder(self, name: str | None) -> None:
         """See `Index`."""
-        from kinj.retrieval.embedder import find_embedder
+        from kinj.retrieval.embedding.embedder import find_embedder
 
         if self._vector is None or name is None:
             raise UserError(

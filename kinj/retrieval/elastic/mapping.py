@@ -7,7 +7,7 @@ from typing import Any
 from kinj.errors import UserError
 from kinj.records import Chunk
 from kinj.retrieval.analysis import STOP_WORDS
-from kinj.retrieval.elastic_generations import meta
+from kinj.retrieval.elastic.generations import meta
 from kinj.retrieval.filters import day_of
 
 #: Changes when an index written by older code must not be read by newer code.

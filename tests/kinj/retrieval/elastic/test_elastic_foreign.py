@@ -9,7 +9,7 @@ import pytest
 from kinj.errors import UserError
 from kinj.records import Query
 from kinj.retrieval import find_embedder, open_index, open_retriever
-from kinj.retrieval.elastic_connection import Connection, connect
+from kinj.retrieval.elastic.connection import Connection, connect
 
 TEXTS = ["the red fox", "the red hen", "a blue whale", "red red paint"]
 

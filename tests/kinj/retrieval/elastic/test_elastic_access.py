@@ -6,8 +6,8 @@ import pytest
 
 from kinj.errors import MissingExtraError, UserError
 from kinj.retrieval import open_index
-from kinj.retrieval.elastic_connection import connect
-from kinj.retrieval.elastic_settings import read_access
+from kinj.retrieval.elastic.access import read_access
+from kinj.retrieval.elastic.connection import connect
 
 HIDDEN = "s3cret-c4ndle"
 URL = {"URL": "http://127.0.0.1:9"}
