@@ -32,7 +32,7 @@ from cases import (
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
-from kinj_models.prefix_tree import build_tree, count_tokens
+from kinj_models.prefix_sharing.tree import build_tree, count_tokens
 from kinj_models.rag import RagLM
 
 Answers = list[tuple[float, bool]]

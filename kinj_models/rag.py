@@ -20,8 +20,8 @@ from kinj_models.base import choose_base, identity
 from kinj_models.prompts import is_marked, mark_messages, place_block
 from kinj_models.response_cache import Answer, ResponseCache
 from kinj_models.retrievers import Retrievers
-from kinj_models.rows import closed_query_of, collection_of, query_of, question_of
 from kinj_models.settings import Settings, check_trace, make_settings
+from kinj_models.task_rows import closed_query_of, collection_of, query_of, question_of
 from kinj_models.trace import Sent, Tally, tally, trace_path, write_trace
 from kinj_models.window import Window
 

@@ -7,7 +7,7 @@ import pytest
 
 from kinj.benchmark import collection_folder, open_benchmark
 from kinj.errors import UserError
-from kinj_tasks import current_events
+from kinj_tasks import benchmark as current_events
 
 SHIPPED = collection_folder("current_events")
 KEYS = {"id", "question", "choices", "answer", "kind", "accepted_answers"}

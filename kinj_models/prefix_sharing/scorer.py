@@ -23,7 +23,7 @@ from tqdm import tqdm
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from kinj_models.prefix_tree import Node, build_tree, count_tokens
+from kinj_models.prefix_sharing.tree import Node, build_tree, count_tokens
 
 log = logging.getLogger("lm_eval.kinj")
 

@@ -1,4 +1,4 @@
-"""Rows of a benchmark folder for lm-eval: `custom_dataset: !function kinj_tasks.current_events.load`."""
+"""Rows of a benchmark folder for lm-eval: `custom_dataset: !function kinj_tasks.benchmark.load`."""
 
 from __future__ import annotations
 

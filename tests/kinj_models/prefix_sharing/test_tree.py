@@ -1,6 +1,6 @@
 import random
 
-from kinj_models.prefix_tree import build_tree, common_length, count_tokens
+from kinj_models.prefix_sharing.tree import build_tree, common_length, count_tokens
 
 
 def walk(nodes, before=()):
