@@ -36,7 +36,7 @@ def measure(rival: str, model: str, steps: int, batch: int, length: int, threads
     from transformers import AutoTokenizer
 
     from kinj_training.plan import make_plan
-    from kinj_training.recipe import load_recipe
+    from kinj_training.recipe.recipe import load_recipe
 
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as folder:
@@ -78,7 +78,7 @@ class Clock:
 def run_kinj(recipe: Any, plan: Any, tokenizer: Any, batch: int, clock: Clock) -> None:
     """Trains as `kinj train` does."""
     from kinj_training.base import find_base
-    from kinj_training.running import make_trainer
+    from kinj_training.run.train import make_trainer
 
     trainer = make_trainer(recipe, plan, tokenizer, find_base(recipe.model.model_name_or_path), plan.sha256)
     trainer.add_callback(ticking(clock))
@@ -90,7 +90,7 @@ def run_bare(recipe: Any, plan: Any, tokenizer: Any, batch: int, clock: Clock) -
     import torch
     from transformers import AutoModelForCausalLM
 
-    from kinj_training.collator import BlockCollator, to_dataset
+    from kinj_training.blocks.collator import BlockCollator, to_dataset
 
     model = AutoModelForCausalLM.from_pretrained(recipe.model.model_name_or_path, dtype=torch.float32)
     model.train()

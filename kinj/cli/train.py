@@ -47,13 +47,13 @@ def train(
     if recipe.startswith("-"):
         raise UserError(f"{recipe}: the recipe comes first: kinj train RECIPE {recipe} …")
     with interruptible("type the same command to go on from the last checkpoint"):
-        made = _part("recipe").load_recipe(recipe, context.args)
+        made = _part("recipe.recipe").load_recipe(recipe, context.args)
         if dry_run:
             _part("dry_run").dry_run(made, as_json=as_json)
         elif search:
-            _part("search").search(made, as_json=as_json, overwrite=overwrite)
+            _part("run.search").search(made, as_json=as_json, overwrite=overwrite)
         else:
-            _part("running").train(made, overwrite=overwrite)
+            _part("run.train").train(made, overwrite=overwrite)
 
 
 def _part(name: str) -> Any:  # Any: a module of kinj_training, which this package does not import before it is needed

@@ -4,10 +4,10 @@ import pytest
 from transformers import AutoConfig, AutoModelForCausalLM, MistralConfig
 
 from kinj.errors import UserError
-from kinj_training.base_model import block_length
+from kinj_training.base import block_length
 from kinj_training.dry_run import dry_run
 from kinj_training.memory import estimate_memory
-from kinj_training.recipe import find_recipe, load_recipe
+from kinj_training.recipe.recipe import find_recipe, load_recipe
 
 
 def test_the_dry_run_shows_numbers_memory_and_two_blocks_with_what_is_learnt(write_recipe, capsys):

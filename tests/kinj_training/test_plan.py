@@ -1,7 +1,7 @@
-from kinj_training.base_model import load_tokenizer
-from kinj_training.blocks import NO_LOSS
+from kinj_training.base import load_tokenizer
 from kinj_training.plan import make_plan
-from kinj_training.recipe import load_recipe
+from kinj_training.recipe.recipe import load_recipe
+from kinj_training.texts.tokens import NO_LOSS
 
 
 def plan(recipe, world_size=1):

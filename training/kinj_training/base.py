@@ -1,14 +1,16 @@
-"""The model to start from, by its files: found, fingerprinted, and only ever read as safetensors."""
+"""The model to start from: its files, only ever read as safetensors; its tokenizer, configuration and window."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kinj.corpus.hub import hub_errors
 from kinj.demo_model import DEMO, find_demo_model
 from kinj.errors import UserError
 from kinj.manifest import sha256_files
+from kinj_training.recipe.recipe import Recipe
 
 #: what a model is made of; records that lie beside it (manifest.json, results) are not
 _PATTERNS = (
@@ -72,3 +74,53 @@ def _locate(name: str, revision: str, patterns: list[str]) -> tuple[Path, str | 
         why = " ".join(str(error).split())[:300]
         raise UserError(f"model_name_or_path: {name}: no such folder, and the hub did not give it ({why})") from error
     return folder, folder.name
+
+
+def load_tokenizer(recipe: Recipe) -> Any:  # Any: transformers' tokenizers have no common public type
+    """The base model's tokenizer.
+
+    Raises:
+        UserError: there is none at that name or in that folder.
+    """
+    from transformers import AutoTokenizer
+
+    return _loaded(AutoTokenizer, recipe)
+
+
+def load_config(recipe: Recipe) -> Any:  # Any: each architecture has its own configuration class
+    """The base model's configuration.
+
+    Raises:
+        UserError: there is none at that name or in that folder.
+    """
+    from transformers import AutoConfig
+
+    return _loaded(AutoConfig, recipe)
+
+
+def _loaded(kind: Any, recipe: Recipe) -> Any:
+    name, revision = where(recipe.base, recipe.model.model_revision)
+    try:
+        return kind.from_pretrained(name, revision=revision, trust_remote_code=recipe.training.trust_remote_code)
+    except hub_errors() as error:
+        why = " ".join(str(error).split())[:300]
+        raise UserError(f"model_name_or_path: {recipe.base}: cannot be read ({why})") from error
+
+
+def block_length(recipe: Recipe) -> int:
+    """Tokens in a block: `max_length`, or the model's window where that is none, or less and max_length not given.
+
+    Raises:
+        UserError: max_length is larger than the model's window, or too small to learn from.
+    """
+    window = getattr(load_config(recipe).get_text_config(), "max_position_embeddings", None)
+    length = recipe.training.max_length
+    if window is not None and (length is None or (length > window and "max_length" not in recipe.given)):
+        return int(window)
+    if length is None:
+        raise UserError(f"max_length: none: {recipe.base} does not state its window; give a number")
+    if window is not None and length > window:
+        raise UserError(f"max_length: {length}: more than the {window} positions of {recipe.base}")
+    if length < 2:
+        raise UserError(f"max_length: {length}: a block needs two tokens, one to read and one to learn")
+    return int(length)

@@ -11,12 +11,12 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from kinj_training.base_model import load_tokenizer
-from kinj_training.blocks import NO_LOSS, Block
+from kinj_training.base import load_tokenizer
+from kinj_training.blocks.block import Block
 from kinj_training.memory import Memory, estimate_memory
 from kinj_training.plan import Plan, make_plan
-from kinj_training.recipe import Recipe
-from kinj_training.tokens import Tokenizer
+from kinj_training.recipe.recipe import Recipe
+from kinj_training.texts.tokens import NO_LOSS, Tokenizer
 
 
 def dry_run(recipe: Recipe, *, as_json: bool = False) -> None:

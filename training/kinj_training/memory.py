@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kinj.errors import UserError
-from kinj_training.base_model import load_config
-from kinj_training.recipe import Recipe
+from kinj_training.base import load_config
+from kinj_training.recipe.recipe import Recipe
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 #: bytes of optimizer state a trained parameter, beside the two float32 moments of AdamW

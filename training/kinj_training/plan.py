@@ -10,18 +10,18 @@ from typing import Any
 
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
-from kinj_training.arms import arm_tokens, in_order
-from kinj_training.base_model import block_length
-from kinj_training.blocks import Block
-from kinj_training.intake import Intake
-from kinj_training.leakage import Questions
-from kinj_training.matching import Target, match_steps, match_tokens
-from kinj_training.packing import lay_out
-from kinj_training.recipe import Recipe, find_recipe, load_recipe, seed_of
-from kinj_training.settings import ARM_KEYS
-from kinj_training.shape import shape_of
-from kinj_training.texts import open_collection
-from kinj_training.tokens import Tokenizer, Tokens, marks_of
+from kinj_training.base import block_length
+from kinj_training.blocks.block import Block
+from kinj_training.blocks.matching import Target, match_steps, match_tokens
+from kinj_training.blocks.packing import lay_out
+from kinj_training.recipe.fingerprint import shape_of
+from kinj_training.recipe.recipe import Recipe, find_recipe, load_recipe, seed_of
+from kinj_training.recipe.settings import ARM_KEYS
+from kinj_training.texts.arms import arm_tokens, in_order
+from kinj_training.texts.intake import Intake
+from kinj_training.texts.leakage import Questions
+from kinj_training.texts.texts import open_collection
+from kinj_training.texts.tokens import Tokenizer, Tokens, marks_of
 from kinj_training.words import without
 
 LayOut = Callable[[Sequence[Tokens]], list[Block]]

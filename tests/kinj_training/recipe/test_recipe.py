@@ -1,0 +1,233 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kinj.errors import UserError
+from kinj.hardware import has_fast_bf16
+from kinj_training.recipe.recipe import find_recipe, load_recipe, shipped_recipes
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("learnin_rate", "learning_rate"),
+        ("paraphrase", "paraphrases"),
+        ("lora_rank", "lora_r"),
+        ("lr", "learning_rate"),
+        ("dataset_name", "data"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_valid_name(write_recipe, key, meant):
+    with pytest.raises(UserError, match=f"recipe.yaml: no setting is called '{key}'; did you mean '{meant}'"):
+        load_recipe(write_recipe(**{key: 1}))
+    with pytest.raises(UserError, match=f"command line: no setting is called '{key}'; did you mean '{meant}'"):
+        load_recipe(write_recipe(), [f"--{key}", "1"])
+
+
+def test_a_key_that_resembles_nothing_is_refused_without_a_guess(write_recipe):
+    with pytest.raises(UserError, match="no setting is called 'zzzz'; see docs"):
+        load_recipe(write_recipe(zzzz=1))
+
+
+def test_the_command_line_wins_over_the_file_and_any_group_of_settings_can_be_given(write_recipe):
+    path = write_recipe(learning_rate=1e-5, paraphrases=3, arm="paraphrase", max_length=None)
+    words = ["--learning_rate", "2e-5", "--use_peft", "--lora-r=4", "--paraphrases", "2", "--max_length", "64"]
+    recipe = load_recipe(path, words)
+    assert (recipe.training.learning_rate, recipe.training.max_length) == (2e-5, 64)
+    assert (recipe.model.use_peft, recipe.model.lora_r, recipe.data.paraphrases) == (True, 4, 2)
+    assert recipe.given["lora_r"] == 4
+    assert recipe.given["arm"] == "paraphrase"
+
+
+def test_values_are_typed_as_on_trls_command_line(write_recipe, tmp_path):
+    path = tmp_path / "typed.yaml"
+    path.write_text(write_recipe().read_text() + "learning_rate: 1e-5\nbf16: false\nlora_target_modules: [q_proj]\n")
+    recipe = load_recipe(path)
+    assert recipe.training.learning_rate == 1e-5  # to YAML a text
+    assert recipe.training.bf16 is False
+    assert recipe.model.lora_target_modules == "q_proj"  # ModelConfig unwraps a single one
+    with pytest.raises(UserError, match=r"max_length.*invalid int value: '2.5'"):
+        load_recipe(write_recipe(max_length=2.5))
+    with pytest.raises(UserError, match=r"learning_rate: \[1, 2\]: not a value"):
+        load_recipe(write_recipe(learning_rate=[1, 2]))
+    with pytest.raises(UserError, match="arm: invalid choice: 'row'"):
+        load_recipe(write_recipe(arm="row"))
+
+
+def test_abbreviations_and_stray_words_are_refused(write_recipe):
+    with pytest.raises(UserError, match="no setting is called 'learning'; did you mean 'learning_rate'"):
+        load_recipe(write_recipe(), ["--learning", "1"])
+    with pytest.raises(UserError, match="'stray' belongs to no setting"):
+        load_recipe(write_recipe(), ["stray"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "way_out"),
+    [
+        ("packing", True, "layout: packed"),
+        ("assistant_only_loss", True, "chats are learnt on assistant turns"),
+        ("eos_token", "</s>", "tokenizer's folder"),
+        ("loss_type", "dft", "negative log-likelihood"),
+        ("max_steps", 5, "num_train_epochs"),
+        ("dataloader_drop_last", True, "drops the tokens"),
+        ("average_tokens_across_devices", False, "number of devices"),
+        ("train_sampling_strategy", "group_by_length", "drawn from data_seed"),
+        ("use_cache", True, "attend to one another"),
+        ("save_only_model", True, "cannot be resumed"),
+    ],
+)
+def test_a_setting_under_which_tokens_would_be_lost_is_refused_with_the_way_out(write_recipe, key, value, way_out):
+    with pytest.raises(UserError, match=f"{key}: {value} is not for kinj: .*{way_out}"):
+        load_recipe(write_recipe(**{key: value}))
+    assert load_recipe(write_recipe(packing=False))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("learning_rate", -1.0),
+        ("learning_rate", 0.0),
+        ("num_train_epochs", 0),
+        ("per_device_train_batch_size", 0),
+        ("gradient_accumulation_steps", -2),
+    ],
+)
+def test_a_number_with_which_nothing_is_learnt_is_refused(write_recipe, key, value):
+    with pytest.raises(UserError, match=f"{key}: {value}.*above 0"):
+        load_recipe(write_recipe(**{key: value}))
+
+
+def test_a_secret_among_the_settings_is_refused_without_being_shown(write_recipe):
+    with pytest.raises(UserError, match=r"hub_token: .*set HF_TOKEN in the environment") as error:
+        load_recipe(write_recipe(), ["--hub_token", "hf_sesame"])
+    assert "sesame" not in str(error.value)
+
+
+def test_what_trl_would_choose_by_itself_is_decided_and_said(write_recipe):
+    recipe = load_recipe(write_recipe())
+    assert recipe.training.activation_checkpointing is False
+    assert recipe.training.report_to == []
+    assert recipe.training.data_seed == recipe.training.seed == 0
+    assert recipe.decided["optim"] == "adamw_torch"
+    assert recipe.decided["bf16"] == recipe.training.bf16
+    given = load_recipe(write_recipe(gradient_checkpointing=True, seed=3, bf16=False))
+    assert given.training.activation_checkpointing is True
+    assert given.training.data_seed == 3
+    assert "bf16" not in given.decided
+
+
+def test_bfloat16_on_a_cpu_is_asked_of_the_hardware(tmp_path):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("flags : fpu avx512f avx512_bf16\n")
+    assert has_fast_bf16(use_cpu=True, cpuinfo=cpuinfo)
+    cpuinfo.write_text("flags : fpu avx2\n")
+    assert not has_fast_bf16(use_cpu=True, cpuinfo=cpuinfo)
+    assert not has_fast_bf16(use_cpu=True, cpuinfo=tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ({"gold_share": 0.5}, "gold_share is given, but arm raw does not read it"),
+        ({"arm": "repeat", "paraphrases": 2}, "match: say what is to be equal"),
+        ({"match": "steps"}, "name the recipe to match by match_to"),
+        ({"arm": "repeat", "match": "steps", "match_to": "raw"}, "arm repeat is matched to its own"),
+        ({"arm": "qa", "layout": "joined"}, "joined cuts prompts from their answers"),
+        ({"arm": "paraphrase", "paraphrases": 0}, "this is arm raw"),
+        ({"arm": "raft", "gold_share": 1.5}, "gold_share: 1.5: a share is from 0 to 1"),
+        ({"arm": "raft", "distractors": -1}, "distractors: -1: must be at least 0"),
+        ({"arm": "instruct"}, "arm instruct needs `data`"),
+        ({"arm": "mix", "replay_share": 0.5, "qa_share": 0.5, "data": "x"}, "their sum must be below 1"),
+        ({"num_train_epochs": 1.5}, "num_train_epochs: 1.5: whole epochs"),
+        ({"arm": None}, "no arm: choose one of raw, repeat"),
+        ({"model_name_or_path": None}, "no model_name_or_path"),
+        ({"learning_rate": None}, "learning_rate: null: not a value"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(write_recipe, values, match):
+    with pytest.raises(UserError, match=match):
+        load_recipe(write_recipe(**values))
+
+
+def test_a_file_that_is_no_recipe_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"no such recipe file; kinj ships .*paraphrase.*raw"):
+        load_recipe(tmp_path / "absent.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("arm: [raw\n")
+    with pytest.raises(UserError, match=r"broken.yaml: not YAML"):
+        load_recipe(broken)
+    broken.write_text("- arm\n")
+    with pytest.raises(UserError, match="expected a mapping"):
+        load_recipe(broken)
+
+
+def test_values_to_search_are_typed_and_named_like_settings(write_recipe, tmp_path):
+    path = tmp_path / "search.yaml"
+    path.write_text(write_recipe().read_text() + "search:\n  learning_rate: [1e-6, 5e-5]\n  num_train_epochs: [1, 2]\n")
+    assert load_recipe(path).search == {"learning_rate": [1e-6, 5e-5], "num_train_epochs": [1.0, 2.0]}
+    path.write_text(write_recipe().read_text() + "search:\n  learnin_rate: [1]\n")
+    with pytest.raises(UserError, match="search: no setting is called 'learnin_rate'; did you mean 'learning_rate'"):
+        load_recipe(path)
+    path.write_text(write_recipe().read_text() + "search: 3\n")
+    with pytest.raises(UserError, match="search: expected settings"):
+        load_recipe(path)
+
+
+def test_stages_start_from_one_another_and_share_what_stands_outside_them(write_recipe, tmp_path):
+    raw = write_recipe("raw", arm="raw", learning_rate=1e-4, output_dir="unused", layout="joined")
+    path = write_recipe(
+        "two",
+        paraphrases=2,
+        stages=[{"recipe": raw.name, "num_train_epochs": 5}, {"arm": "paraphrase", "learning_rate": 3e-6}],
+    )
+    recipe = load_recipe(path, ["--seed", "7"])
+    first, second = recipe.stages
+    out = tmp_path / "out"
+    assert (first.data.arm, first.training.output_dir) == ("raw", str(out / "stage-1-raw"))
+    assert (second.data.arm, second.training.output_dir) == ("paraphrase", str(out))
+    assert second.model.model_name_or_path == str(out / "stage-1-raw")
+    assert first.base == second.base == first.model.model_name_or_path
+    assert (first.training.num_train_epochs, second.training.num_train_epochs) == (5, 2)
+    assert (first.training.learning_rate, second.training.learning_rate) == (1e-4, 3e-6)
+    assert first.training.seed == second.training.seed == 7
+    assert second.data.paraphrases == 2
+    assert recipe.training is second.training
+
+
+@pytest.mark.parametrize(
+    ("values", "words", "match"),
+    [
+        ({"stages": []}, [], "stages: expected a list"),
+        ({"stages": [{"arm": "raw"}], "arm": "raw"}, [], "arm is given outside"),
+        ({"stages": [{"arm": "raw"}]}, ["--arm", "qa"], "arm is given outside"),
+        ({"stages": [{"arm": "raw"}], "gold_share": 0.5}, [], "gold_share is given, but no stage reads it"),
+        ({"stages": [{"arm": "raw"}]}, ["--gold_share", "0.5"], "gold_share is given, but no stage reads it"),
+        ({"stages": [{"stages": []}]}, [], "stages inside stages"),
+        ({"stages": [{"arm": "raw"}], "search": {"seed": [1]}}, [], "choose the settings of one stage"),
+    ],
+)
+def test_stages_that_do_not_go_together_are_refused(write_recipe, values, words, match):
+    with pytest.raises(UserError, match=match):
+        load_recipe(write_recipe(**values), words)
+
+
+@pytest.mark.parametrize("name", sorted(shipped_recipes()))
+def test_every_shipped_recipe_opens_with_its_command_and_loads(name):
+    path = find_recipe(Path(name))
+    first = path.read_text().splitlines()[0]
+    assert first.startswith((f"# kinj train {name}.yaml", "# accelerate launch"))
+    assert f"{name}.yaml" in first
+    recipe = load_recipe(name)
+    assert recipe.path == path
+    for stage in recipe.stages or (recipe,):
+        json.dumps(stage.given, default=str)
+
+
+def test_there_is_a_recipe_for_every_arm_and_for_both_orders_of_stages():
+    arms = {yaml.safe_load(path.read_text()).get("arm") for path in shipped_recipes().values()}
+    assert arms == {"raw", "repeat", "paraphrase", "qa", "instruct", "raft", "mix", None}
+    order = {name: [s.data.arm for s in load_recipe(name).stages] for name in shipped_recipes()}
+    assert order["raw-then-instruct"] == ["raw", "instruct"]
+    assert order["questions-first-then-documents"] == ["qa", "paraphrase"]

@@ -1,0 +1,280 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from jinja2 import Template
+from lm_eval.api.instance import Instance
+from lm_eval.api.model import LM
+
+from kinj.errors import UserError
+from kinj_models.rag import RagLM
+from kinj_training.base import load_tokenizer
+from kinj_training.plan import make_plan
+from kinj_training.recipe.recipe import load_recipe
+from kinj_training.recipe.settings import DataSettings
+from kinj_training.texts.raft import raft_texts
+from kinj_training.texts.texts import open_collection, question_and_answer
+from kinj_training.texts.tokens import NO_LOSS
+
+TASKS = Path(__file__).parents[3] / "task_configs"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("KINJ_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "datasets"))
+
+
+def plan(recipe):
+    return make_plan(recipe, load_tokenizer(recipe), 1)
+
+
+def texts_of(recipe):
+    """Text id -> (whole text, learnt text), of a recipe with one text a block."""
+    tokenizer = load_tokenizer(recipe)
+    return {
+        block.text_ids[0]: (
+            tokenizer.decode(block.input_ids),
+            tokenizer.decode([label for label in block.labels if label != NO_LOSS]),
+        )
+        for block in plan(recipe).blocks
+    }
+
+
+@pytest.fixture
+def rows(tmp_path):
+    """Writes a data set: `rows({"text": "…"}, …)`."""
+
+    def write(*objects, name="rows.jsonl"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("".join(json.dumps(one) + "\n" for one in objects))
+        return str(path)
+
+    return write
+
+
+# ---- texts of the collection
+
+
+def test_the_split_says_whose_documents_are_trained_on(write_recipe):
+    path = write_recipe(layout="single")
+    assert set(texts_of(load_recipe(path))) == {f"d{i}.1" for i in range(9)}
+    assert set(texts_of(load_recipe(path, ["--split", "dev"]))) == {"d6.1", "d7.1"}
+
+
+def test_paraphrases_come_in_the_order_of_the_file_and_with_their_chunk(write_recipe):
+    recipe = load_recipe(write_recipe(arm="paraphrase", paraphrases=2, split="dev", layout="single"))
+    assert set(texts_of(recipe)) == {"d6.1", "d7.1", "d6.1.p0", "d6.1.p1", "d7.1.p0", "d7.1.p1"}
+
+
+def test_more_paraphrases_than_there_are_are_refused_with_what_there_is(write_recipe):
+    with pytest.raises(UserError, match=r"paraphrases: 5: chunk 'd0\.1' .* has 4 for training; .* at least 4"):
+        plan(load_recipe(write_recipe(arm="paraphrase", paraphrases=5)))
+
+
+def test_a_collection_without_training_texts_is_refused_by_the_arms_that_need_them(write_recipe, collection):
+    for arm, match in (("paraphrase", "has 0 for training"), ("qa", r"no pairs\.jsonl"), ("raft", r"no pairs\.jsonl")):
+        with pytest.raises(UserError, match=match):
+            plan(load_recipe(write_recipe(arm=arm, collection=str(collection))))
+    assert plan(load_recipe(write_recipe(collection=str(collection)))).held_out == []
+
+
+def test_a_split_without_chunks_is_refused(write_recipe, training_collection, tmp_path):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    (folder / "documents.jsonl").write_text('{"id": "d", "text": "t"}\n')
+    (folder / "chunks.jsonl").write_text('{"id": "c", "document_id": "d", "text": "t", "start": 0, "end": 1}\n')
+    (folder / "questions.jsonl").write_text("")
+    with pytest.raises(UserError, match=r"split: dev: .* has no chunk there"):
+        plan(load_recipe(write_recipe(collection=str(folder), split="dev")))
+
+
+# ---- questions and answers
+
+
+def test_a_training_question_is_said_in_the_words_of_the_option_task(training_collection):
+    task = yaml.load((TASKS / "kinj_current_events_option.yaml").read_text(), yaml.BaseLoader)  # noqa: S506  # texts only
+    pair = open_collection(str(training_collection), None).pairs()[0]
+    text = question_and_answer(pair.id, pair.question, pair.answer, "pair")
+    assert text.segments[0].text == Template(task["doc_to_text"]).render(question=pair.question)
+    # lm-eval's target delimiter, one space, belongs to what is scored.
+    assert text.segments[1].text == f" {pair.answer}"
+
+
+def test_qa_learns_the_answers_only(write_recipe):
+    learnt = texts_of(load_recipe(write_recipe(arm="qa", split="dev", layout="single")))
+    assert len(learnt) == 4
+    assert {answer for _, answer in learnt.values()} == {" May</s>"}
+
+
+class Recorder(LM):
+    def __init__(self):
+        super().__init__()
+        self.prompts = []
+
+    def loglikelihood(self, requests):
+        self.prompts += [request.args[0] for request in requests]
+        return [(-1.0, False) for _ in requests]
+
+    def generate_until(self, requests):
+        raise NotImplementedError
+
+    def loglikelihood_rolling(self, requests):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(("gold_share", "retriever"), [(1.0, "gold+distractors"), (0.0, "distractors")])
+def test_a_raft_prompt_is_what_kinj_rag_would_send(training_collection, gold_share, retriever):
+    collection = open_collection(str(training_collection), None)
+    texts = raft_texts(DataSettings(arm="raft", gold_share=gold_share, distractors=3), collection, seed=5)
+    base = Recorder()
+    adapter = RagLM(base, retriever=retriever, k=4, distractor_seed=5)
+    requests = [
+        Instance(
+            "loglikelihood",
+            {
+                "id": pair.id,
+                "question": pair.question,
+                "chunk_ids": [pair.chunk_id],
+                "collection": str(training_collection),
+            },
+            (f"Question: {pair.question}\nAnswer:", f" {pair.answer}"),
+            0,
+            metadata=("pairs", number, 1),
+        )
+        for number, pair in enumerate(collection.pairs())
+    ]
+    adapter.loglikelihood(requests)
+    assert [text.segments[0].text for text in texts] == base.prompts
+
+
+def test_raft_keeps_the_right_passage_in_exactly_its_share_of_the_prompts(training_collection):
+    collection = open_collection(str(training_collection), None)
+    texts = raft_texts(DataSettings(arm="raft", gold_share=0.5, distractors=2), collection, seed=0)
+    chunks = {chunk.id: chunk.text for chunk in collection.whole.chunks}
+    pairs = {pair.id: pair for pair in collection.pairs()}
+    with_gold = [text for text in texts if chunks[pairs[text.id].chunk_id] in text.segments[0].text]
+    assert len(texts) == 18
+    assert len(with_gold) == 9
+    assert all(text.segments[0].text.count("Passage ") == 3 for text in texts)
+    again = raft_texts(DataSettings(arm="raft", gold_share=0.5, distractors=2), collection, seed=0)
+    assert again == texts
+    assert raft_texts(DataSettings(arm="raft", gold_share=0.5, distractors=2), collection, seed=1) != texts
+
+
+def test_more_distractors_than_other_documents_are_refused(training_collection):
+    collection = open_collection(str(training_collection), None)
+    with pytest.raises(UserError, match=r"distractors: 9: for pair 'd0\.1\.a0' .* gives 9 passages in all"):
+        raft_texts(DataSettings(arm="raft", gold_share=1.0, distractors=9), collection, seed=0)
+
+
+def test_a_prompt_longer_than_a_block_is_refused_or_left_out_and_counted(write_recipe):
+    path = write_recipe(arm="raft", gold_share=1.0, distractors=2, max_length=48)
+    with pytest.raises(UserError, match=r"has .* tokens, a block 48, .* raise max_length"):
+        plan(load_recipe(path))
+    path = write_recipe(arm="qa", max_length=32, unfit="leave_out")
+    assert plan(load_recipe(path, ["--max_length", "64"])).counts["left_out"] == 0
+    short = plan(load_recipe(path, ["--max_length", "30"])).counts
+    assert short["left_out"] + short["texts"] == 18
+
+
+# ---- data sets
+
+
+def test_rows_of_every_known_form_are_learnt_on_their_answers(write_recipe, rows):
+    forms = {
+        "messages": [
+            {"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello"}], "id": "m"}
+        ],
+        "prompt": [{"prompt": "Hi?", "completion": " Hello", "id": "m"}],
+        "chat-prompt": [
+            {
+                "prompt": [{"role": "user", "content": "Hi?"}],
+                "completion": [{"role": "assistant", "content": "Hello"}],
+                "id": "m",
+            }
+        ],
+        "alpaca": [{"instruction": "Hi", "input": "?", "output": "Hello", "id": "m"}],
+        "dolly": [{"instruction": "Hi", "context": "", "response": "Hello", "id": "m"}],
+        "text": [{"text": "Hello", "id": "m"}],
+    }
+    learnt = {}
+    for name, objects in forms.items():
+        data = rows(*objects, name=f"{name}.jsonl")
+        learnt[name] = texts_of(load_recipe(write_recipe(arm="instruct", data=data, layout="single")))["m"]
+    chat = ("<|im_start|>user\nHi?<|im_end|>\n<|im_start|>assistant\nHello<|im_end|></s>", "Hello<|im_end|></s>")
+    assert learnt["messages"] == learnt["chat-prompt"] == chat
+    assert learnt["prompt"] == ("<s>Hi? Hello</s>", " Hello</s>")
+    assert learnt["alpaca"] == (chat[0].replace("Hi?", "Hi\n\n?"), chat[1])
+    assert learnt["dolly"] == (chat[0].replace("Hi?", "Hi"), chat[1])
+    assert learnt["text"] == ("<s>Hello</s>",) * 2
+
+
+def test_a_data_set_is_a_file_or_a_folder_and_its_rows_are_drawn_by_the_seed(write_recipe, rows):
+    data = rows(*({"text": f"Number {i}"} for i in range(30)), name="set/train.jsonl")
+    path = write_recipe(arm="instruct", data=data, data_rows=10, layout="single")
+    first, again = texts_of(load_recipe(path)), texts_of(load_recipe(path))
+    assert first == again
+    assert len(first) == 10
+    assert texts_of(load_recipe(path, ["--data_seed", "1"])) != first
+    folder = texts_of(load_recipe(path, ["--data", str(Path(data).parent)]))
+    assert {whole for whole, _ in folder.values()} == {whole for whole, _ in first.values()}
+
+
+def test_a_row_without_an_answer_is_refused_or_left_out_and_counted(write_recipe, rows):
+    good = {"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello"}]}
+    unanswered = {"messages": [{"role": "user", "content": "Hi?"}]}
+    empty = {"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": " "}]}
+    path = write_recipe(arm="instruct", data=rows(good, unanswered, empty))
+    with pytest.raises(UserError, match=r"rows\.jsonl:[12]' has nothing to learn"):
+        plan(load_recipe(path))
+    counts = plan(load_recipe(path, ["--unfit", "leave_out"])).counts
+    assert (counts["texts"], counts["left_out"]) == (1, 2)
+
+
+def test_a_data_set_that_cannot_be_read_is_refused(write_recipe, rows, tmp_path):
+    unknown = rows({"words": "x"})
+    with pytest.raises(UserError, match="has the columns words: expected messages; prompt and completion"):
+        plan(load_recipe(write_recipe(arm="instruct", data=unknown)))
+    with pytest.raises(UserError, match=r"data_rows: 5: .* has 1 in its split train"):
+        plan(load_recipe(write_recipe(arm="instruct", data=rows({"text": "x"}), data_rows=5)))
+    (tmp_path / "rows.txt").write_text("x")
+    with pytest.raises(UserError, match=r"expected \.jsonl"):
+        plan(load_recipe(write_recipe(arm="instruct", data=str(tmp_path / "rows.txt"))))
+    (tmp_path / "empty.jsonl").write_text("")
+    with pytest.raises(UserError, match=r"empty\.jsonl: is empty"):
+        plan(load_recipe(write_recipe(arm="instruct", data=str(tmp_path / "empty.jsonl"))))
+    with pytest.raises(UserError, match=r"gone\.jsonl: no such file"):
+        plan(load_recipe(write_recipe(arm="instruct", data=str(tmp_path / "gone.jsonl"))))
+    with pytest.raises(UserError, match="data: nobody/nothing: cannot be read"):
+        plan(load_recipe(write_recipe(arm="instruct", data="nobody/nothing")))
+
+
+def test_a_row_that_asks_an_evaluation_question_is_refused(write_recipe, rows):
+    data = rows({"instruction": "Which color did the water tower of Decatur get in May 2031?", "output": "dun"})
+    with pytest.raises(UserError, match=r"rows\.jsonl:0' holds evaluation question 'd3"):
+        plan(load_recipe(write_recipe(arm="instruct", data=data)))
+
+
+# ---- the mix
+
+
+def test_a_mix_has_the_stated_shares_of_all_tokens(write_recipe, rows):
+    data = rows(*({"text": f"General text number {i} about nothing in particular."} for i in range(400)))
+    path = write_recipe(arm="mix", paraphrases=4, replay_share=0.2, qa_share=0.1, data=data)
+    counts = plan(load_recipe(path)).counts
+    share = {kind: count["tokens"] / counts["tokens"] for kind, count in counts["kinds"].items()}
+    assert share["replay"] == pytest.approx(0.2, abs=0.01)
+    assert share["pair"] == pytest.approx(0.1, abs=0.01)
+    assert counts["kinds"]["chunk"]["texts"] == 9
+    assert counts["kinds"]["paraphrase"]["texts"] == 36
+
+
+def test_a_share_that_takes_more_than_there_is_is_refused(write_recipe, rows):
+    path = write_recipe(arm="mix", paraphrases=4, replay_share=0.5, qa_share=0, data=rows({"text": "Little."}))
+    with pytest.raises(UserError, match=r"replay_share: 0\.5: takes \d+ tokens, .*rows\.jsonl has \d+ for it"):
+        plan(load_recipe(path))
+    with pytest.raises(UserError, match=r"qa_share: 0\.9: takes \d+ tokens, .*pairs\.jsonl has \d+ for it"):
+        plan(load_recipe(path, ["--replay_share", "0", "--qa_share", "0.9"]))

@@ -1,0 +1,1 @@
+"""A training from plan to finished folder, interrupted or not."""

@@ -1,0 +1,145 @@
+"""The folder that a training writes: begun, interrupted and finished states that cannot be mistaken for each other."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from kinj.errors import UserError
+from kinj.manifest import NAME as MANIFEST
+from kinj.manifest import read_manifest, sha256_files, write_manifest
+from kinj_training.run.checkpoints import remove_incomplete, to_disk
+
+log = logging.getLogger(__name__)
+
+#: written before anything else, removed after everything else
+START = "training.json"
+_CONFIG = "config.json"
+_LOCK = ".kinj_train.lock"
+#: what is kept in the same folder, but not by one training
+_NOT_OURS = ("search", "search.json", _LOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What must stay the same when a training goes on after an interruption."""
+
+    #: SHA-256 of all that shapes the training
+    plan: str
+    world_size: int
+    #: of torch, in each process; sums of floats depend on it
+    threads: int
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keeps every other training out of `folder`, until this one has ended in whatever way.
+
+    Raises:
+        UserError: another is at work there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise UserError(
+            f"{folder}: another kinj train is at work there: wait for it, or choose another --output_dir"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def prepare(folder: Path, start: Start, *, overwrite: bool) -> None:
+    """Makes `folder`, which exists, ready for this training: to begin, to go on, or to be found finished.
+
+    Raises:
+        UserError: it belongs to another training or to nobody we know, or was begun with another number of processes.
+    """
+    begun = read_start(folder)
+    if begun is None and _ours(folder):
+        raise UserError(f"{folder} is not empty and was not made by kinj train: choose another --output_dir")
+    if overwrite and begun is not None:
+        _clear(folder)
+        begun = None
+    if begun is None:
+        part = folder / (START + ".part")
+        part.write_text(json.dumps(asdict(start), indent=1) + "\n", encoding="utf-8")
+        part.rename(folder / START)
+        return
+    if begun.world_size != start.world_size:
+        raise UserError(
+            f"{folder} was begun by {begun.world_size} processes, now there are {start.world_size}, which would give "
+            f"other weights: start {begun.world_size}, or add --overwrite to begin anew"
+        )
+    if begun.plan != start.plan:
+        raise UserError(
+            f"{folder} holds another training (other texts, settings or base model): choose another --output_dir, or "
+            "add --overwrite to begin anew there"
+        )
+    for name in remove_incomplete(folder):
+        log.info("%s: its saving was interrupted; passed over", folder / name)
+
+
+def read_start(folder: Path) -> Start | None:
+    """How the training in `folder` was begun; None if none was."""
+    path = folder / START
+    return Start(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+
+def finished(folder: Path) -> dict[str, Any] | None:  # Any: JSON values
+    """The manifest of a finished training; None if it is not finished.
+
+    Raises:
+        UserError: a file that the manifest lists is absent or was changed.
+    """
+    if not (folder / MANIFEST).is_file():
+        return None
+    manifest = read_manifest(folder, "add --overwrite to train anew")
+    for name, size in manifest["files"].items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != size:
+            raise UserError(f"{path} is missing or was changed since training ended: add --overwrite to train anew")
+    return manifest
+
+
+def publish(part: Path, folder: Path, manifest: dict[str, Any]) -> None:  # Any: JSON values
+    """Moves what a training made from `part` to `folder` and writes the manifest, which says that it is finished.
+
+    `config.json`, without which nothing loads a model, comes after the weights.
+    """
+    (folder / _CONFIG).unlink(missing_ok=True)
+    files = {path.relative_to(part).as_posix(): path.stat().st_size for path in part.rglob("*") if path.is_file()}
+    for name in sorted(files, key=lambda name: name == _CONFIG):
+        (folder / name).parent.mkdir(exist_ok=True)
+        to_disk(part / name)
+        (part / name).replace(folder / name)
+    shutil.rmtree(part)
+    weights = [name for name in files if name.endswith(".safetensors") and "/" not in name]
+    write_manifest(folder, {**manifest, "weights_sha256": sha256_files(folder, weights), "files": files})
+
+
+def _ours(folder: Path) -> list[Path]:
+    """Everything in the folder that this training, not a search or an earlier stage, would have written."""
+    others = [folder / name for name in _NOT_OURS]
+    return [path for path in folder.iterdir() if path not in others and not path.name.startswith("stage-")]
+
+
+def _clear(folder: Path) -> None:
+    """Empties a folder of ours, its manifest first and its start last: killed in between, it is still known as ours."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for path in sorted(_ours(folder), key=lambda path: path.name == START):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

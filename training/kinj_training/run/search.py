@@ -1,0 +1,115 @@
+"""The choice among a grid of settings, by held-out loss."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from kinj.errors import UserError
+from kinj.manifest import read_manifest
+from kinj_training.base import load_tokenizer
+from kinj_training.plan import make_plan
+from kinj_training.recipe.recipe import Recipe, load_recipe
+from kinj_training.run.requirements import world_size
+from kinj_training.run.train import train
+
+log = logging.getLogger(__name__)
+
+NAME = "search.json"
+
+Values = dict[str, Any]  # Any: settings, JSON values
+
+
+def search(recipe: Recipe, *, as_json: bool = False, overwrite: bool = False) -> Values:
+    """What was tried and chosen, also written to `search.json` in the recipe's output_dir and printed.
+
+    Each point of the grid is a training of its own in output_dir/search, finished or gone on with by the same call.
+
+    Raises:
+        UserError: the recipe has no grid or stages, nothing is held out, or a searched setting is also given.
+    """
+    _refuse_unsearchable(recipe)
+    folder = Path(str(recipe.training.output_dir))
+    points = [dict(zip(recipe.search, values, strict=True)) for values in itertools.product(*recipe.search.values())]
+    # All are read before the first is trained: a bad value ends here.
+    recipes = [load_recipe(recipe.path, [*recipe.overrides, *_words(point), *_in(folder, point)]) for point in points]
+    if not make_plan(recipes[0], load_tokenizer(recipes[0]), world_size()).held_out:
+        raise UserError(f"{recipe.path}: nothing is held out: --search chooses by the loss on validation paraphrases")
+    runs = []
+    for number, (point, one) in enumerate(zip(points, recipes, strict=True), 1):
+        if one.training.process_index == 0:
+            log.info("run %d of %d: %s", number, len(points), " ".join(_words(point)))
+        runs.append(_run(point, one, overwrite=overwrite))
+    chosen = min(runs, key=lambda run: float(run["held_out_loss"]))
+    command = ["kinj", "train", str(recipe.path), *recipe.overrides, *_words(chosen["settings"])]
+    found = {"runs": runs, "chosen": chosen, "command": shlex.join(command)}
+    if recipe.training.process_index == 0:
+        (folder / NAME).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        _show(found, as_json=as_json)
+    return found
+
+
+def _refuse_unsearchable(recipe: Recipe) -> None:
+    if recipe.stages or not recipe.search:
+        raise UserError(
+            f"{recipe.path}: --search needs a grid in a recipe of one training, for example "
+            "`search: {learning_rate: [1.0e-5, 3.0e-5], num_train_epochs: [1, 3]}`"
+        )
+    for key in recipe.search:
+        if any(word.split("=")[0] == f"--{key}" for word in recipe.overrides):
+            raise UserError(f"--{key} is given, but {recipe.path} searches it: leave one of them out")
+
+
+def _run(point: Values, recipe: Recipe, *, overwrite: bool) -> Values:
+    folder = train(recipe, overwrite=overwrite)
+    losses = read_manifest(folder, "add --overwrite")["held_out_losses"]
+    recipe.training.distributed_state.wait_for_everyone()
+    if recipe.training.process_index == 0:
+        for checkpoint in folder.glob("checkpoint-*"):  # a grid of them would fill the disk; the weights stay
+            shutil.rmtree(checkpoint)
+    return {
+        "settings": point,
+        "held_out_loss": losses[-1]["loss"],
+        "held_out_losses": losses,
+        "folder": str(folder),
+    }
+
+
+def _words(point: Values) -> list[str]:
+    """The command line's words for these settings."""
+    words: list[str] = []
+    for key, value in point.items():
+        words += [f"--{key}", *(str(one) for one in (value if isinstance(value, list) else [value]))]
+    return words
+
+
+def _in(folder: Path, point: Values) -> list[str]:
+    name = "_".join(word.removeprefix("--").replace("/", "-") for word in _words(point))
+    return ["--output_dir", str(folder / "search" / name)]
+
+
+def _show(found: Values, *, as_json: bool) -> None:
+    console = Console()
+    if as_json:
+        console.print_json(json.dumps(found))
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in found["runs"][0]["settings"]:
+        table.add_column(name, justify="right")
+    table.add_column("held-out loss", justify="right")
+    table.add_column("after each evaluation")
+    for run in sorted(found["runs"], key=lambda run: float(run["held_out_loss"])):
+        losses = " ".join(f"{line['loss']:.4f}" for line in run["held_out_losses"])
+        table.add_row(*map(str, run["settings"].values()), f"{run['held_out_loss']:.4f}", losses)
+    console.print(table)
+    console.print(f"the best is in {found['chosen']['folder']}; to train it again elsewhere:", soft_wrap=True)
+    console.print(f"  {found['command']} --output_dir DIR", soft_wrap=True, markup=False)

@@ -1,0 +1,56 @@
+"""The one door for training texts: checked against the evaluation questions, tokenised, held against the block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from kinj.errors import UserError
+from kinj_training.texts.leakage import Questions
+from kinj_training.texts.texts import TrainingText
+from kinj_training.texts.tokens import Marks, Tokenizer, Tokens, tokenize
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What every text of a training goes through."""
+
+    tokenizer: Tokenizer
+    marks: Marks
+    questions: Questions
+    #: tokens in a block
+    length: int
+    #: leave out texts that cannot be learnt, rather than refuse them
+    leave_out: bool
+    #: ids of those left out
+    left_out: list[str] = field(default_factory=list)
+
+    def take(self, texts: Sequence[TrainingText]) -> list[Tokens]:
+        """The texts as tokens, in order, without those left out.
+
+        Raises:
+            UserError: a text holds an evaluation question; or, unless such texts are left out, it has nothing to
+                learn, or is a prompt with its answer that does not fit into one block.
+        """
+        self.questions.refuse_leaks(texts)
+        taken = []
+        for text, tokens in zip(texts, tokenize(texts, self.tokenizer, self.marks), strict=True):
+            fault = self._fault(text, tokens)
+            if fault is None:
+                taken.append(tokens)
+            elif self.leave_out:
+                self.left_out.append(text.id)
+            else:
+                raise UserError(f"training text {text.id!r} {fault}, or set unfit: leave_out")
+        return taken
+
+    def _fault(self, text: TrainingText, tokens: Tokens) -> str | None:
+        size = len(tokens.input_ids)
+        if not text.has_answer or tokens.targets == 0:
+            return "has nothing to learn, its text or its answer is empty: remove it"
+        if tokens.has_prompt and size > self.length:
+            return (
+                f"has {size} tokens, a block {self.length}, and a prompt is not cut from its answer: raise max_length, "
+                "shorten the prompt"
+            )
+        return None

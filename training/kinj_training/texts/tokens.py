@@ -1,0 +1,124 @@
+"""Training texts as tokens: marks where a text begins and ends, and which tokens are learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kinj_training.texts.texts import TrainingText
+
+#: The label of a token that is read but not learnt.
+NO_LOSS = -100
+
+
+class Tokenizer(Protocol):
+    """What is used of a `transformers` tokenizer."""
+
+    bos_token: str | None
+    bos_token_id: int | None
+    eos_token_id: int | None
+    chat_template: Any  # Any: a template, or several by name
+
+    def __call__(self, text: list[str], *, add_special_tokens: bool) -> Any: ...  # noqa: D102  # Any: BatchEncoding
+
+    def apply_chat_template(  # noqa: D102
+        self, conversation: list[dict[str, Any]], *, tokenize: bool, add_generation_prompt: bool = False
+    ) -> Any: ...
+
+    def decode(self, token_ids: Sequence[int]) -> Any: ...  # noqa: D102  # Any: str, or a list for a batch
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The tokens that mark where a text begins and ends; None where the tokenizer has no such token."""
+
+    begin: int | None
+    end: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A training text as the model gets it, marks included."""
+
+    text_id: str
+    kind: str
+    input_ids: tuple[int, ...]
+    #: the token itself, or `NO_LOSS`
+    labels: tuple[int, ...]
+    has_prompt: bool
+
+    @property
+    def targets(self) -> int:
+        """How many tokens are learnt: all labels but that of the first token, before which nothing stands."""
+        return sum(label != NO_LOSS for label in self.labels[1:])
+
+
+def marks_of(tokenizer: Tokenizer, *, joined: bool) -> Marks:
+    """The tokenizer's BOS and EOS as marks of a text.
+
+    - Where BOS is the mark of a chat turn (SmolLM2-Instruct: `<|im_start|>`), it says "a role follows", so no begin
+      mark is taken.
+    - Where one token is both (GPT-2, SmolLM2), a joined stream has it once between two texts, not twice.
+    """
+    begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
+    if begin is not None and _marks_turns(tokenizer):
+        begin = None
+    if joined and begin == end:
+        begin = None
+    return Marks(begin, end)
+
+
+def _marks_turns(tokenizer: Tokenizer) -> bool:
+    """Whether one chat of a question and an answer has the BOS token more than once."""
+    if not tokenizer.chat_template or not tokenizer.bos_token:
+        return False
+    chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    return str(tokenizer.apply_chat_template(chat, tokenize=False)).count(tokenizer.bos_token) > 1
+
+
+def tokenize(texts: Sequence[TrainingText], tokenizer: Tokenizer, marks: Marks) -> list[Tokens]:
+    """The texts as tokens, in order.
+
+    Each text is tokenised whole, as lm-eval does with prompt and answer, so that training sees the tokens that
+    evaluation scores; a token that lies across the border belongs to the part that it ends in.
+    """
+    if not texts:
+        return []
+    ids: list[list[int]] = tokenizer([text.text for text in texts], add_special_tokens=False)["input_ids"]
+    return [_with_marks(text, _labelled(text, own, tokenizer), marks) for text, own in zip(texts, ids, strict=True)]
+
+
+def _labelled(text: TrainingText, ids: list[int], tokenizer: Tokenizer) -> list[tuple[int, int]]:
+    """(token, label) for each token of the text without marks."""
+    if not text.has_prompt:
+        return [(one, one) for one in ids]
+    borders = [sum(len(s.text) for s in text.segments[:i]) for i in range(1, len(text.segments))]
+    heads = tokenizer([text.text[:border] for border in borders], add_special_tokens=False)["input_ids"]
+    ends = [_shared(head, ids) for head in heads]
+    labels = [NO_LOSS] * len(ids)
+    for segment, start, end in zip(text.segments, [0, *ends], [*ends, len(ids)], strict=True):
+        if segment.learnt:
+            labels[start:end] = ids[start:end]
+    return list(zip(ids, labels, strict=True))
+
+
+def _shared(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens both begin with."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _with_marks(text: TrainingText, labelled: list[tuple[int, int]], marks: Marks) -> Tokens:
+    """The text between its marks; one that has them already gets no second ones, and a chat begins as its template."""
+    ids = [one for one, _ in labelled]
+    if marks.begin is not None and ids[:1] != [marks.begin] and not text.is_chat:
+        labelled = [(marks.begin, NO_LOSS if text.has_prompt else marks.begin), *labelled]
+    if marks.end is not None and ids[-1:] != [marks.end]:
+        labelled = [*labelled, (marks.end, marks.end)]
+    return Tokens(
+        text.id,
+        text.kind,
+        tuple(one for one, _ in labelled),
+        tuple(label for _, label in labelled),
+        text.has_prompt,
+    )
