@@ -34,6 +34,16 @@ def test_a_bad_line_is_refused_with_its_place(tmp_path, line, message):
         list(read_records(path, Chunk))
 
 
+def test_a_list_is_refused_by_the_entry_that_does_not_fit(tmp_path):
+    path = tmp_path / "q.jsonl"
+    path.write_text('{"id": "q", "chunk_ids": "c", "question": "?", "choices": ["a", 3], "answer": 0}')
+    with pytest.raises(UserError, match="'chunk_ids' is str, expected a list of str"):
+        list(read_records(path, Question))
+    path.write_text('{"id": "q", "chunk_ids": ["c"], "question": "?", "choices": ["a", 3], "answer": 0}')
+    with pytest.raises(UserError, match="entry 1 of 'choices' is int, expected str"):
+        list(read_records(path, Question))
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"nowhere\.jsonl: no such file"):
         list(read_objects(tmp_path / "nowhere.jsonl"))

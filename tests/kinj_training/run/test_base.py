@@ -5,8 +5,8 @@ import shutil
 import huggingface_hub
 import pytest
 
-from kinj.demo_model import DEMO, DemoModel
 from kinj.errors import UserError
+from kinj.hub.packaged import DEMO, DemoModel
 from kinj_training import base
 from kinj_training.base import find_base, where
 

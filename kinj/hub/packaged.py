@@ -115,7 +115,7 @@ def _commit_in_hub_cache(name: str) -> str | None:
 def _fetch_from_hub() -> str:
     from huggingface_hub import snapshot_download
 
-    from kinj.corpus.hub import hub_errors  # late: cutting chunks by the demo model's tokenizer imports this module
+    from kinj.hub.errors import hub_errors  # late: cutting chunks by the demo model's tokenizer imports this module
 
     try:
         snapshot_download(DEMO.hub_name, allow_patterns=["*.json", "*.txt", "model.safetensors"])

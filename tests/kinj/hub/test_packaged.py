@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from kinj import demo_model
-from kinj.demo_model import DEMO, EMBEDDER, find_demo_model, install
 from kinj.errors import MissingExtraError, UserError
+from kinj.hub import packaged as demo_model
+from kinj.hub.packaged import DEMO, EMBEDDER, find_demo_model, install
 
 
 @pytest.fixture(autouse=True)
