@@ -13,7 +13,7 @@ from lm_eval.api.model import LM
 from lm_eval.api.registry import get_model, model_registry
 
 from kinj.errors import UserError
-from kinj.hub.packaged import DemoModel, find_demo_model
+from kinj.hub.find import DemoModel, find_demo_model
 from kinj.manifest import sha256_files, sha256_json
 from kinj_models.settings import check_base_keys
 
