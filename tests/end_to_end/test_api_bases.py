@@ -79,6 +79,7 @@ def test_log_likelihoods_over_a_completions_server(lm_eval, collection, tiny_tok
     )
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     importlib.util.find_spec("uvicorn") is None, reason="`transformers serve` needs transformers[serving]"
 )
