@@ -23,7 +23,6 @@ from filelock import FileLock
 
 from kinj.cache import cache_folder
 from kinj.errors import MissingExtraError, UserError
-from kinj.hub import hub_errors
 from kinj.manifest import sha256_file, write_manifest
 
 
@@ -115,6 +114,8 @@ def _commit_in_hub_cache(name: str) -> str | None:
 
 def _fetch_from_hub() -> str:
     from huggingface_hub import snapshot_download
+
+    from kinj.corpus.hub import hub_errors  # late: cutting chunks by the demo model's tokenizer imports this module
 
     try:
         snapshot_download(DEMO.hub_name, allow_patterns=["*.json", "*.txt", "model.safetensors"])

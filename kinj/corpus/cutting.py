@@ -9,9 +9,9 @@ from pathlib import Path
 from semantic_text_splitter import TextSplitter
 from tokenizers import Tokenizer
 
+from kinj.corpus.hub import hub_errors
 from kinj.demo_model import DEMO
 from kinj.errors import UserError
-from kinj.hub import hub_errors
 from kinj.records import Chunk, Document
 
 log = logging.getLogger(__name__)
