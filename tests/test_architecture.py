@@ -34,7 +34,7 @@ FLOORS = {
         "cli",
     ),
     "kinj.retrieval": (
-        "retriever index ranked fusion controls filters analysis chunkfile progress",
+        "retriever index ranked fusion controls filters analysis chunkfile scratch spool progress",
         "embedding",
         "making",
         "local | elastic",

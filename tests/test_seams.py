@@ -34,7 +34,7 @@ class Seam:
     fact: str
     #: what of ours breaks without it
     ours: str
-    #: file or folder of ours, and a piece of code in it that leans on the fact
+    #: files or folders of ours, and a piece of code there that leans on the fact
     place: str
     code: str
 
@@ -55,9 +55,9 @@ def seam(fact: str, *, ours: str, place: str, code: str):
     return enter
 
 
-def sources(place: str) -> str:
-    path = ROOT / place
-    files = [path] if path.is_file() else sorted(path.rglob("*.py"))
+def sources(places: str) -> str:
+    paths = [ROOT / place for place in places.split()]
+    files = [file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*.py")))]
     return "\n".join(file.read_text() for file in files)
 
 
@@ -745,7 +745,7 @@ def test_an_adapters_configuration_names_its_base(tmp_path):
 @seam(
     "torchrun and accelerate tell their processes who they are by variables of these names",
     ours="they are kept from lm_eval, which a training starts and which would take them for its own",
-    place="training/kinj_training",
+    place="kinj training/kinj_training",
     code='"TORCHELASTIC_", "ACCELERATE_", "FSDP_"',
 )
 def test_launchers_set_no_variable_of_another_kind():
