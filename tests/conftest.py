@@ -307,7 +307,7 @@ def forked_lm_eval(
     script = Path(__file__).with_name("lm_eval_forks.py")
     env = {**os.environ, "KINJ_CACHE": str(kinj_cache), "HF_HUB_OFFLINE": "1", "HF_HOME": str(kinj_cache / "hf")}
     logs = tmp_path_factory.mktemp("lm_eval")
-    command = [sys.executable, str(script)]
+    command = [sys.executable, "-P", str(script)]  # without this folder on its path, where `kinj` is the tests of kinj
     pipe = subprocess.PIPE
     server = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=hub_stand_in, env=env)
 
