@@ -30,6 +30,7 @@ SERVERS = {"start_elasticsearch", "elasticsearch_server"}
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks long what runs on a real server; a parameter that asks for one is marked where it stands."""
+    PROCESSOR.since_last()  # what it took to collect the tests is none of theirs
     for item in items:
         if SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.long)
@@ -46,6 +47,7 @@ class Processor:
         self._gone = 0.0
         #: session numbers of servers, which are no children of ours
         self._servers: set[int] = set()
+        self._last = 0.0
 
     def started(self, pid: int) -> None:
         """Counts in the server of that process, with what was started together with it."""
@@ -57,6 +59,11 @@ class Processor:
         if session in self._servers:
             self._gone += sum(seconds for _, _, at, seconds in _processes() if at == session)
             self._servers.remove(session)
+
+    def since_last(self) -> float:
+        """Seconds since this was last asked, which costs four thousandths itself."""
+        before, self._last = self._last, self.seconds()
+        return self._last - before
 
     def seconds(self) -> float:
         """So far: ours, our children's that have ended, and those still running below us or as servers."""
@@ -89,9 +96,8 @@ COSTS: dict[str, float] = {}
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Notes what a test costs, with the fixtures that are made or removed around it."""
-    before = PROCESSOR.seconds()
     done = yield
-    COSTS[item.nodeid] = PROCESSOR.seconds() - before
+    COSTS[item.nodeid] = PROCESSOR.since_last()
     return done
 
 
