@@ -80,13 +80,12 @@ class Processor:
 def _processes() -> Iterator[tuple[int, int, int, float]]:
     """(number, parent, session, seconds used with its ended children) of each running process."""
     ticks = os.sysconf("SC_CLK_TCK")
-    for entry in Path("/proc").iterdir():
+    for entry in Path("/proc").glob("[0-9]*"):  # none where there is no /proc: then only ended children count
         try:
-            values = (entry / "stat").read_text().rpartition(")")[2].split() if entry.name.isdigit() else None
+            values = (entry / "stat").read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             continue  # it has just ended
-        if values is not None:
-            yield int(entry.name), int(values[1]), int(values[3]), sum(map(int, values[11:15])) / ticks
+        yield int(entry.name), int(values[1]), int(values[3]), sum(map(int, values[11:15])) / ticks
 
 
 PROCESSOR = Processor()
