@@ -54,13 +54,13 @@ class FakeCompletions(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_log_likelihoods_over_a_completions_server(lm_eval, collection, tiny_tokenizer, tmp_path, results):
+def test_log_likelihoods_over_a_completions_server(forked_lm_eval, collection, tiny_tokenizer, tmp_path, results):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), FakeCompletions)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/v1/completions"
     trace = tmp_path / "trace.jsonl"
     try:
-        done = lm_eval(
+        done = forked_lm_eval(
             "--tasks", "kinj_current_events_option", "--limit", "2",
             "--metadata", json.dumps({"benchmark": str(collection)}),
             "--model", "kinj_rag", "--model_args",
@@ -79,6 +79,7 @@ def test_log_likelihoods_over_a_completions_server(lm_eval, collection, tiny_tok
     )
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     importlib.util.find_spec("uvicorn") is None, reason="`transformers serve` needs transformers[serving]"
 )

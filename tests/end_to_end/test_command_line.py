@@ -1,4 +1,7 @@
-"""`lm_eval --model kinj_rag` from outside: its own command line, in a process of its own."""
+"""`lm_eval --model kinj_rag` from outside: its own command line, in a process of its own.
+
+The exact command and what ends in an error start a new interpreter; the others fork one that has made the imports.
+"""
 
 import json
 import shutil
@@ -58,10 +61,10 @@ def test_without_demo_model_and_hub_one_line_names_both_ways(lm_eval):
 
 
 @pytest.mark.parametrize("share", ["true", "false"])
-def test_closed_book_log_likelihoods_are_those_of_the_base_alone(lm_eval, base, tmp_path, samples, share):
+def test_closed_book_log_likelihoods_are_those_of_the_base_alone(forked_lm_eval, base, tmp_path, samples, share):
     tasks = ("--tasks", "mmlu_anatomy,arc_easy", "--num_fewshot", "2")
-    plain = lm_eval(*tasks, "--model", "hf", "--model_args", base, output=tmp_path / "plain")
-    ours = lm_eval(
+    plain = forked_lm_eval(*tasks, "--model", "hf", "--model_args", base, output=tmp_path / "plain")
+    ours = forked_lm_eval(
         *tasks,
         "--model",
         "kinj_rag",
@@ -91,10 +94,10 @@ def test_a_task_without_a_collection_stops_before_loading_with_the_command_that_
     assert "kinj index build" in last
 
 
-def test_stock_tasks_run_under_retrieval_with_the_passage_first(lm_eval, base, town_index, tmp_path, results):
+def test_stock_tasks_run_under_retrieval_with_the_passage_first(forked_lm_eval, base, town_index, tmp_path, results):
     trace = tmp_path / "trace.jsonl"
     arguments = f"{base},index={town_index},k=2,trace={trace}"
-    done = lm_eval(
+    done = forked_lm_eval(
         "--tasks", "mmlu_anatomy,arc_easy,nq_open", "--limit", "2", "--model", "kinj_rag", "--model_args", arguments,
         "--gen_kwargs", "max_gen_toks=4", output=tmp_path / "out",
     )  # fmt: skip
@@ -109,10 +112,10 @@ def test_stock_tasks_run_under_retrieval_with_the_passage_first(lm_eval, base, t
 
 
 def test_own_texts_are_evaluated_by_the_same_task_with_retrieval_quality_in_the_results(
-    lm_eval, base, collection, tmp_path, results
+    forked_lm_eval, base, collection, tmp_path, results
 ):
     metadata = json.dumps({"benchmark": str(collection)})
-    done = lm_eval(
+    done = forked_lm_eval(
         "--tasks", "kinj_current_events_option,kinj_current_events_generate", "--metadata", metadata,
         "--model", "kinj_rag",
         "--model_args", f"{base},retriever=gold+distractors,k=2", "--gen_kwargs", "max_gen_toks=4", output=tmp_path,
@@ -126,9 +129,9 @@ def test_own_texts_are_evaluated_by_the_same_task_with_retrieval_quality_in_the_
         assert 0.5 <= found["mrr"] < 1.0
 
 
-def test_dev_is_evaluated_when_asked_for_and_the_results_say_so(lm_eval, base, collection, tmp_path, results):
+def test_dev_is_evaluated_when_asked_for_and_the_results_say_so(forked_lm_eval, base, collection, tmp_path, results):
     metadata = json.dumps({"benchmark": str(collection), "split": "dev"})
-    done = lm_eval(
+    done = forked_lm_eval(
         "--tasks", "kinj_current_events_option", "--metadata", metadata, "--model", "kinj_rag",
         "--model_args", f"{base},retriever=none", output=tmp_path,
     )  # fmt: skip
@@ -139,7 +142,7 @@ def test_dev_is_evaluated_when_asked_for_and_the_results_say_so(lm_eval, base, c
 
 
 def test_one_cache_file_never_answers_for_another_setting_and_keeps_the_trace(
-    lm_eval, base, make_tiny_model, collection, tmp_path, samples, results
+    forked_lm_eval, base, make_tiny_model, collection, tmp_path, samples, results
 ):
     metadata = json.dumps({"benchmark": str(collection)})
     other = f"pretrained={make_tiny_model(seed=1)},dtype=float32"
@@ -161,7 +164,7 @@ def test_one_cache_file_never_answers_for_another_setting_and_keeps_the_trace(
                 f",trace={tmp_path / name}-{cached}.jsonl" if model == "kinj_rag" and "none" not in arguments else ""
             )
             extra = ("--use_cache", str(tmp_path / "cache")) if cached else ()
-            done = lm_eval(
+            done = forked_lm_eval(
                 "--tasks", "kinj_current_events_option", "--metadata", metadata, "--limit", "3", "--model", model,
                 "--model_args", arguments + trace, *extra, output=out,
             )  # fmt: skip
@@ -180,11 +183,11 @@ def test_one_cache_file_never_answers_for_another_setting_and_keeps_the_trace(
     )
 
 
-def test_passages_stand_inside_the_users_turn_of_a_chat(lm_eval, base, collection, tmp_path):
+def test_passages_stand_inside_the_users_turn_of_a_chat(forked_lm_eval, base, collection, tmp_path):
     metadata = json.dumps({"benchmark": str(collection)})
     for placement, turn in (("prefix", 1), ("question", 2)):
         trace = tmp_path / f"{placement}.jsonl"
-        done = lm_eval(
+        done = forked_lm_eval(
             "--tasks", "kinj_current_events", "--metadata", metadata, "--limit", "1", "--num_fewshot", "1",
             "--apply_chat_template", "--fewshot_as_multiturn", "true", "--model", "kinj_rag",
             "--model_args", f"{base},k=1,placement={placement},trace={trace}",

@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.long
+
 
 def test_each_process_scores_its_part_and_results_and_traces_are_whole(tiny_model, collection, kinj_cache, tmp_path):
     script = Path(__file__).with_name("two_processes.py")

@@ -8,11 +8,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 
 def test_lm_eval_takes_a_finished_folder_with_its_chat_template(
-    write_recipe, kinj_train, lm_eval, results, training_collection, tmp_path
+    write_recipe, kinj_train, forked_lm_eval, results, training_collection, tmp_path
 ):
     out = tmp_path / "out"
     assert kinj_train(write_recipe(), "--num_train_epochs", "1").code == 0
-    done = lm_eval(
+    done = forked_lm_eval(
         *("--model", "kinj_rag", "--model_args", f"pretrained={out},retriever=none", "--device", "cpu"),
         *("--tasks", "kinj_current_events_option", "--apply_chat_template"),
         *("--metadata", json.dumps({"benchmark": str(training_collection)})),

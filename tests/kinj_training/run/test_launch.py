@@ -18,6 +18,7 @@ def launched(module, *words):
     return subprocess.run(command, capture_output=True, text=True, env=env, check=False, timeout=300)
 
 
+@pytest.mark.long
 def test_two_processes_killed_and_gone_on_with_give_the_weights_of_one_with_two_accumulation_steps(
     write_recipe, kinj_train, weights, manifest, tmp_path
 ):
@@ -40,6 +41,7 @@ def test_two_processes_killed_and_gone_on_with_give_the_weights_of_one_with_two_
     assert told["processes"] == 2
 
 
+@pytest.mark.long
 def test_a_launch_that_silently_comes_up_with_one_process_is_refused(write_recipe):
     recipe = write_recipe(num_processes=2)
     done = launched("accelerate.commands.launch", "--cpu", "--num_processes", 2, "-m", "kinj_training", recipe)

@@ -14,6 +14,7 @@ def model(make_tiny_model):
     return make_tiny_model(attention_dropout=0.1)
 
 
+@pytest.mark.long
 def test_killed_at_steps_and_inside_saves_the_weights_are_those_of_an_undisturbed_run(
     write_recipe, kinj_train, weights, manifest, model, tmp_path
 ):
