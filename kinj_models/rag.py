@@ -26,7 +26,7 @@ from kinj_models.trace import Sent, Tally, tally, trace_path, write_trace
 from kinj_models.window import Window
 
 if TYPE_CHECKING:
-    from kinj_models.prefix_sharing import Work
+    from kinj_models.prefix_sharing import TokenCount
 
 log = logging.getLogger("lm_eval.kinj")
 
@@ -62,7 +62,7 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
         self._length_checked = True
         self._response_cache: ResponseCache | None = None
         self._scorer: LM | None = None
-        self._work: Work | None = None
+        self._work: TokenCount | None = None
         log.info("kinj_rag: %s", self._said())
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             self.base  # noqa: B018  # only the loaded base knows its rank
@@ -201,11 +201,11 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
         if not self.settings.share_prefixes:
             return self.base
         if self._scorer is None:
-            from kinj_models.prefix_sharing import Work, sharing_copy, why_not
+            from kinj_models.prefix_sharing import TokenCount, sharing_copy, why_not
 
             reason = why_not(self.base)
             if reason is None:
-                self._work = Work()
+                self._work = TokenCount()
                 self._scorer = sharing_copy(self.base, self._work)
             else:
                 self._scorer = self.base

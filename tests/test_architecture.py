@@ -24,8 +24,8 @@ ONE_MODULE = {
     ("kinj", "elasticsearch"): {"retrieval/elastic/connection.py"},
     ("kinj", "semantic_text_splitter"): {"corpus/cutting.py"},
     ("kinj", "transformers"): {"demo_model.py"},
-    ("kinj_models", "torch"): {"prefix_sharing/scorer.py"},
-    ("kinj_models", "transformers"): {"prefix_sharing/scorer.py"},
+    ("kinj_models", "torch"): {f"prefix_sharing/{name}.py" for name in ("batches", "scorer", "supported")},
+    ("kinj_models", "transformers"): {f"prefix_sharing/{name}.py" for name in ("batches", "scorer")},
 }
 
 
