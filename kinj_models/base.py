@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import difflib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lm_eval.models  # noqa: F401  # fills the registry, also where no command line has done so
+from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 from lm_eval.api.registry import get_model, model_registry
 
 from kinj.demo_model import DemoModel, find_demo_model
 from kinj.errors import UserError
 from kinj.manifest import sha256_files, sha256_json
-from kinj_models.settings import check_base_keys
+from kinj_models.settings import Json, check_base_keys
 
 log = logging.getLogger("lm_eval.kinj")
 
@@ -58,15 +60,11 @@ class BaseChoice:
             raise UserError(f"base={self.name}: {' '.join(str(error).split())}") from error
         except OSError as error:  # what transformers raises for a missing or unreachable model
             reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            given = self.arguments.get("pretrained", self.arguments.get("model"))
+            model = self.arguments.get("pretrained", self.arguments.get("model"))
             raise UserError(
-                f"base={self.name}, pretrained={given}: {reason.strip()}; give a folder or a reachable name"
+                f"base={self.name}, pretrained={model}: {reason.strip()}; give a folder or a reachable name"
             ) from error
-        except (
-            AttributeError,
-            TypeError,
-            ValueError,
-        ) as error:  # what constructors raise for arguments they cannot take
+        except (AttributeError, TypeError, ValueError) as error:  # what constructors raise for bad arguments
             raise UserError(f"base={self.name}: {type(error).__name__}: {' '.join(str(error).split())}") from error
         if "dtype" not in self.arguments:
             _use_float32_where_bfloat16_is_slow(base)
@@ -103,36 +101,51 @@ def choose_base(base: str | LM, arguments: Arguments) -> BaseChoice:
     return BaseChoice(name, source, arguments)
 
 
-def identity(choice: BaseChoice, base: LM) -> dict[str, Any]:  # Any: JSON values
+def identity(choice: BaseChoice, base: LM) -> Json:
     """What tells this base from others: type, weights by content (folders) or commit (hub names), dtype, arguments.
 
     Two folders with the same files have the same identity wherever they lie; a changed file changes it. Of a ready
     model only type and dtype are known.
     """
-    said: dict[str, Any] = {"base": choice.name}
+    told: Json = {"base": choice.name}
     if choice.demo is not None:
-        said["model"] = choice.demo.label
+        told["model"] = choice.demo.label
     subfolder = str(choice.arguments.get("subfolder", ""))
     for key, value in sorted(choice.arguments.items()):
         if key in _SPEED_ARGUMENTS or (key in ("pretrained", "revision") and choice.demo is not None):
             continue
-        said[key] = _by_content(value, subfolder if key == "pretrained" else "") if key in _FOLDER_ARGUMENTS else value
+        told[key] = _by_content(value, subfolder if key == "pretrained" else "") if key in _FOLDER_ARGUMENTS else value
     model = getattr(base, "model", None)
     commit = getattr(getattr(model, "config", None), "_commit_hash", None)
     if commit is not None:
-        said["commit"] = commit
+        told["commit"] = commit
     if (dtype := getattr(model, "dtype", None)) is not None:
-        said["dtype"] = str(dtype).removeprefix("torch.")
+        told["dtype"] = str(dtype).removeprefix("torch.")
     chat_template = getattr(getattr(base, "tokenizer", None), "chat_template", None)
     if chat_template:
-        said["chat_template_sha256"] = sha256_json(chat_template)
-    return said
+        told["chat_template_sha256"] = sha256_json(chat_template)
+    return told
 
 
 def _by_content(value: Any, subfolder: str = "") -> Any:
     if isinstance(value, str) and value and Path(value).is_dir():
         return {"sha256": sha256_files(Path(value, subfolder))}
     return value if isinstance(value, (str, int, float, bool, type(None), list, dict)) else str(value)
+
+
+def warn_of_letters(requests: Sequence[Instance]) -> None:
+    """Logs a warning for each task that scores letters: the demo model is at chance there."""
+    tasks = {
+        str(request.task_name)
+        for request in requests
+        if request.request_type == "loglikelihood" and request.args[1].strip() in ("A", "B", "C", "D")
+    }
+    for task in sorted(tasks):
+        log.warning(
+            "kinj_rag: %s scores letters, and a model as small as the demo model is at chance with letters: "
+            "use kinj_current_events_option, or name a larger model by pretrained=",
+            task,
+        )
 
 
 def _use_float32_where_bfloat16_is_slow(base: LM) -> None:

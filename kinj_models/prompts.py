@@ -71,10 +71,10 @@ def _place(text: str, block: str, placement: str, question: str, *, marked: bool
 
 def _question_line(text: str, question: str, start: int) -> int:
     """Where the line begins on which the last occurrence of `question` stands; not before `start`."""
-    found = text.rfind(question.strip())
-    if found < start:
+    at = text.rfind(question.strip())
+    if at < start:
         raise UserError(
             f"placement=question: the prompt does not hold the row's question {question.strip()[:60]!r} as it stands; "
             "name the field it is printed from by query_field=, or use placement=prefix"
         )
-    return max(start, text.rfind("\n", 0, found) + 1)
+    return max(start, text.rfind("\n", 0, at) + 1)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kinj.benchmark import collection_folder
 from kinj.errors import UserError
 from kinj.retrieval import DEFAULT_EMBEDDER, Retriever, collection_index, open_retriever
-from kinj_models.settings import Settings
+from kinj_models.settings import Json, Settings
 
 
 class Retrievers:
@@ -45,6 +43,6 @@ class Retrievers:
             )
         return name, self._open[name]
 
-    def describe(self) -> dict[str, dict[str, Any]]:  # Any: JSON values
+    def describe(self) -> dict[str, Json]:
         """What each opened retriever says of itself, by index or collection."""
         return {name: retriever.describe() for name, retriever in self._open.items()}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from lm_eval.api.model import LM
 
 from kinj.errors import UserError
 from kinj.retrieval import RETRIEVERS, parse_filter
+
+Json = dict[str, Any]  # Any: JSON values
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +53,26 @@ class Settings:
         """The keys of `--model_args` that are ours, besides `base`."""
         return tuple(f.name for f in fields(cls))
 
+    @property
+    def closed_book(self) -> bool:
+        """Whether the base answers from memory, without passages."""
+        return self.retriever == "none"
 
-def make_settings(given: dict[str, Any]) -> Settings:  # Any: values as lm-eval's parser made them
+
+def make_settings(arguments: dict[str, Any]) -> Settings:  # Any: values as lm-eval's parser made them
     """Checked settings from the keys that are ours.
 
     Raises:
         UserError: a value that is not allowed; the message names value, rule and way out.
     """
-    values = dict(given)
+    values = dict(arguments)
     # lm-eval turns the word `none` into Python's None, so both must mean the closed book, never the default.
     if "retriever" in values and values["retriever"] is None:
         values["retriever"] = "none"
-    _one_of(values, "retriever", ("none", *RETRIEVERS))
-    _one_of(values, "placement", ("prefix", "question"))
-    _one_of(values, "order", ("best_first", "best_last"))
-    _one_of(values, "query", ("question", "question+options"))
+    _check_choice(values, "retriever", ("none", *RETRIEVERS))
+    _check_choice(values, "placement", ("prefix", "question"))
+    _check_choice(values, "order", ("best_first", "best_last"))
+    _check_choice(values, "query", ("question", "question+options"))
     if not isinstance(values.get("share_prefixes", True), bool):
         raise UserError(f"share_prefixes={values['share_prefixes']}: must be true or false")
     for name in ("index", "query_field", "template", "embedder", "filter", "text_field", "vector_field", "trace"):
@@ -85,7 +91,7 @@ def make_settings(given: dict[str, Any]) -> Settings:  # Any: values as lm-eval'
     return Settings(**values)
 
 
-def _one_of(values: dict[str, Any], name: str, allowed: tuple[str, ...]) -> None:
+def _check_choice(values: dict[str, Any], name: str, allowed: tuple[str, ...]) -> None:
     if name in values and values[name] not in allowed:
         raise UserError(f"{name}={values[name]}: must be one of {', '.join(allowed)}")
 
@@ -111,10 +117,10 @@ def check_base_keys(base: type[LM], name: str, keys: list[str]) -> None:
 def named_parameters(base: type[LM]) -> set[str]:
     """The parameters that the base's constructors name, over the classes it inherits from."""
     named: set[str] = set()
-    for one in base.__mro__:
-        if "__init__" in vars(one) and one is not object:
+    for ancestor in base.__mro__:
+        if "__init__" in vars(ancestor) and ancestor is not object:
             kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-            parameters = inspect.signature(vars(one)["__init__"]).parameters.values()
+            parameters = inspect.signature(vars(ancestor)["__init__"]).parameters.values()
             named |= {p.name for p in parameters if p.kind in kinds}
     return named - {"self"}
 
@@ -127,21 +133,3 @@ def edit_distance(a: str, b: str) -> int:
         for j, y in enumerate(b, 1):
             before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (x != y))
     return row[-1]
-
-
-def check_trace(path: str | None) -> None:
-    """Refuses a trace file that is there already or whose folder is not.
-
-    Raises:
-        UserError: names the file and what to do.
-    """
-    if path is None:
-        return
-    file = Path(path)
-    there = [
-        f for f in (file, *file.parent.glob(f"{file.stem}.rank*{file.suffix}")) if f.is_file() and f.stat().st_size
-    ]
-    if there:
-        raise UserError(f"trace={path}: {there[0]} exists; a trace belongs to one run: name another or remove it")
-    if not file.parent.is_dir():
-        raise UserError(f"trace={path}: the folder {file.parent} does not exist; make it first")
