@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kinj.cache import cache_folder
-from kinj.corpus.reading import read_chunks
+from kinj.corpus.inputs import read_chunks
 from kinj.manifest import NAME as MANIFEST
 from kinj.records import Query
 from kinj.retrieval import DEFAULT_EMBEDDER

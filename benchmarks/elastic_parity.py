@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kinj.benchmark import collection_folder, open_benchmark
-from kinj.corpus.reading import read_chunks
+from kinj.corpus.inputs import read_chunks
 from kinj.records import Passage, Query
 from kinj.retrieval import DEFAULT_EMBEDDER, build_elastic_index, collection_index, open_retriever
 from kinj.retrieval.elastic import index as elastic_index

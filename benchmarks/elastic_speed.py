@@ -22,7 +22,7 @@ from corpus import add_data_options, mmlu_questions, short_chunks
 from rich.console import Console
 from rich.table import Table
 
-from kinj.corpus.reading import read_chunks
+from kinj.corpus.inputs import read_chunks
 from kinj.records import Chunk, Query
 from kinj.retrieval import build_elastic_index, build_index, open_retriever
 from kinj.retrieval.chunkfile import describe_chunks, in_order

@@ -27,7 +27,7 @@ from corpus import Floats, add_data_options, corpus_index, embedded_already, mml
 from rich.console import Console
 from rich.table import Table
 
-from kinj.corpus.reading import read_chunks
+from kinj.corpus.inputs import read_chunks
 from kinj.records import Chunk
 from kinj.retrieval import DEFAULT_EMBEDDER, build_elastic_index, find_embedder
 from kinj.retrieval.elastic import index as elastic_index

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
+from collections.abc import Iterable
 from types import TracebackType
 
 
-class UserError(ValueError):
+class UserError(Exception):
     """Something the user can mend: the message names the value, the rule and the way out, in one line."""
 
 
@@ -15,6 +17,14 @@ class MissingExtraError(UserError, ImportError):
 
     def __init__(self, library: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs {library}, which is not installed: pip install 'kinj[{extra}]'")
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known name that a mistyped word most likely means; None where none is alike.
+
+    Alike by `difflib`'s ratio of at least 0.6: a word of four letters may have one wrong.
+    """
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
 
 
 def show_user_errors_plainly() -> None:

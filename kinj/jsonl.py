@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import types
 import typing
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from kinj.errors import UserError
 
 T = TypeVar("T")
+
+#: One validator a record type: making one costs more than a thousand uses.
+_adapter: Callable[[type], TypeAdapter[Any]] = cache(TypeAdapter)  # Any: each its own record type
 
 
 def read_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:  # Any: JSON values
@@ -39,36 +44,41 @@ def read_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:  # Any: JS
             yield place, value
 
 
-def read_records(path: Path, kind: type[T], defaults: Callable[[dict[str, Any]], None] | None = None) -> Iterator[T]:
+def read_records(path: Path, kind: type[T]) -> Iterator[T]:
     """Yields the file's lines as records of `kind` (a dataclass). Keys the record does not have are ignored.
 
     Raises:
         UserError: a line lacks a field or holds a value of another type; the message is `file:line: why`.
     """
     for place, value in read_objects(path):
-        if defaults is not None:
-            defaults(value)
         yield to_record(place, value, kind)
 
 
 def to_record(place: str, value: dict[str, Any], kind: type[T]) -> T:
-    """The object as a record of `kind`, each field's type checked; lists become tuples."""
-    hints = typing.get_type_hints(kind)
-    values: dict[str, Any] = {}
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]  # `type[T]` cannot say "a dataclass"
-        if field.name not in value:
-            if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-                raise UserError(f"{place}: no {field.name!r} (a {kind.__name__.lower()} needs it)")
-            continue
-        given = value[field.name]
-        if isinstance(given, list):
-            given = tuple(given)
-        if not _fits(given, hints[field.name]):
-            raise UserError(
-                f"{place}: {field.name!r} is {type(value[field.name]).__name__}, expected {_said(hints[field.name])}"
-            )
-        values[field.name] = given
-    return kind(**values)
+    """The object as a record of `kind`, each field's type checked; lists become tuples.
+
+    Raises:
+        UserError: a field is missing or of another type; `place` begins the message.
+    """
+    try:
+        # As JSON text: only there does strict mode take a list for a tuple and a mapping for a dataclass.
+        record: T = _adapter(kind).validate_json(json.dumps(value), strict=True)
+    except ValidationError as error:
+        raise UserError(f"{place}: {_first_fault(error, kind)}") from error
+    return record
+
+
+def _first_fault(error: ValidationError, kind: type) -> str:
+    fault = error.errors(include_url=False)[0]
+    if not fault["loc"]:
+        return f"not JSON ({fault['msg']})"
+    name, *inside = fault["loc"]
+    if fault["type"] == "missing":
+        return f"no {name!r} (a {kind.__name__.lower()} needs it)"
+    hint = typing.get_type_hints(kind)[str(name)]
+    where = f"{name!r}" if not inside else f"entry {inside[0]} of {name!r}"
+    expected = _type_name(hint if not inside else typing.get_args(hint)[0])
+    return f"{where} is {type(fault['input']).__name__}, expected {expected}"
 
 
 def write_records(path: Path, records: Iterable[object]) -> int:
@@ -92,20 +102,7 @@ def to_object(record: object) -> dict[str, Any]:
     return {f.name: getattr(record, f.name) for f in fields if getattr(record, f.name) != f.default}
 
 
-def _fits(value: object, hint: Any) -> bool:  # Any: a type annotation
-    if typing.get_origin(hint) is tuple:
-        inner = typing.get_args(hint)[0]
-        return isinstance(value, tuple) and all(_fits(v, inner) for v in value)
-    if isinstance(hint, types.UnionType):
-        return any(_fits(value, one) for one in typing.get_args(hint))
-    if hint is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, hint)
-
-
-def _said(hint: Any) -> str:  # Any: a type annotation
+def _type_name(hint: Any) -> str:  # Any: a type annotation
     if typing.get_origin(hint) is tuple:
         return f"a list of {typing.get_args(hint)[0].__name__}"
     return str(getattr(hint, "__name__", hint))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +33,42 @@ def sha256_json(value: object) -> str:
     return hashlib.sha256(spelled.encode()).hexdigest()
 
 
+@contextmanager
+def replacing(path: Path, *, to_disk: bool = False) -> Iterator[Path]:
+    """Gives the path of a file to write, which takes the place of `path` at the end: a reader sees all of it or none.
+
+    Args:
+        path: the file; its folder exists. Where the block raises, it stays what it was.
+        to_disk: end only once the content would survive a loss of power.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        yield part
+        if to_disk:
+            sync_to_disk(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str, *, to_disk: bool = False) -> None:
+    """Writes a text file by `replacing`."""
+    with replacing(path, to_disk=to_disk) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+
+def sync_to_disk(path: Path) -> None:
+    """Returns once a file, or the names in a folder, would survive a loss of power."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def write_manifest(folder: Path, values: dict[str, Any]) -> None:  # Any: JSON values
-    """Marks `folder` complete: writes its manifest under another name, then renames it."""
-    part = folder / (NAME + ".part")
-    part.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    part.rename(folder / NAME)
+    """Marks `folder` complete."""
+    write_whole(folder / NAME, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_manifest(folder: Path, remedy: str) -> dict[str, Any]:  # Any: JSON values

@@ -14,8 +14,8 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 from lm_eval.api.registry import get_model, model_registry
 
-from kinj.demo_model import DemoModel, find_demo_model
 from kinj.errors import UserError
+from kinj.hub.find import DemoModel, find_demo_model
 from kinj.manifest import sha256_files, sha256_json
 from kinj_models.settings import Json, check_base_keys
 

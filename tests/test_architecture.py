@@ -23,7 +23,7 @@ ONE_MODULE = {
     ("kinj", "sentence_transformers"): {"retrieval/embedding/embedder.py"},
     ("kinj", "elasticsearch"): {"retrieval/elastic/connection.py"},
     ("kinj", "semantic_text_splitter"): {"corpus/cutting.py"},
-    ("kinj", "transformers"): {"demo_model.py"},
+    ("kinj", "transformers"): {"hub/install.py"},
     ("kinj_models", "torch"): {f"prefix_sharing/{name}.py" for name in ("batches", "scorer", "supported")},
     ("kinj_models", "transformers"): {f"prefix_sharing/{name}.py" for name in ("batches", "scorer")},
 }

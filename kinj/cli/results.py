@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,7 +14,7 @@ from typing import Annotated
 import typer
 
 from kinj.cli.options import Json
-from kinj.errors import UserError
+from kinj.lm_eval_command import run_lm_eval
 
 Paths = Annotated[
     list[Path],
@@ -77,9 +75,5 @@ def _show(paths: Sequence[Path], metrics: tuple[str, ...], *, as_json: bool) -> 
 
 def _lm_eval(arguments: list[str], output: Path) -> None:
     typer.echo(f"$ lm_eval {shlex.join(arguments)}")
-    # The lm_eval of this very environment, whether or not the environment is activated.
-    command = [sys.executable, "-m", "lm_eval", "run", *arguments, "--output_path", str(output)]
-    quiet = {"LMEVAL_LOG_LEVEL": "ERROR", **os.environ}
-    done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, env=quiet)
-    if done.returncode:
-        raise UserError(f"lm_eval ended with exit code {done.returncode}; what it said stands above")
+    level = {"LMEVAL_LOG_LEVEL": os.environ.get("LMEVAL_LOG_LEVEL", "ERROR")}
+    run_lm_eval(arguments, output, level, is_shown=True)

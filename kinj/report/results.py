@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kinj.errors import UserError
+from kinj.statistics import wilson_interval
 
 #: Metrics of lm-eval and kinj that are shares of questions answered right; others have no interval of a share.
 SHARES = ("acc", "acc_norm", "acc_bytes", "acc_calibrated", "exact_match")
@@ -40,11 +40,8 @@ class Score:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % Wilson score interval of a share of n questions (Wilson 1927)."""
-        z, p, n = 1.959964, self.value, self.n
-        middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return max(0.0, middle - half), min(1.0, middle + half)
+        """95 % Wilson score interval of a share of n questions."""
+        return wilson_interval(self.value, self.n)
 
 
 def read_scores(paths: Iterable[Path], metrics: tuple[str, ...] = ()) -> list[Score]:

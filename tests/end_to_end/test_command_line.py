@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from kinj.demo_model import DEMO
+from kinj.hub.packaged import DEMO
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import pytest
 
 from kinj.errors import UserError
 from kinj.jsonl import read_objects, read_records, write_records
-from kinj.manifest import read_manifest, sha256_files, write_manifest
+from kinj.manifest import read_manifest, replacing, sha256_files, write_manifest, write_whole
 from kinj.records import Chunk, Question
 
 CHUNK = Chunk(id="c", document_id="d", text="t", start=0, end=1)
@@ -34,6 +34,16 @@ def test_a_bad_line_is_refused_with_its_place(tmp_path, line, message):
         list(read_records(path, Chunk))
 
 
+def test_a_list_is_refused_by_the_entry_that_does_not_fit(tmp_path):
+    path = tmp_path / "q.jsonl"
+    path.write_text('{"id": "q", "chunk_ids": "c", "question": "?", "choices": ["a", 3], "answer": 0}')
+    with pytest.raises(UserError, match="'chunk_ids' is str, expected a list of str"):
+        list(read_records(path, Question))
+    path.write_text('{"id": "q", "chunk_ids": ["c"], "question": "?", "choices": ["a", 3], "answer": 0}')
+    with pytest.raises(UserError, match="entry 1 of 'choices' is int, expected str"):
+        list(read_records(path, Question))
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"nowhere\.jsonl: no such file"):
         list(read_objects(tmp_path / "nowhere.jsonl"))
@@ -55,3 +65,20 @@ def test_the_hash_of_a_folder_depends_on_names_and_contents_alone(tmp_path):
     assert sha256_files(tmp_path / "one") == sha256_files(tmp_path / "two")
     (tmp_path / "two" / "a").write_text("y")
     assert sha256_files(tmp_path / "one") != sha256_files(tmp_path / "two")
+
+
+def test_a_file_stays_what_it_was_until_the_new_one_is_whole(tmp_path):
+    path = tmp_path / "a.json"
+    write_whole(path, "old\n", to_disk=True)
+
+    def write_half():
+        with replacing(path) as part:
+            part.write_text("half of the n")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half()
+    assert path.read_text() == "old\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
+    write_whole(path, "new\n")
+    assert path.read_text() == "new\n"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kinj.corpus.hub import hub_errors
-from kinj.demo_model import DEMO, find_demo_model
 from kinj.errors import UserError
+from kinj.hub.find import find_demo_model, hub_errors
+from kinj.hub.packaged import DEMO
 from kinj.manifest import sha256_files
 from kinj_training.recipe.recipe import Recipe
 

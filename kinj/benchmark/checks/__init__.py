@@ -4,7 +4,7 @@ They stand above `open_benchmark`, which refuses only what cannot be evaluated a
 pass them, the collections that ship with the project do.
 """
 
-from kinj.benchmark.checks.balance import answer_places, right_option_length, uniform_p
+from kinj.benchmark.checks.balance import answer_places, right_option_length
 from kinj.benchmark.checks.every import collection_faults, row_faults
 from kinj.benchmark.checks.fault import Fault
 from kinj.benchmark.checks.options import (
@@ -60,7 +60,6 @@ __all__ = [
     "shared_facts",
     "shared_runs",
     "similar_questions",
-    "uniform_p",
     "unsupported_right_option",
     "wrong_option_stated",
 ]

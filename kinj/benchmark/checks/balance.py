@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from kinj.benchmark.checks.fault import Fault
 from kinj.records import Question
+from kinj.statistics import evenness_p
 
 
 def answer_places(split: str, questions: Sequence[Question], least_p: float = 0.05) -> Iterator[Fault]:
     """The right options are not spread evenly over the four places (chi-square test)."""
     found = Counter(question.answer for question in questions)
     counts = [found[place] for place in range(4)]
-    if (p := uniform_p(counts)) <= least_p:
+    if (p := evenness_p(counts)) <= least_p:
         yield Fault(split, f"answer places {counts} are not even (chi-square p = {p:.3f}, expected above {least_p})")
-
-
-def uniform_p(counts: Sequence[int]) -> float:
-    """Chance of four counts at least this uneven where all places are equally likely (chi-square test).
-
-    The survival function has a closed form for three degrees of freedom (Abramowitz and Stegun 26.4.4):
-    erfc(sqrt(x/2)) + sqrt(2x/pi) exp(-x/2).
-    """
-    expected = sum(counts) / 4
-    x = sum((count - expected) ** 2 / expected for count in counts)
-    return math.erfc(math.sqrt(x / 2)) + math.sqrt(2 * x / math.pi) * math.exp(-x / 2)
 
 
 def right_option_length(split: str, questions: Sequence[Question], most: float = 0.05) -> Iterator[Fault]:

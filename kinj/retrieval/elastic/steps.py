@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kinj.errors import UserError
+from kinj.progress import progress
 from kinj.records import Chunk
 from kinj.retrieval.elastic.access import PREFIX
 from kinj.retrieval.elastic.bulk import DOCUMENTS, Document, as_document, send_all
@@ -16,7 +17,6 @@ from kinj.retrieval.elastic.generations import Generation, find_generation, meta
 from kinj.retrieval.elastic.mapping import ROW, VECTOR, index_settings, source_of, vector_mapping
 from kinj.retrieval.elastic.patience import Refusal
 from kinj.retrieval.elastic.search import count, search_all
-from kinj.retrieval.progress import progress
 
 if TYPE_CHECKING:
     from kinj.retrieval.embedding.embedder import Embedder

@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinj.corpus.hub import hub_errors
-from kinj.demo_model import EMBEDDER
 from kinj.errors import MissingExtraError, UserError
+from kinj.hub.find import hub_errors
+from kinj.hub.packaged import EMBEDDER
 from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import sha256_file, sha256_json
 from kinj.retrieval.embedding.prefixes import prefixes_of

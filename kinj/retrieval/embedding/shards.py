@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from kinj.retrieval.progress import progress
+from kinj.progress import progress
 
 if TYPE_CHECKING:
     from kinj.retrieval.embedding.embedder import Embedder

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from kinj.cache import cache_folder
-from kinj.corpus.reading import read_chunks
+from kinj.corpus.inputs import read_chunks
 from kinj.errors import UserError
 from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import read_manifest, sha256_file, sha256_json, write_manifest

@@ -8,6 +8,7 @@ import pytest
 from kinj.benchmark import checks, open_benchmark
 from kinj.benchmark.checks.words import names, numbers
 from kinj.records import Chunk, Pair, Paraphrase, Question
+from kinj.statistics import evenness_p
 
 CHUNK = Chunk(
     "c", "d", "On August 1, 2023, Fitch cut the rating to AA+. Then Janet Yellen called it unwarranted.", 0, 87
@@ -123,9 +124,9 @@ def test_a_pair_whose_answer_has_a_strange_number_is_found():
 
 def test_the_uniform_test_gives_the_chi_square_distributions_values():
     # scipy.stats.chisquare([10, 20, 30, 40]).pvalue and ([25, 25, 25, 26]); an even count is certain
-    assert checks.uniform_p([10, 20, 30, 40]) == pytest.approx(0.00016974, rel=1e-4)
-    assert checks.uniform_p([25, 25, 25, 26]) == pytest.approx(0.99866, rel=1e-4)
-    assert checks.uniform_p([5, 5, 5, 5]) == 1.0
+    assert evenness_p([10, 20, 30, 40]) == pytest.approx(0.00016974, rel=1e-4)
+    assert evenness_p([25, 25, 25, 26]) == pytest.approx(0.99866, rel=1e-4)
+    assert evenness_p([5, 5, 5, 5]) == 1.0
 
 
 def test_uneven_answer_places_are_found():

@@ -32,7 +32,8 @@ def free_port() -> int:
 def fork(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Done]:
     """Runs a command in a process forked from one that made the slow imports: `fork(["kinj", …], hook="step:3")`."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["kinj.cli.app", "kinj_training.run.search", "peft", "lm_eval.__main__", "kinj_models"])
+    preload = ["kinj.cli.app", "kinj_training.run.search", "peft", "lm_eval.__main__", "kinj_models"]
+    context.set_forkserver_preload(preload)
     before = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = "1"
     multiprocessing.forkserver.ensure_running()

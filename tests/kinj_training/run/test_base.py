@@ -5,8 +5,9 @@ import shutil
 import huggingface_hub
 import pytest
 
-from kinj.demo_model import DEMO, DemoModel
 from kinj.errors import UserError
+from kinj.hub.find import DemoModel
+from kinj.hub.packaged import DEMO
 from kinj_training import base
 from kinj_training.base import find_base, where
 

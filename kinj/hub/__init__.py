@@ -1,0 +1,1 @@
+"""Where models come from: a folder, a packaged copy, the hub's cache, or the hub."""
