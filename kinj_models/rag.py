@@ -13,13 +13,13 @@ from lm_eval.api.model import LM, CacheHook
 
 from kinj.errors import UserError, show_user_errors_plainly
 from kinj.passages import load_template
-from kinj_models.base import choose_base, identity, warn_of_letters
+from kinj_models.base import choose_base, identity, training_of, warn_of_letters
 from kinj_models.prompts import is_marked, mark_messages
 from kinj_models.reading import Reader, group_by_question
 from kinj_models.response_cache import Answer, ResponseCache
 from kinj_models.retrievers import Retrievers
 from kinj_models.settings import Json, Settings, make_settings
-from kinj_models.trace import Recorder, check_trace
+from kinj_models.trace import Effort, Recorder, Stopwatch, check_trace
 from kinj_models.window import Window
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
         self._choice = choose_base(base, arguments)
         self._loaded: LM | None = None
         self._retrievers = Retrievers(self.settings)
-        self._reader = Reader(self.settings, self._template, self._retrievers)
+        self._searching, self._scoring = Stopwatch(), Stopwatch()
+        self._reader = Reader(self.settings, self._template, self._retrievers, self._searching)
         self._recorder = Recorder(self.settings.trace, self.settings.k)
         self._length_checked = True
         self._response_cache: ResponseCache | None = None
@@ -180,16 +181,23 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
 
     def _answer(self, attr: str, requests: list[Instance]) -> list[Answer]:
         final = requests if attr == "loglikelihood_rolling" else self._with_passages(attr, requests)
-        compute = getattr(self._loglikelihood_base() if attr == "loglikelihood" else self.base, attr)
+        base = self._loglikelihood_base() if attr == "loglikelihood" else self.base
         if self._choice.demo is not None:
             warn_of_letters(final)
-        if self._response_cache is None:
-            return list(compute(final))
-        return self._response_cache.answers(attr, final, compute)
+
+        def compute(requests: list[Instance]) -> list[Answer]:
+            with self._scoring:
+                return list(getattr(base, attr)(requests))
+
+        cache = self._response_cache
+        answers = compute(final) if cache is None else cache.answers(attr, final, compute)
+        tokens = self._token_count.take() if self._token_count is not None else (0, 0)
+        self._recorder.add_effort(Effort(self._searching.take(), self._scoring.take(), *tokens), self._gather)
+        return answers
 
     def _with_passages(self, attr: str, requests: list[Instance]) -> list[Instance]:
         questions = group_by_question(requests)
-        self._recorder.begin(attr, [question.key for question in questions])
+        self._recorder.begin(attr, {question.key: question.row for question in questions})
         retrievals = self._reader.retrieve(questions)
         window = Window.of(self.base)
         self._length_checked = self._length_checked and window is not None
@@ -227,18 +235,21 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
     def get_model_info(self) -> Json:
         """The base's own, and under `kinj` all that tells this run from another, and what retrieval did."""
         info = dict(self.base.get_model_info()) if hasattr(self.base, "get_model_info") else {}
-        settings = dataclasses.asdict(self.settings)
         ours: Json = {
-            **{name: value for name, value in settings.items() if name not in ("trace", "template")},
+            **self.settings.to_object(),
+            "model_name": self._choice.model_name,
             "base": self._identity,
+            "checkpoint": training_of(self._choice),
             "indexes": self._retrievers.describe(),
             "length_checked": self._length_checked,
-            "tasks": {task: count.to_object(self.settings.k) for task, count in self._recorder.tallies.items()},
+            "processes": self.world_size,
+            **self._recorder.to_object(),
         }
         if not self.settings.closed_book:
             ours["template"] = {"name": self._template.name, "sha256": self._template.sha256}
         if self._response_cache is not None:
             ours["answers"] = {"from_cache": self._response_cache.reused, "computed": self._response_cache.computed}
         if self._token_count is not None:
-            ours["tokens"] = {"asked": self._token_count.asked, "computed": self._token_count.computed}
+            effort = self._recorder.effort
+            ours["tokens"] = {"asked": effort.tokens_asked, "computed": effort.tokens_computed}
         return {**info, "kinj": ours}

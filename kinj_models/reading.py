@@ -16,7 +16,7 @@ from kinj_models.prompts import place_block
 from kinj_models.retrievers import Retrievers
 from kinj_models.settings import Settings
 from kinj_models.task_rows import Row, closed_query_of, query_of, question_of
-from kinj_models.trace import Key, TraceRecord
+from kinj_models.trace import Key, Stopwatch, TraceRecord
 from kinj_models.window import Window
 
 
@@ -67,10 +67,13 @@ def group_by_question(requests: Sequence[Instance]) -> list[TaskQuestion]:
 class Reader:
     """Gives questions their passages, by the settings of one run."""
 
-    def __init__(self, settings: Settings, template: PassageTemplate, retrievers: Retrievers) -> None:
+    def __init__(
+        self, settings: Settings, template: PassageTemplate, retrievers: Retrievers, searching: Stopwatch
+    ) -> None:
         self._settings = settings
         self._template = template
         self._retrievers = retrievers
+        self._searching = searching
 
     def retrieve(self, questions: Sequence[TaskQuestion]) -> list[Retrieval]:
         """Each question's query and passages: one search for each collection, none for the closed book.
@@ -92,8 +95,10 @@ class Reader:
         retrievals: dict[Key, Retrieval] = {}
         for retriever, group in by_retriever.values():
             asked = [queries[question.key] for question in group]
-            for question, query, passages in zip(group, asked, retriever.search(asked, settings.k or 0), strict=True):
-                retrievals[question.key] = Retrieval(query, tuple(passages))
+            with self._searching:
+                passages = retriever.search(asked, settings.k or 0)
+            for question, query, best in zip(group, asked, passages, strict=True):
+                retrievals[question.key] = Retrieval(query, tuple(best))
         return [retrievals[question.key] for question in questions]
 
     def place(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from lm_eval.api.model import LM
 
-from kinj.errors import UserError
+from kinj.errors import UserError, nearest
 from kinj.retrieval import RETRIEVERS, parse_filter
 
 Json = dict[str, Any]  # Any: JSON values
+
+#: Letters of a key: any of one or two is as near to `k`.
+SHORTEST_SLIP = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,10 @@ class Settings:
     def names(cls) -> tuple[str, ...]:
         """The keys of `--model_args` that are ours, besides `base`."""
         return tuple(f.name for f in fields(cls))
+
+    def to_object(self) -> Json:
+        """What results carry: all but the trace, and the template, which they tell by its content."""
+        return {name: value for name, value in asdict(self).items() if name not in ("trace", "template")}
 
     @property
     def closed_book(self) -> bool:
@@ -104,14 +111,21 @@ def check_base_keys(base: type[LM], name: str, keys: list[str]) -> None:
     """
     known = named_parameters(base)
     for key in keys:
-        if key in known:
-            continue
-        near = [ours for ours in ("base", *Settings.names()) if edit_distance(key, ours) <= 2]
-        if near:
-            ours = min(near, key=lambda one: edit_distance(key, one))
+        near = None if key in known else _nearest_of_ours(key)
+        if near is not None:
             raise UserError(
-                f"model_args: {key!r} is a parameter of neither kinj_rag nor its base {name!r}; did you mean {ours!r}?"
+                f"model_args: {key!r} is a parameter of neither kinj_rag nor its base {name!r}; did you mean {near!r}?"
             )
+
+
+def _nearest_of_ours(key: str) -> str | None:
+    """Our key that was probably meant: of nearly the same length, as `chat_template` is no slip for `template`."""
+    ours = ("base", *Settings.names())
+    if key.lower() in ours:
+        return key.lower()
+    if len(key) < SHORTEST_SLIP:
+        return None
+    return nearest(key, [name for name in ours if abs(len(name) - len(key)) <= 2])
 
 
 def named_parameters(base: type[LM]) -> set[str]:
@@ -123,13 +137,3 @@ def named_parameters(base: type[LM]) -> set[str]:
             parameters = inspect.signature(vars(ancestor)["__init__"]).parameters.values()
             named |= {p.name for p in parameters if p.kind in kinds}
     return named - {"self"}
-
-
-def edit_distance(a: str, b: str) -> int:
-    """Levenshtein distance: insertions, deletions and replacements that turn `a` into `b`."""
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        before, row[0] = row[0], i
-        for j, y in enumerate(b, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (x != y))
-    return row[-1]

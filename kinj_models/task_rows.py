@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from kinj.benchmark import find_registered
 from kinj.errors import UserError
 from kinj.records import Query
 
@@ -69,6 +70,17 @@ def benchmark_of(row: Row) -> tuple[str, str] | None:
     if isinstance(name, str) and name and isinstance(sha256, str) and _SHA256.fullmatch(sha256):
         return name, sha256
     return None
+
+
+def source_of(row: Row) -> dict[str, object]:
+    """What results say about where a task's rows are from: benchmark and split; nothing of other data sets' rows."""
+    benchmark = benchmark_of(row)
+    if benchmark is None:
+        return {}
+    name, sha256 = benchmark
+    registered = find_registered(name, sha256)
+    version = registered[0].version if registered is not None else None
+    return {"benchmark": {"name": name, "version": version, "sha256": sha256}, "split": row.get("split")}
 
 
 def _keys(row: Row) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from kinj.errors import UserError
 from kinj.records import Passage, Query
 from kinj_models.settings import Json
+from kinj_models.task_rows import Row, source_of
 
 log = logging.getLogger("lm_eval.kinj")
 
@@ -128,28 +130,69 @@ def tally(record: TraceRecord) -> Tally:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What a run took; of several processes, added up."""
+
+    #: wall seconds of searching, without opening or building an index
+    retrieving_seconds: float = 0.0
+    #: wall seconds in which the base answered, without loading it
+    scoring_seconds: float = 0.0
+    #: see `TokenCount`
+    tokens_asked: int = 0
+    tokens_computed: int = 0
+
+    def __add__(self, other: Effort) -> Effort:
+        ours, theirs = asdict(self), asdict(other)
+        return Effort(**{name: ours[name] + theirs[name] for name in ours})
+
+
+class Stopwatch:
+    """Adds up the wall seconds of what runs inside `with stopwatch:`."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._start = 0.0
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._seconds += time.perf_counter() - self._start
+
+    def take(self) -> float:
+        """The seconds since they were last taken."""
+        seconds, self._seconds = self._seconds, 0.0
+        return seconds
+
+
 class Recorder:
-    """Writes one run's trace file and adds up its tallies."""
+    """Writes one run's trace file and adds up its tallies and its effort."""
 
     def __init__(self, trace: str | None, k: int | None) -> None:
         #: by task; of all processes in the first one, empty in the others
         self.tallies: dict[str, Tally] = {}
+        self.effort = Effort()
         self._trace = trace
         self._k = k
+        self._sources: dict[str, Json] = {}
         self._asked: set[tuple[str, Key]] = set()
 
-    def begin(self, attr: str, keys: Iterable[Key]) -> None:
-        """Announces questions. Where one was asked before, another run begins, with tallies of its own.
+    def begin(self, attr: str, rows: Mapping[Key, Row]) -> None:
+        """Announces questions by their rows. Where one was asked before, another run begins, with tallies of its own.
 
         Raises:
             UserError: another run, and the trace file holds the earlier one.
         """
-        asked = {(attr, key) for key in keys}
+        asked = {(attr, key) for key in rows}
         if asked & self._asked:
             if self._trace is not None:
                 raise UserError(f"trace={self._trace} holds this model's earlier run: make a new model for another")
-            self.tallies, self._asked = {}, set()
+            self.tallies, self.effort, self._asked = {}, Effort(), set()
         self._asked |= asked
+        for (task, _), row in rows.items():
+            if task not in self._sources:
+                self._sources[task] = source_of(row)
 
     def record(self, records: Sequence[TraceRecord], rank: int, gather: Gather) -> None:
         """Adds this process's questions to its trace file, and everybody's to the tallies, which it logs."""
@@ -164,6 +207,19 @@ class Recorder:
         for task in counts:
             if task in self.tallies:
                 self._log(task, self.tallies[task])
+
+    def add_effort(self, effort: Effort, gather: Gather) -> None:
+        """Adds everybody's effort to the run's."""
+        self.effort = sum(gather(effort), self.effort)
+
+    def to_object(self) -> Json:
+        """What results carry of the run: each task's benchmark and counts, and the seconds."""
+        return {
+            "tasks": {
+                task: {**self._sources[task], **tally.to_object(self._k)} for task, tally in self.tallies.items()
+            },
+            "seconds": {"retrieving": self.effort.retrieving_seconds, "scoring": self.effort.scoring_seconds},
+        }
 
     def _log(self, task: str, count: Tally) -> None:
         counts = count.to_object(self._k)

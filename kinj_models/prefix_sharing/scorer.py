@@ -39,6 +39,12 @@ class TokenCount:
     asked: int = 0
     computed: int = 0
 
+    def take(self) -> tuple[int, int]:
+        """Both, since they were last taken."""
+        taken = self.asked, self.computed
+        self.asked = self.computed = 0
+        return taken
+
 
 def sharing_copy(base: HFLM, count: TokenCount) -> HFLM:
     """The base with its log-likelihoods computed over shared prefixes; the given object stays as it is."""
