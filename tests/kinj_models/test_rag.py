@@ -358,6 +358,19 @@ def test_keys_that_the_base_names_reach_it_even_when_near_to_ours():
         check_base_keys(RecordingLM, "far", ["indx"])
 
 
+@pytest.mark.parametrize("key", ["kk", "tp", "q", "chat_template", "case_study"])
+def test_keys_of_the_base_that_only_look_a_little_like_ours_reach_it(key):
+    check_base_keys(RecordingLM, "far", [key])
+
+
+@pytest.mark.parametrize(
+    ("key", "ours"), [("K", "k"), ("Retriever", "retriever"), ("distractors_seed", "distractor_seed")]
+)
+def test_keys_that_are_ours_but_for_case_or_a_letter_are_refused(key, ours):
+    with pytest.raises(UserError, match=f"{key!r} is a parameter of neither .* did you mean {ours!r}"):
+        check_base_keys(RecordingLM, "far", [key])
+
+
 def test_a_trace_of_an_earlier_run_is_not_overwritten(recorder, tmp_path):
     (tmp_path / "trace.jsonl").write_text("{}\n")
     with pytest.raises(UserError, match="a trace belongs to one run"):
@@ -416,6 +429,52 @@ def test_a_checkpoint_is_told_by_its_content_not_by_its_path(make_tiny_model, tm
     shutil.copytree(one, tmp_path / "moved")
     assert told(one) == told(tmp_path / "moved")
     assert told(one) != told(other)
+
+
+def test_a_server_model_that_is_called_as_a_folder_without_a_model_is_told_by_its_name(recorder, tmp_path):
+    from kinj_models.base import BaseChoice, identity
+
+    assert identity(BaseChoice("api", recorder, {"model": str(tmp_path)}), recorder)["model"] == str(tmp_path)
+
+
+def test_a_checkpoint_of_kinj_train_says_its_training_also_by_its_adapter(recorder, tmp_path):
+    from kinj_models.base import BaseChoice, training_of
+
+    (tmp_path / "out" / "adapter").mkdir(parents=True)
+    manifest = {"made_by": "kinj train", "arm": "raw", "steps": 3, "threads": 2, "base": {"name": "b", "files": 1}}
+    (tmp_path / "out" / "manifest.json").write_text(json.dumps(manifest))
+    expected = {"arm": "raw", "base": {"name": "b"}, "steps": 3}
+    for arguments in (
+        {"pretrained": str(tmp_path / "out")},
+        {"pretrained": str(tmp_path), "subfolder": "out"},
+        {"pretrained": "some/base", "peft": str(tmp_path / "out" / "adapter")},
+    ):
+        assert training_of(BaseChoice("hf", recorder, arguments)) == expected
+    (tmp_path / "out" / "manifest.json").write_text(json.dumps({**manifest, "made_by": "somebody"}))
+    assert training_of(BaseChoice("hf", recorder, {"pretrained": str(tmp_path / "out")})) is None
+
+
+def test_a_second_run_of_one_model_has_seconds_and_tokens_of_its_own(tiny_model, request_for):
+    lm = RagLM(pretrained=str(tiny_model), device="cpu", k=1)
+    infos = []
+    for _ in range(2):
+        lm.loglikelihood(request_for())
+        infos.append(lm.get_model_info()["kinj"])
+    assert infos[0]["tokens"] == infos[1]["tokens"]
+    assert infos[0]["tokens"]["computed"] > 0
+    lm.loglikelihood(request_for("Belmont", 1))
+    more = lm.get_model_info()["kinj"]
+    assert more["tokens"]["computed"] > infos[1]["tokens"]["computed"]
+    for kind in ("retrieving", "scoring"):
+        assert more["seconds"][kind] > infos[1]["seconds"][kind] > 0
+
+
+def test_without_shared_prefixes_results_count_no_tokens(tiny_model, request_for):
+    lm = RagLM(pretrained=str(tiny_model), device="cpu", retriever="none", share_prefixes=False)
+    lm.loglikelihood(request_for())
+    info = lm.get_model_info()["kinj"]
+    assert "tokens" not in info
+    assert info["seconds"]["retrieving"] == 0 < info["seconds"]["scoring"]
 
 
 def test_two_rows_of_one_number_never_share_passages(recorder, request_for):
