@@ -77,8 +77,9 @@ class Tally:
     questions: int = 0
     #: questions whose source chunks are known
     known: int = 0
-    found_first: int = 0
-    found: int = 0
+    #: questions whose source chunk came first, and was among the k
+    hits_first: int = 0
+    hits: int = 0
     reciprocal_ranks: float = 0.0
     passages_dropped: int = 0
     questions_with_drops: int = 0
@@ -105,8 +106,8 @@ class Tally:
         counts["questions_without_passages"] = self.questions_without_passages
         if self.known:
             counts["questions_with_known_chunks"] = self.known
-            counts["recall@1"] = self.found_first / self.known
-            counts[f"recall@{k}"] = self.found / self.known
+            counts["recall@1"] = self.hits_first / self.known
+            counts[f"recall@{k}"] = self.hits / self.known
             counts["mrr"] = self.reciprocal_ranks / self.known
             counts["gold_sent"] = self.gold_sent / self.known
         return counts
@@ -119,8 +120,8 @@ def tally(record: TraceRecord) -> Tally:
     return Tally(
         questions=1,
         known=int(bool(record.query.chunk_ids)),
-        found_first=int(rank == 1),
-        found=int(rank is not None),
+        hits_first=int(rank == 1),
+        hits=int(rank is not None),
         reciprocal_ranks=1 / rank if rank else 0.0,
         passages_dropped=dropped,
         questions_with_drops=int(dropped > 0),
