@@ -14,7 +14,7 @@ from lm_eval.api.model import LM, CacheHook
 from kinj.errors import UserError, show_user_errors_plainly
 from kinj.passages import load_template
 from kinj_models.base import choose_base, identity, training_of, warn_of_letters
-from kinj_models.prompts import is_marked, mark_messages
+from kinj_models.prompts import add_slot, has_slot
 from kinj_models.reading import Reader, group_by_question
 from kinj_models.response_cache import Answer, ResponseCache
 from kinj_models.retrievers import Retrievers
@@ -124,12 +124,12 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
         return template
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> Any:
-        """The base's rendering; with retrieval, a mark stands where the passages will go, inside the user's turn."""
+        """The base's rendering; with retrieval, a slot stands where the passages will go, inside the user's turn."""
         if self.settings.closed_book:
             return self.base.apply_chat_template(chat_history, add_generation_prompt=add_generation_prompt)
-        messages = mark_messages(chat_history, self.settings.placement)
+        messages = add_slot(chat_history, self.settings.placement)
         rendered = self.base.apply_chat_template(messages, add_generation_prompt=add_generation_prompt)
-        if not is_marked(rendered):
+        if not has_slot(rendered):
             raise UserError("the chat template changes or drops the user's text: passages cannot be put into its turn")
         return rendered
 

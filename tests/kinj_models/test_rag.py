@@ -7,7 +7,7 @@ from sqlitedict import SqliteDict
 
 from kinj.errors import UserError
 from kinj_models import RagLM
-from kinj_models.prompts import MARK
+from kinj_models.prompts import SLOT
 from kinj_models.settings import check_base_keys
 
 SHOT = "Question: Which color did the water tower of Ithaca get in May 2031?\nAnswer: ivory\n\n"
@@ -243,7 +243,7 @@ def test_chat_passages_stand_in_the_first_or_last_user_turn(recorder, request_fo
         turns = sent_prompts(recorder)[-1].split("<user>")
         assert turns[turn].startswith("Passage 1:")
         assert sent_prompts(recorder)[-1].count("Passage 1:") == 1
-        assert MARK not in sent_prompts(recorder)[-1]
+        assert SLOT not in sent_prompts(recorder)[-1]
 
 
 def test_the_name_of_the_tokenizer_differs_where_chat_prompts_do(recorder):
