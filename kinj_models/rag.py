@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM, CacheHook
@@ -19,11 +19,9 @@ from kinj_models.reading import Reader, group_by_question
 from kinj_models.response_cache import Answer, ResponseCache
 from kinj_models.retrievers import Retrievers
 from kinj_models.settings import Json, Settings, make_settings
+from kinj_models.sharing import PrefixSharing
 from kinj_models.trace import Effort, Recorder, Stopwatch, check_trace
 from kinj_models.window import Window
-
-if TYPE_CHECKING:
-    from kinj_models.prefix_sharing import TokenCount
 
 log = logging.getLogger("lm_eval.kinj")
 
@@ -56,8 +54,7 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
         self._recorder = Recorder(self.settings.trace, self.settings.k)
         self._length_checked = True
         self._response_cache: ResponseCache | None = None
-        self._scorer: LM | None = None
-        self._token_count: TokenCount | None = None
+        self._sharing = PrefixSharing(enabled=self.settings.share_prefixes)
         log.info("kinj_rag: %s", self._summary())
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             self.base  # noqa: B018  # only the loaded base knows its rank
@@ -181,7 +178,7 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
 
     def _answer(self, attr: str, requests: list[Instance]) -> list[Answer]:
         final = requests if attr == "loglikelihood_rolling" else self._with_passages(attr, requests)
-        base = self._loglikelihood_base() if attr == "loglikelihood" else self.base
+        base = self._sharing.scorer(self.base) if attr == "loglikelihood" else self.base
         if self._choice.demo is not None:
             warn_of_letters(final)
 
@@ -191,8 +188,8 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
 
         cache = self._response_cache
         answers = compute(final) if cache is None else cache.answers(attr, final, compute)
-        tokens = self._token_count.take() if self._token_count is not None else (0, 0)
-        self._recorder.add_effort(Effort(self._searching.take(), self._scoring.take(), *tokens), self._gather)
+        effort = Effort(self._searching.take(), self._scoring.take(), *self._sharing.take_tokens())
+        self._recorder.add_effort(effort, self._gather)
         return answers
 
     def _with_passages(self, attr: str, requests: list[Instance]) -> list[Instance]:
@@ -214,22 +211,6 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
         """Everybody's value in the first process, nothing in the others."""
         return (self.gather_object(value) if self.world_size > 1 else [value]) or []
 
-    def _loglikelihood_base(self) -> LM:
-        """The base, or its copy that computes shared prefixes once."""
-        if not self.settings.share_prefixes:
-            return self.base
-        if self._scorer is None:
-            from kinj_models.prefix_sharing import TokenCount, sharing_copy, why_not
-
-            reason = why_not(self.base)
-            if reason is None:
-                self._token_count = TokenCount()
-                self._scorer = sharing_copy(self.base, self._token_count)
-            else:
-                self._scorer = self.base
-                log.info("kinj_rag: prefixes are not shared: %s", reason)
-        return self._scorer
-
     # ---- results
 
     def get_model_info(self) -> Json:
@@ -249,7 +230,7 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
             ours["template"] = {"name": self._template.name, "sha256": self._template.sha256}
         if self._response_cache is not None:
             ours["answers"] = {"from_cache": self._response_cache.reused, "computed": self._response_cache.computed}
-        if self._token_count is not None:
+        if self._sharing.count is not None:
             effort = self._recorder.effort
             ours["tokens"] = {"asked": effort.tokens_asked, "computed": effort.tokens_computed}
         return {**info, "kinj": ours}
