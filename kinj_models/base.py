@@ -16,6 +16,7 @@ from lm_eval.utils import simple_parse_args_string
 
 from kinj.checkpoint import fingerprint, read_training
 from kinj.errors import UserError, nearest
+from kinj.hardware import cpu_computes_bf16
 from kinj.hub.find import DemoModel, find_demo_model
 from kinj.hub.packaged import DEMO
 from kinj.manifest import sha256_json
@@ -206,19 +207,10 @@ def _use_float32_where_bfloat16_is_slow(base: LM) -> None:
     if (
         getattr(device, "type", None) != "cpu"
         or str(getattr(model, "dtype", "")) != "torch.bfloat16"
-        or cpu_computes_bfloat16()
+        or cpu_computes_bf16()
     ):
         return
     log.info(
         "kinj_rag: this CPU has no bfloat16 units: the base computes in float32, 4x faster; dtype=bfloat16 keeps it"
     )
     model.float()  # type: ignore[union-attr]  # it has a dtype, so it is a torch module
-
-
-def cpu_computes_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor has bfloat16 arithmetic (AVX512_BF16, AMX_BF16, Arm BF16); False where nothing tells."""
-    try:
-        words = set(cpuinfo.read_text().split())
-    except OSError:
-        return False
-    return bool(words & {"avx512_bf16", "amx_bf16", "bf16"})
