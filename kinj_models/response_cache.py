@@ -18,6 +18,7 @@ from lm_eval.api.model import CacheHook, hash_args
 from sqlitedict import SqliteDict
 
 from kinj.manifest import sha256_json
+from kinj_models.settings import Json
 
 _PREFIX = "kinj:"
 
@@ -38,7 +39,7 @@ class _OwnKeysOnly(SqliteDict):  # type: ignore[misc]  # sqlitedict ships no typ
 class ResponseCache(CacheHook):  # type: ignore[misc]  # lm-eval ships no types
     """Answers of one base in lm-eval's cache file. Also the base's own hook: an interrupted run keeps its answers."""
 
-    def __init__(self, store: SqliteDict, identity: Callable[[], dict[str, Any]]) -> None:  # Any: JSON values
+    def __init__(self, store: SqliteDict, identity: Callable[[], Json]) -> None:
         super().__init__(None)
         # At once, though the base is loaded later: `CachingLM` looks its own keys up before it asks for anything.
         store.__class__ = _OwnKeysOnly
@@ -50,11 +51,11 @@ class ResponseCache(CacheHook):  # type: ignore[misc]  # lm-eval ships no types
         self.computed = 0
 
     @cached_property
-    def _told(self) -> str:
+    def _base_key(self) -> str:
         return sha256_json(self._identity())[:32]
 
     def _key(self, attr: str, args: Iterable[Any]) -> str:
-        return f"{_PREFIX}{self._told}:{hash_args(attr, args)}"
+        return f"{_PREFIX}{self._base_key}:{hash_args(attr, args)}"
 
     def add_partial(self, attr: str, req: Iterable[Any], res: Answer) -> None:
         """Called by the base for each answer as it comes."""
@@ -65,16 +66,16 @@ class ResponseCache(CacheHook):  # type: ignore[misc]  # lm-eval ships no types
     ) -> list[Answer]:
         """The answers to the final requests in order: kept ones from the file, the rest from `compute`, then kept."""
         keys = [None if _sampled(attr, r) else self._key(attr, r.args) for r in requests]
-        found: dict[int, Answer] = {i: self._store[key] for i, key in enumerate(keys) if key and key in self._store}
-        missing = [i for i in range(len(requests)) if i not in found]
-        self.reused += len(found)
+        answers: dict[int, Answer] = {i: self._store[key] for i, key in enumerate(keys) if key and key in self._store}
+        missing = [i for i in range(len(requests)) if i not in answers]
+        self.reused += len(answers)
         self.computed += len(missing)
         for i, answer in zip(missing, compute([requests[i] for i in missing]) if missing else [], strict=True):
-            found[i] = answer
+            answers[i] = answer
             if (key := keys[i]) is not None:
                 self._store[key] = answer
         self._store.commit()
-        return [tuple(found[i]) if isinstance(found[i], list) else found[i] for i in range(len(requests))]
+        return [tuple(answers[i]) if isinstance(answers[i], list) else answers[i] for i in range(len(requests))]
 
 
 def _sampled(attr: str, request: Instance) -> bool:

@@ -10,7 +10,7 @@ import torch
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
-from kinj_models.prefix_sharing import SharedScorer, Work, sharing_copy, why_not
+from kinj_models.prefix_sharing import SharedScorer, TokenCount, sharing_copy, why_not
 
 ARCHITECTURES = {
     "llama": ("LlamaConfig", {}),
@@ -42,7 +42,7 @@ def load(folder, **arguments):
 
 def assert_same(base, requests):
     plain = base.loglikelihood(requests, disable_tqdm=True)
-    shared = sharing_copy(base, Work()).loglikelihood(requests, disable_tqdm=True)
+    shared = sharing_copy(base, TokenCount()).loglikelihood(requests, disable_tqdm=True)
     for request, a, b in zip(requests, plain, shared, strict=True):
         assert b[0] == pytest.approx(a[0], abs=1e-4), request.args
         assert b[1] == a[1], request.args
@@ -109,7 +109,7 @@ def test_numbers_do_not_depend_on_the_budgets(tiny_model, pass_tokens, cache_byt
     tokens = [(None, base.tok_encode(r.args[0]) or [0], base.tok_encode(r.args[1])) for r in requests_of(5)]
     scorer = SharedScorer(base)
     expected = scorer.score(tokens, show_progress=False)
-    scorer._pass_tokens, scorer._cache_bytes = pass_tokens, cache_bytes
+    scorer._budget.pass_tokens, scorer._budget.cache_bytes = pass_tokens, cache_bytes
     for a, b in zip(expected, scorer.score(tokens, show_progress=False), strict=True):
         assert b[0] == pytest.approx(a[0], abs=1e-4)
         assert b[1] == a[1]
@@ -132,7 +132,7 @@ def test_out_of_memory_halves_the_batch_and_the_numbers_stay(tiny_model, caplog)
     base.model.forward = small
     try:
         with caplog.at_level("WARNING", logger="lm_eval.kinj"):
-            found = sharing_copy(starved, Work()).loglikelihood(requests, disable_tqdm=True)
+            found = sharing_copy(starved, TokenCount()).loglikelihood(requests, disable_tqdm=True)
     finally:
         base.model.forward = forward
     assert "half the batch" in caplog.text
@@ -140,17 +140,17 @@ def test_out_of_memory_halves_the_batch_and_the_numbers_stay(tiny_model, caplog)
 
 
 def test_shared_tokens_are_computed_once(tiny_model):
-    base, work = load(tiny_model), Work()
+    base, count = load(tiny_model), TokenCount()
     requests = [Instance("loglikelihood", {}, ("tower " * 40 + f"number {i}:", " blue and gold"), 0) for i in range(8)]
-    sharing_copy(base, work).loglikelihood(requests, disable_tqdm=True)
-    assert work.computed < work.asked / 3
+    sharing_copy(base, count).loglikelihood(requests, disable_tqdm=True)
+    assert count.computed < count.asked / 3
 
 
 def test_answers_reach_the_cache_hook_as_they_come(tiny_model):
     base, kept = load(tiny_model), {}
     base.set_cache_hook(type("Hook", (), {"add_partial": lambda _, attr, req, res: kept.update({(attr, req): res})})())
     requests = requests_of(7)
-    found = sharing_copy(base, Work()).loglikelihood(requests, disable_tqdm=True)
+    found = sharing_copy(base, TokenCount()).loglikelihood(requests, disable_tqdm=True)
     assert {kept["loglikelihood", r.args] for r in requests} == set(found)
 
 
