@@ -15,7 +15,7 @@ from kinj.retrieval import Retriever
 from kinj_models.prompts import place_block
 from kinj_models.retrievers import Retrievers
 from kinj_models.settings import Settings
-from kinj_models.task_rows import Row, closed_query_of, collection_of, query_of, question_of
+from kinj_models.task_rows import Row, closed_query_of, query_of, question_of
 from kinj_models.trace import Key, TraceRecord
 from kinj_models.window import Window
 
@@ -86,7 +86,7 @@ class Reader:
         with_options = settings.query == "question+options"
         for question in questions:
             query = query_of(question.row, *question.key, settings.query_field, with_options=with_options)
-            source, retriever = self._retrievers.for_row(question.task, collection_of(question.row))
+            source, retriever = self._retrievers.for_row(question.task, question.row)
             by_retriever.setdefault(source, (retriever, []))[1].append(question)
             queries[question.key] = query
         retrievals: dict[Key, Retrieval] = {}

@@ -113,29 +113,59 @@ def test_own_texts_are_evaluated_by_the_same_task_with_retrieval_quality_in_the_
 ):
     metadata = json.dumps({"benchmark": str(collection)})
     done = lm_eval(
-        "--tasks", "kinj_current_events_option,kinj_current_events_generate", "--metadata", metadata,
+        "--tasks", "kinj_benchmark_option,kinj_benchmark_generate", "--metadata", metadata,
         "--model", "kinj_rag",
         "--model_args", f"{base},retriever=gold+distractors,k=2", "--gen_kwargs", "max_gen_toks=4", output=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     said = results(tmp_path)
-    for task in ("kinj_current_events_option", "kinj_current_events_generate"):
+    for task in ("kinj_benchmark_option", "kinj_benchmark_generate"):
         found = said["config"]["kinj"]["tasks"][task]
         assert found["questions"] == found["questions_with_known_chunks"] == 6
         assert found["recall@2"] == 1.0
         assert 0.5 <= found["mrr"] < 1.0
 
 
+def test_rows_are_the_same_wherever_the_folder_lies(lm_eval, collection, tmp_path, samples):
+    hashes = []
+    for place in ("here", "there"):
+        folder = tmp_path / place / collection.name
+        shutil.copytree(collection, folder)
+        done = lm_eval(
+            "--tasks", "kinj_benchmark_option", "--metadata", json.dumps({"benchmark": str(folder)}),
+            "--model", "kinj_rag", "--model_args", "base=dummy,k=1", output=tmp_path / f"out-{place}",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        rows = samples(tmp_path / f"out-{place}", "kinj_benchmark_option")
+        hashes.append([(row["doc_hash"], row["prompt_hash"]) for row in rows])
+    assert len(hashes[0]) == 6
+    assert hashes[0] == hashes[1]
+
+
+@pytest.mark.parametrize(
+    ("task", "metadata", "message"),
+    [
+        ("kinj_benchmark", "{}", """kinj: which benchmark? Name its folder (docs/format.md) by --metadata '{"bench"""),
+        ("kinj_current_events", '{"benchmark": "DIR"}', "kinj: benchmark='DIR': the kinj_current_events tasks ask"),
+    ],
+)
+def test_a_task_and_its_benchmark_that_do_not_go_together_are_refused_in_one_line(lm_eval, task, metadata, message):
+    done = lm_eval("--tasks", task, "--metadata", metadata, "--model", "kinj_rag", "--model_args", "base=dummy")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(message)
+
+
 def test_dev_is_evaluated_when_asked_for_and_the_results_say_so(lm_eval, base, collection, tmp_path, results):
     metadata = json.dumps({"benchmark": str(collection), "split": "dev"})
     done = lm_eval(
-        "--tasks", "kinj_current_events_option", "--metadata", metadata, "--model", "kinj_rag",
+        "--tasks", "kinj_benchmark_option", "--metadata", metadata, "--model", "kinj_rag",
         "--model_args", f"{base},retriever=none", output=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     said = results(tmp_path)
-    assert said["n-samples"]["kinj_current_events_option"]["effective"] == 2
-    assert said["configs"]["kinj_current_events_option"]["metadata"]["split"] == "dev"
+    assert said["n-samples"]["kinj_benchmark_option"]["effective"] == 2
+    assert said["configs"]["kinj_benchmark_option"]["metadata"]["split"] == "dev"
 
 
 def test_one_cache_file_never_answers_for_another_setting_and_keeps_the_trace(
@@ -162,11 +192,11 @@ def test_one_cache_file_never_answers_for_another_setting_and_keeps_the_trace(
             )
             extra = ("--use_cache", str(tmp_path / "cache")) if cached else ()
             done = lm_eval(
-                "--tasks", "kinj_current_events_option", "--metadata", metadata, "--limit", "3", "--model", model,
+                "--tasks", "kinj_benchmark_option", "--metadata", metadata, "--limit", "3", "--model", model,
                 "--model_args", arguments + trace, *extra, output=out,
             )  # fmt: skip
             assert done.returncode == 0, done.stderr
-            found[name, cached] = loglikelihoods(samples(out, "kinj_current_events_option"))
+            found[name, cached] = loglikelihoods(samples(out, "kinj_benchmark_option"))
     for name in ("k2", "k1", "closed", "hf", "other"):
         for a, b in zip(found[name, True], found[name, False], strict=True):
             assert a == pytest.approx(b, abs=1e-4), f"{name}: the cache answered for another setting"
@@ -185,7 +215,7 @@ def test_passages_stand_inside_the_users_turn_of_a_chat(lm_eval, base, collectio
     for placement, turn in (("prefix", 1), ("question", 2)):
         trace = tmp_path / f"{placement}.jsonl"
         done = lm_eval(
-            "--tasks", "kinj_current_events", "--metadata", metadata, "--limit", "1", "--num_fewshot", "1",
+            "--tasks", "kinj_benchmark", "--metadata", metadata, "--limit", "1", "--num_fewshot", "1",
             "--apply_chat_template", "--fewshot_as_multiturn", "true", "--model", "kinj_rag",
             "--model_args", f"{base},k=1,placement={placement},trace={trace}",
         )  # fmt: skip

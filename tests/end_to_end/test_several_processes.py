@@ -26,7 +26,7 @@ def test_each_process_scores_its_part_and_results_and_traces_are_whole(tiny_mode
     # five questions of four options: three for the first process, two and lm-eval's padding for the second
     assert (first["scored"], second["scored"]) == (12, 12)
     assert sorted(row["doc_id"] for row in first["samples"]) == [0, 1, 2, 3, 4]
-    counts = first["kinj"]["tasks"]["kinj_current_events_option"]
+    counts = first["kinj"]["tasks"]["kinj_benchmark_option"]
     assert (counts["questions"], counts["recall@1"]) == (5, 1.0)
     traces = {
         name: [json.loads(line)["doc_id"] for line in (tmp_path / name).read_text().splitlines()]

@@ -54,7 +54,7 @@ def main():
     lm = RagLM(**arguments, trace=f"{out}/trace.jsonl")
     results = simple_evaluate(
         lm,
-        tasks=["kinj_current_events_option"],
+        tasks=["kinj_benchmark_option"],
         task_manager=TaskManager(metadata={"benchmark": benchmark}),
         limit=5,
         bootstrap_iters=0,
@@ -62,7 +62,7 @@ def main():
     rank = os.environ["RANK"]
     said = {"scored": lm.base.scored}
     if results is not None:
-        said |= {"kinj": lm.get_model_info()["kinj"], "samples": results["samples"]["kinj_current_events_option"]}
+        said |= {"kinj": lm.get_model_info()["kinj"], "samples": results["samples"]["kinj_benchmark_option"]}
     with open(f"{out}/rank{rank}.json", "w") as sink:
         json.dump(said, sink, default=str)
     dist.destroy_process_group()

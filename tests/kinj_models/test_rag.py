@@ -309,8 +309,8 @@ def test_settings_that_are_not_allowed_are_refused_with_the_way_out(arguments, m
         ({"filter": "subject:law"}, {}, "no chunk of .* has a subject; fields to filter by: document_id"),
         ({"filter": "document_id:d9"}, {}, "no chunk of .* meets it"),
         ({"text_field": "words"}, {}, "text_field=words: only for an index on Elasticsearch"),
-        ({"query_field": "nothing"}, {}, "its keys are id, question, choices, collection"),
-        ({}, {"collection": ""}, "task towers has no collection of its own: build an index with `kinj index build"),
+        ({"query_field": "nothing"}, {}, "its keys are id, question, choices, benchmark, benchmark_sha256"),
+        ({}, {"benchmark": ""}, "task towers has no collection of its own: build an index with `kinj index build"),
         ({}, {"question": ""}, "name one by query_field= out of id, question"),
         ({"query": "question+options"}, {"choices": None}, "no list of options"),
     ],
@@ -322,6 +322,30 @@ def test_rows_that_cannot_be_searched_for_stop_the_run(recorder, request_for, ar
     with pytest.raises(UserError, match=message):
         RagLM(recorder, **arguments).loglikelihood(requests)
     assert recorder.sent == []
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"benchmark": "towers", "benchmark_sha256": None},
+        {"benchmark": "towers", "benchmark_sha256": "of another kind"},
+        {"benchmark": "current_events", "benchmark_sha256": None},
+        {"benchmark": None, "benchmark_sha256": "0" * 64},
+        {"benchmark": None, "benchmark_sha256": None, "collection": "current_events"},
+    ],
+)
+def test_a_foreign_row_with_a_column_of_our_names_is_not_taken_for_ours(recorder, request_for, row):
+    requests = request_for()
+    for request in requests:
+        request.doc.update(row)
+    with pytest.raises(UserError, match="task towers has no collection of its own"):
+        RagLM(recorder, k=1).loglikelihood(requests)
+
+
+def test_a_benchmark_that_this_process_has_not_opened_is_refused_in_one_line(recorder, request_for):
+    requests = request_for(benchmark_sha256="0" * 64)
+    with pytest.raises(UserError, match=r"benchmark towers \(SHA-256 000000000000…\), whose folder .* not opened"):
+        RagLM(recorder, k=1).loglikelihood(requests)
 
 
 def test_keys_that_the_base_names_reach_it_even_when_near_to_ours():

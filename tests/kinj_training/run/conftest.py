@@ -93,10 +93,10 @@ def log_likelihoods(
             "--device",
             "cpu",
         ]
-        words += ["--tasks", "kinj_current_events_option", "--log_samples", "--output_path", str(output), *more]
+        words += ["--tasks", "kinj_benchmark_option", "--log_samples", "--output_path", str(output), *more]
         done = fork([*words, "--metadata", json.dumps({"benchmark": str(training_collection)})])
         assert done.code == 0, done.said
-        rows = samples(output, "kinj_current_events_option")
+        rows = samples(output, "kinj_benchmark_option")
         return [float(option[0][0]) for row in rows for option in row["resps"]]
 
     return run
