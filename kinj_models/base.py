@@ -17,7 +17,8 @@ from lm_eval.api.registry import get_model, model_registry
 from kinj.errors import UserError
 from kinj.hub.find import DemoModel, find_demo_model
 from kinj.manifest import sha256_files, sha256_json
-from kinj_models.settings import Json, check_base_keys
+from kinj_models.served import served_models
+from kinj_models.settings import Json, check_base_keys, named_parameters
 
 log = logging.getLogger("lm_eval.kinj")
 
@@ -45,6 +46,12 @@ class BaseChoice:
     def is_ready(self) -> bool:
         """Whether weights came as an object, which nothing tells from another one."""
         return isinstance(self.source, LM) or not isinstance(self.arguments.get("pretrained", ""), str)
+
+    @property
+    def is_server(self) -> bool:
+        """Whether another process answers, behind an address."""
+        source = type(self.source) if isinstance(self.source, LM) else self.source
+        return "base_url" in named_parameters(source)
 
     def load(self) -> LM:
         """The base, ready to answer.
@@ -115,6 +122,8 @@ def identity(choice: BaseChoice, base: LM) -> Json:
         if key in _SPEED_ARGUMENTS or (key in ("pretrained", "revision") and choice.demo is not None):
             continue
         told[key] = _by_content(value, subfolder if key == "pretrained" else "") if key in _FOLDER_ARGUMENTS else value
+    if choice.is_server:
+        told["models"] = served_models(base)
     model = getattr(base, "model", None)
     commit = getattr(getattr(model, "config", None), "_commit_hash", None)
     if commit is not None:

@@ -13,7 +13,7 @@ from lm_eval.api.model import LM, CacheHook
 
 from kinj.errors import UserError, show_user_errors_plainly
 from kinj.passages import load_template
-from kinj_models.base import choose_base, identity, warn_of_letters
+from kinj_models.base import HF_NAMES, choose_base, identity, warn_of_letters
 from kinj_models.prompts import is_marked, mark_messages
 from kinj_models.reading import Reader, group_by_question
 from kinj_models.response_cache import Answer, ResponseCache
@@ -56,6 +56,8 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
         self._length_checked = True
         self._response_cache: ResponseCache | None = None
         self._scorer: LM | None = None
+        #: why prefixes are not shared though the setting asks for it
+        self._unshared: str | None = None
         self._token_count: TokenCount | None = None
         log.info("kinj_rag: %s", self._summary())
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
@@ -136,7 +138,8 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
         """Takes lm-eval's store of answers; see `kinj_models.response_cache`.
 
         Raises:
-            UserError: the base came as a ready model, which nothing tells from another one.
+            UserError: the base came as a ready model, or stands behind a server without a label: nothing tells it from
+                another one.
         """
         self.cache_hook = cache_hook
         if cache_hook.dbdict is None:
@@ -146,8 +149,15 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
                 f"use_cache: a ready {self._choice.name} cannot be told from another, so its answers cannot be kept; "
                 "name it by base= and pretrained=, or leave use_cache away"
             )
-        share = self.settings.share_prefixes
-        self._response_cache = ResponseCache(cache_hook.dbdict, lambda: {**self._identity, "share_prefixes": share})
+        if self._choice.is_server and self.settings.served is None:
+            raise UserError(
+                f"use_cache: behind base={self._choice.name} other weights may answer under the same name and address: "
+                "say what is served by served=LABEL (another label for other weights), or leave use_cache away"
+            )
+        kept = {"share_prefixes": self.settings.share_prefixes, "served": self.settings.served}
+        self._response_cache = ResponseCache(
+            cache_hook.dbdict, lambda: {**self._identity, **kept}, is_server=self._choice.is_server
+        )
         if self._loaded is not None:
             self._loaded.set_cache_hook(self._response_cache)
 
@@ -218,8 +228,9 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
                 self._token_count = TokenCount()
                 self._scorer = sharing_copy(self.base, self._token_count)
             else:
-                self._scorer = self.base
-                log.info("kinj_rag: prefixes are not shared: %s", reason)
+                self._scorer, self._unshared = self.base, reason
+                level = logging.WARNING if self._choice.name in HF_NAMES else logging.INFO
+                log.log(level, "kinj_rag: prefixes are not shared: %s", reason)
         return self._scorer
 
     # ---- results
@@ -239,6 +250,8 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
             ours["template"] = {"name": self._template.name, "sha256": self._template.sha256}
         if self._response_cache is not None:
             ours["answers"] = {"from_cache": self._response_cache.reused, "computed": self._response_cache.computed}
+        if self._unshared is not None:
+            ours |= {"share_prefixes": False, "share_prefixes_reason": self._unshared}
         if self._token_count is not None:
             ours["tokens"] = {"asked": self._token_count.asked, "computed": self._token_count.computed}
         return {**info, "kinj": ours}
