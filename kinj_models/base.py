@@ -20,7 +20,8 @@ from kinj.hardware import cpu_computes_bf16
 from kinj.hub.find import DemoModel, find_demo_model
 from kinj.hub.packaged import DEMO
 from kinj.manifest import sha256_json
-from kinj_models.settings import Json, check_base_keys
+from kinj_models.served import served_models
+from kinj_models.settings import Json, check_base_keys, named_parameters
 
 log = logging.getLogger("lm_eval.kinj")
 
@@ -60,6 +61,12 @@ class BaseChoice:
     def model_name(self) -> str:
         """What results call it, the same in every run."""
         return model_name({} if self.demo is not None else self.arguments, self.name)
+
+    @property
+    def is_server(self) -> bool:
+        """Whether another process answers, behind an address."""
+        source = type(self.source) if isinstance(self.source, LM) else self.source
+        return "base_url" in named_parameters(source)
 
     def load(self) -> LM:
         """The base, ready to answer.
@@ -133,6 +140,8 @@ def identity(choice: BaseChoice, base: LM) -> Json:
         if choice.demo is not None and key in ("pretrained", "revision") and shown == value:
             continue  # on the hub: the label has name and commit
         told[key] = shown
+    if choice.is_server:
+        told["models"] = served_models(base)
     model = getattr(base, "model", None)
     commit = getattr(getattr(model, "config", None), "_commit_hash", None)
     if commit is not None:

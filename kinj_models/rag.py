@@ -134,7 +134,8 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
         """Takes lm-eval's store of answers; see `kinj_models.response_cache`.
 
         Raises:
-            UserError: the base came as a ready model, which nothing tells from another one.
+            UserError: the base came as a ready model, or stands behind a server without a label: nothing tells it from
+                another one.
         """
         self.cache_hook = cache_hook
         if cache_hook.dbdict is None:
@@ -144,8 +145,15 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
                 f"use_cache: a ready {self._choice.name} cannot be told from another, so its answers cannot be kept; "
                 "name it by base= and pretrained=, or leave use_cache away"
             )
-        share = self.settings.share_prefixes
-        self._response_cache = ResponseCache(cache_hook.dbdict, lambda: {**self._identity, "share_prefixes": share})
+        if self._choice.is_server and self.settings.served is None:
+            raise UserError(
+                f"use_cache: behind base={self._choice.name} other weights may answer under the same name and address: "
+                "say what is served by served=LABEL (another label for other weights), or leave use_cache away"
+            )
+        kept = {"share_prefixes": self.settings.share_prefixes, "served": self.settings.served}
+        self._response_cache = ResponseCache(
+            cache_hook.dbdict, lambda: {**self._identity, **kept}, is_server=self._choice.is_server
+        )
         if self._loaded is not None:
             self._loaded.set_cache_hook(self._response_cache)
 
@@ -230,6 +238,8 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
             ours["template"] = {"name": self._template.name, "sha256": self._template.sha256}
         if self._response_cache is not None:
             ours["answers"] = {"from_cache": self._response_cache.reused, "computed": self._response_cache.computed}
+        if self._sharing.reason is not None:
+            ours |= {"share_prefixes": False, "share_prefixes_reason": self._sharing.reason}
         if self._sharing.count is not None:
             effort = self._recorder.effort
             ours["tokens"] = {"asked": effort.tokens_asked, "computed": effort.tokens_computed}

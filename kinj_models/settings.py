@@ -16,6 +16,12 @@ Json = dict[str, Any]  # Any: JSON values
 #: Letters of a key: any of one or two is as near to `k`.
 SHORTEST_SLIP = 3
 
+#: The settings that are text: lm-eval's parser makes numbers of what looks like one.
+_TEXTS = (
+    *("index", "query_field", "template", "embedder", "filter", "text_field", "vector_field"),
+    *("served", "trace"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -48,6 +54,8 @@ class Settings:
     distractor_seed: int = 0
     #: whether a Hugging Face base computes shared prefixes once; false: every number equals the base's exactly
     share_prefixes: bool = True
+    #: a label of what a server serves now, which `--use_cache` needs there: nothing else tells a retrained model
+    served: str | None = None
     #: JSON-lines file of what was retrieved and sent
     trace: str | None = None
 
@@ -82,7 +90,7 @@ def make_settings(arguments: dict[str, Any]) -> Settings:  # Any: values as lm-e
     _check_choice(values, "query", ("question", "question+options"))
     if not isinstance(values.get("share_prefixes", True), bool):
         raise UserError(f"share_prefixes={values['share_prefixes']}: must be true or false")
-    for name in ("index", "query_field", "template", "embedder", "filter", "text_field", "vector_field", "trace"):
+    for name in _TEXTS:
         if values.get(name) is not None:
             values[name] = str(values[name])
     if values.get("filter") is not None:

@@ -22,6 +22,8 @@ class PrefixSharing:
     def __init__(self, *, enabled: bool) -> None:
         #: of the copy that shares; None where nothing is shared
         self.count: TokenCount | None = None
+        #: why nothing is shared though the setting asks for it
+        self.reason: str | None = None
         self._enabled = enabled
         self._scorer: LM | None = None
 
@@ -32,13 +34,15 @@ class PrefixSharing:
         if self._scorer is None:
             from kinj_models.prefix_sharing import TokenCount, sharing_copy, why_not
 
-            reason = why_not(base)
-            if reason is None:
+            self.reason = why_not(base)
+            if self.reason is None:
                 self.count = TokenCount()
                 self._scorer = sharing_copy(base, self.count)
             else:
                 self._scorer = base
-                log.info("kinj_rag: prefixes are not shared: %s", reason)
+                # Of a model that is computed here people expect the speed; a server was never meant to share.
+                level = logging.INFO if getattr(base, "AUTO_MODEL_CLASS", None) is None else logging.WARNING
+                log.log(level, "kinj_rag: prefixes are not shared: %s", self.reason)
         return self._scorer
 
     def take_tokens(self) -> tuple[int, int]:

@@ -65,7 +65,9 @@ class SharedScorer:
         self._base = base
         self._model = base.model
         self._count = count or TokenCount()
-        self._arguments = set(inspect.signature(base.model.forward).parameters)
+        # PEFT's own forward names few arguments and hands the others on.
+        inner = base.model.get_base_model() if hasattr(base.model, "get_base_model") else base.model
+        self._arguments = set(inspect.signature(inner.forward).parameters)
         self._budget = Budget.of(base.device)
 
     @torch.no_grad()
@@ -91,6 +93,23 @@ class SharedScorer:
                         if (text := requests[number][0]) is not None:
                             self._base.cache_hook.add_partial("loglikelihood", text, (sums[number], greedy[number]))
         return list(zip(sums, greedy, strict=True))
+
+    def log_probabilities(self, ids: Tensor, positions: Tensor, cache: DynamicCache | None = None) -> Tensor:
+        """Those of every next token, shape (rows, tokens, vocabulary), for tokens read at these positions.
+
+        Args:
+            ids: (rows, tokens), none of them padding.
+            positions: (rows, tokens).
+            cache: keys and values of what stands before them, to which theirs are added.
+        """
+        past = cache.get_seq_length() if cache is not None else 0
+        mask = torch.ones(ids.shape[0], past + ids.shape[1], dtype=torch.long)
+        arguments = self._model_arguments(BatchInput(ids, mask, positions), cache)
+        # Without a mask transformers takes a jump of positions for the border between packed texts.
+        arguments["attention_mask"] = mask.to(self._base.device)
+        places = [(row, token) for row in range(ids.shape[0]) for token in range(ids.shape[1])]
+        logs = functional.log_softmax(self._logits(arguments, places), dim=-1, dtype=self._base.softmax_dtype)
+        return logs.float().reshape(*ids.shape, -1)
 
     def _cut_to_window(self, requests: Sequence[TokenRequest]) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
         """What the model reads for each request, and the tokens to score."""
