@@ -3,12 +3,12 @@ import pytest
 from kinj.errors import UserError
 from kinj_training.base import load_tokenizer
 from kinj_training.plan import make_plan
-from kinj_training.recipe.recipe import load_recipe
+from kinj_training.recipe.loading import load_recipe
 
 
 def plan(path, *words):
     recipe = load_recipe(path, words)
-    return make_plan(recipe, load_tokenizer(recipe), 1)
+    return make_plan(recipe, load_tokenizer(recipe.base), 1)
 
 
 @pytest.mark.parametrize("layout", ["packed", "joined", "single"])

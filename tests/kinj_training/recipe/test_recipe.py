@@ -5,7 +5,8 @@ import pytest
 import yaml
 
 from kinj.errors import UserError
-from kinj_training.recipe.recipe import find_recipe, load_recipe, shipped_recipes
+from kinj_training.recipe.files import find_recipe, shipped_recipes
+from kinj_training.recipe.loading import load_recipe
 
 
 @pytest.mark.parametrize(
@@ -178,7 +179,8 @@ def test_stages_start_from_one_another_and_share_what_stands_outside_them(write_
     assert (first.data.arm, first.training.output_dir) == ("raw", str(out / "stage-1-raw"))
     assert (second.data.arm, second.training.output_dir) == ("paraphrase", str(out))
     assert second.model.model_name_or_path == str(out / "stage-1-raw")
-    assert first.base == second.base == first.model.model_name_or_path
+    assert first.base == second.base
+    assert first.base.name == first.model.model_name_or_path
     assert (first.training.num_train_epochs, second.training.num_train_epochs) == (5, 2)
     assert (first.training.learning_rate, second.training.learning_rate) == (1e-4, 3e-6)
     assert first.training.seed == second.training.seed == 7

@@ -23,7 +23,7 @@ def test_killed_at_steps_and_inside_saves_the_weights_are_those_of_an_undisturbe
     recipe = write_recipe(**settings)
     assert kinj_train(recipe, "--output_dir", tmp_path / "whole").code == 0
     out = tmp_path / "killed"
-    kills = ["step:2", "weights:3", "step:5", "optimizer:6", "step:8", "mark:9", "step:13", "config", "manifest"]
+    kills = ["step:2", "weights:3", "step:5", "optimizer:6", "step:8", "record:9", "step:13", "config", "manifest"]
     for kill in kills:
         done = kinj_train(recipe, "--output_dir", out, hook=kill)
         assert done.code == KILLED, (kill, done.said)

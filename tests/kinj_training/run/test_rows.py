@@ -81,8 +81,8 @@ def test_the_planned_count_covers_a_part_of_an_epoch():
     blocks = [block(n + 2) for n in range(5)]
     schedule = Schedule(blocks=5, batch=2, seed=0, shuffled=False)
     assert schedule.steps_per_epoch == 3
-    assert schedule.fed(blocks, 6) == (2 * 20, 2 * 15)
-    assert schedule.fed(blocks, 4) == (20 + 5, 15 + 3)
+    assert schedule.token_count(blocks, 6) == (2 * 20, 2 * 15)
+    assert schedule.token_count(blocks, 4) == (20 + 5, 15 + 3)
 
 
 def test_a_model_that_keeps_texts_apart_is_accepted(tiny_model, load):

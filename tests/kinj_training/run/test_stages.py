@@ -46,12 +46,12 @@ def test_an_adapters_training_with_dropout_resumes_exactly(write_recipe, kinj_tr
     recipe = write_recipe(**settings, save_strategy="steps", save_steps=2, save_total_limit=1)
     assert kinj_train(recipe, "--output_dir", tmp_path / "whole").code == 0
     assert kinj_train(recipe, hook="step:3").code == -signal.SIGKILL
-    assert kinj_train(recipe, hook="mark:4").code == -signal.SIGKILL
+    assert kinj_train(recipe, hook="record:4").code == -signal.SIGKILL
     done = kinj_train(recipe)
     assert done.code == 0, done.said
     assert "going on at step 2" in done.said
     assert weights(tmp_path / "out") == weights(tmp_path / "whole")
     assert manifest(tmp_path / "out")["precision"] == "bf16"
     assert [path.name for path in (tmp_path / "out").glob("checkpoint-*")] == ["checkpoint-6"]
-    mark = json.loads((tmp_path / "out" / "checkpoint-6" / "kinj_complete.json").read_text())
-    assert "optimizer.pt" in mark["files"]
+    completion = json.loads((tmp_path / "out" / "checkpoint-6" / "kinj_complete.json").read_text())
+    assert "optimizer.pt" in completion["files"]

@@ -22,7 +22,7 @@ def test_the_manifest_says_what_the_weights_are_made_of(finished_run, manifest, 
     _, out = finished_run
     told = manifest(out)
     assert told["base"]["name"] == str(tiny_model)
-    assert len(told["base"]["sha256"]) == len(told["data"]["sha256"]) == len(told["weights_sha256"]) == 64
+    assert len(told["base"]["fingerprint"]) == len(told["data"]["sha256"]) == len(told["weights_sha256"]) == 64
     assert told["arm"] == "raw"
     assert told["tokens"] == told["data"]["tokens"] + told["data"]["tokens_read_again"]
     assert told["targets"] == told["data"]["targets"]
@@ -102,16 +102,16 @@ def test_a_token_that_was_planned_but_not_learnt_is_our_fault_and_leaves_nothing
 ):
     done = kinj_train(write_recipe(), hook="lose-a-token")
     assert done.code == 1
-    assert "RuntimeError: Fed(tokens=" in done.said
+    assert "RuntimeError: TokenCount(tokens=" in done.said
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
 def test_while_it_runs_loss_speed_time_left_and_held_out_loss_are_said(write_recipe, kinj_train):
     done = kinj_train(write_recipe(logging_steps=1), hook="show:0")
-    assert re.search(r"step 4 of 6, loss \d\.\d{4}, \d+ tokens/s, \d+ s left", done.said), done.said
+    assert re.search(r"optimizer steps: 4 of 6, loss \d\.\d{4}, \d+ tokens/s, about \d+ s left", done.said), done.said
     assert re.search(r"epoch 2 \(step 6\): held-out loss \d\.\d{4}", done.said)
     # What will be trained stands before it.
-    assert done.said.index("steps  6 = 2 epochs x 3") < done.said.index("step 1 of 6")
+    assert done.said.index("steps  6 = 2 epochs x 3") < done.said.index("optimizer steps: 1 of 6")
 
 
 def test_on_a_terminal_a_bar_says_the_same(write_recipe, kinj_train):

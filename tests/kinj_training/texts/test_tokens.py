@@ -106,7 +106,7 @@ def test_without_a_chat_template_a_chat_is_said_in_the_words_of_the_tasks(llama)
 
 def test_a_template_that_rewrites_earlier_turns_is_refused(instruct):
     instruct.chat_template = "{% for m in messages %}{{ loop.revindex }}{{ m.role }}: {{ m.content }}\n{% endfor %}"
-    with pytest.raises(UserError, match="'c': the chat template says earlier turns otherwise"):
+    with pytest.raises(UserError, match="'c': the chat template renders earlier turns differently"):
         chat_text("c", CHAT, instruct, "instruction")
 
 

@@ -9,10 +9,10 @@ from kinj.passages import load_template
 from kinj.records import Passage, Query
 from kinj.retrieval import collection_index, open_retriever
 from kinj_training.recipe.settings import DataSettings
-from kinj_training.texts.texts import Collection, TrainingText, question_and_answer
+from kinj_training.texts.texts import CollectionTexts, TrainingText, question_and_answer
 
 
-def raft_texts(data: DataSettings, collection: Collection, seed: int) -> list[TrainingText]:
+def raft_texts(data: DataSettings, collection: CollectionTexts, seed: int) -> list[TrainingText]:
     """The pairs of the selected documents, each with `distractors` + 1 passages before its question.
 
     A share `gold_share` of the prompts, exactly, shows the chunk with the answer, at a place drawn from the seed; in
@@ -27,7 +27,7 @@ def raft_texts(data: DataSettings, collection: Collection, seed: int) -> list[Tr
     drawn = random.Random(f"{seed}:gold").sample(range(len(pairs)), round(data.gold_share * len(pairs)))  # noqa: S311
     with_gold = set(drawn)
     queries = [Query(pair.question, (pair.chunk_id,), pair.id) for pair in pairs]
-    found: list[list[Passage]] = [[] for _ in pairs]
+    shown: list[list[Passage]] = [[] for _ in pairs]
     index = collection_index(collection.folder, None)
     for name, numbers in (
         ("gold+distractors", sorted(with_gold)),
@@ -38,8 +38,8 @@ def raft_texts(data: DataSettings, collection: Collection, seed: int) -> list[Tr
             for number, passages in zip(
                 numbers, retriever.search([queries[n] for n in numbers], data.distractors + 1), strict=True
             ):
-                found[number] = passages
-    for pair, passages in zip(pairs, found, strict=True):
+                shown[number] = passages
+    for pair, passages in zip(pairs, shown, strict=True):
         if len(passages) <= data.distractors:
             raise UserError(
                 f"distractors: {data.distractors}: for pair {pair.id!r} {collection.folder} gives {len(passages)} "
@@ -47,5 +47,5 @@ def raft_texts(data: DataSettings, collection: Collection, seed: int) -> list[Tr
             )
     return [
         question_and_answer(pair.id, pair.question, pair.answer, "raft", before=template.render(passages))
-        for pair, passages in zip(pairs, found, strict=True)
+        for pair, passages in zip(pairs, shown, strict=True)
     ]
