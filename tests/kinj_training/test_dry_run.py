@@ -21,25 +21,25 @@ def memory_of(recipe, length=128, devices=1):
 
 def test_the_dry_run_shows_numbers_memory_and_two_blocks_with_what_is_learnt(write_recipe, capsys):
     dry_run(load_recipe(write_recipe(arm="qa", max_length=64)))
-    said = capsys.readouterr().out
-    assert "18 x pair" in said
-    assert "steps" in said
-    assert "parameters x 4 bytes" in said
-    assert "⟦<s>Question: In which month" in said
-    assert "Answer:⟧ May</s>" in said
-    assert "block 2, part 1 of" in said
-    assert "9 evaluation questions" in said
+    shown = capsys.readouterr().out
+    assert "18 x pair" in shown
+    assert "steps" in shown
+    assert "parameters x 4 bytes" in shown
+    assert "⟦<s>Question: In which month" in shown
+    assert "Answer:⟧ May</s>" in shown
+    assert "block 2, part 1 of" in shown
+    assert "9 evaluation questions" in shown
 
 
 def test_as_json_it_is_one_object_with_the_same_numbers(write_recipe, capsys):
     path = write_recipe(stages=[{"arm": "raw"}, {"arm": "qa"}])
     dry_run(load_recipe(path), as_json=True)
-    said = json.loads(capsys.readouterr().out)
-    assert [stage["plan"]["arm"] for stage in said["stages"]] == ["raw", "qa"]
-    [part, *_] = said["stages"][1]["blocks"][0]
+    result = json.loads(capsys.readouterr().out)
+    assert [stage["plan"]["arm"] for stage in result["stages"]] == ["raw", "qa"]
+    [part, *_] = result["stages"][1]["blocks"][0]
     assert [run["learnt"] for run in part["runs"]] == [False, True]
     assert part["targets"] < part["tokens"]
-    assert said["stages"][0]["settings"]["given"]["arm"] == "raw"
+    assert result["stages"][0]["settings"]["given"]["arm"] == "raw"
 
 
 def test_no_weight_is_loaded(write_recipe, tiny_model, tmp_path, capsys):

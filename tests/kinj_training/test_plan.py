@@ -70,4 +70,4 @@ def test_held_out_texts_are_validation_paraphrases_of_the_injected_documents_onl
     test = plan(load_recipe(path, ["--split", "test"]))
     assert test.held_out == []
     ids = {text_id for block in plan(load_recipe(path)).blocks for text_id in block.text_ids}
-    assert not [one for one in ids if one.endswith(".p4")]
+    assert not [text_id for text_id in ids if text_id.endswith(".p4")]

@@ -65,11 +65,11 @@ def estimate_memory(
     config = load_config(source)
     total, trained = _parameters(config, get_peft_config(model), trust_remote_code=source.trust_remote_code)
     config = config.get_text_config()
-    weight, kept, width = _weight_bytes(model), _BYTES.get(str(model.dtype), 4), _width(training, model)
+    weight, stored, width = _weight_bytes(model), _BYTES.get(str(model.dtype), 4), _width(training, model)
     is_recomputed = bool(training.gradient_checkpointing)
     optimizer = str(getattr(training.optim, "value", training.optim))
-    state = _STATES.get(optimizer, 2 * kept)
-    copied = 0 if width >= kept else trained if is_recomputed else total
+    state = _STATES.get(optimizer, 2 * stored)
+    copied = 0 if width >= stored else trained if is_recomputed else total
     tokens = int(training.per_device_train_batch_size) * block_length
     hidden, layers, words = config.hidden_size, config.num_hidden_layers, config.vocab_size
     factor = width if is_recomputed else 17 * width
@@ -79,7 +79,7 @@ def estimate_memory(
     layered += " (recomputed)" * is_recomputed
     items = (
         MemoryItem("weights", int(total * weight), f"{total:,} parameters x {weight:g} bytes", "split"),
-        MemoryItem("gradients", trained * kept, f"{trained:,} trained x {kept} bytes", "split"),
+        MemoryItem("gradients", trained * stored, f"{trained:,} trained x {stored} bytes", "split"),
         MemoryItem("optimizer states", trained * state, f"{trained:,} trained x {state} bytes ({optimizer})", "split"),
         MemoryItem("16-bit weights", copied * width, f"{copied:,} weights x {width} bytes", "absent"),
         MemoryItem("activations", tokens * hidden * layers * factor, layered, "whole"),

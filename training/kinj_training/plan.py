@@ -61,22 +61,15 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
     texts = Arm(data, recipe.seed, tokenizer, length).read()
     batch = training.per_device_train_batch_size * training.gradient_accumulation_steps * world_size
     pace = Pace(int(training.num_train_epochs), int(batch), world_size, recipe.seed)
-    laid: LayOut = partial(lay_out, data.layout, length=length)
+    to_blocks: LayOut = partial(lay_out, data.layout, length=length)
     if recipe.reference is None or data.match is None:
         reference, chosen = None, in_order(texts.tokens, len(texts.tokens), pace.seed)
     else:
         # Planned with the same tokenizer: what is to be equal are steps or tokens of this very model.
-        numbers = make_plan(recipe.reference, tokenizer, world_size).counts
-        reference = Reference(
-            name=recipe.reference.name,
-            steps=numbers["steps"],
-            tokens=numbers["tokens"] * numbers["epochs"],
-            blocks=numbers["blocks"],
-            batch=numbers["batch"],
-            epochs=numbers["epochs"],
-        )
-        chosen = Match(data.match, reference, pace).choose(texts.tokens, laid)
-    blocks, held_out = laid(chosen), laid(texts.held_out)
+        other = make_plan(recipe.reference, tokenizer, world_size)
+        reference = Reference.of(recipe.reference.name, other.counts)
+        chosen = Match(data.match, reference, pace).choose(texts.tokens, to_blocks)
+    blocks, held_out = to_blocks(chosen), to_blocks(texts.held_out)
     _refuse_lost_tokens(data.layout, chosen, blocks)
     counts = {
         "arm": data.arm,

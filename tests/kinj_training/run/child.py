@@ -45,14 +45,14 @@ def kill_in_save(step, method, broken):
 def kill_before_record(step):
     from kinj_training.run import trainer
 
-    was = trainer.complete
+    was = trainer.record_completion
 
-    def complete(folder, **progress):
+    def record_completion(folder, **progress):
         if progress["step"] == step:
             die()
         was(folder, **progress)
 
-    trainer.complete = complete
+    trainer.record_completion = record_completion
 
 
 def kill_before_manifest():

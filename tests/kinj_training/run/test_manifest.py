@@ -28,7 +28,7 @@ def train_lora(write_recipe, kinj_train):
     def train(**values):
         lora = {"use_peft": True, "lora_r": 4, "lora_alpha": 12, "lora_dropout": 0.25, "num_train_epochs": 1}
         done = kinj_train(write_recipe("towers-lora", arm="paraphrase", paraphrases=1, split="dev", **lora, **values))
-        assert done.code == 0, done.said
+        assert done.code == 0, done.output
 
     return train
 

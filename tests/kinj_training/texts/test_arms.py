@@ -49,7 +49,7 @@ def rows(tmp_path):
     def write(*objects, name="rows.jsonl"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
-        path.write_text("".join(json.dumps(one) + "\n" for one in objects))
+        path.write_text("".join(json.dumps(row) + "\n" for row in objects))
         return str(path)
 
     return write

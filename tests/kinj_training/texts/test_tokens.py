@@ -52,7 +52,7 @@ def qwen(tiny_tokenizer):
 def spelled(text, tokenizer, *, joined=False):
     """The tokens as text, and the learnt ones among them."""
     [tokens] = tokenize([text], tokenizer, marks_of(tokenizer, joined=joined))
-    return tokenizer.decode(tokens.input_ids), tokenizer.decode([one for one in tokens.labels if one != NO_LOSS])
+    return tokenizer.decode(tokens.input_ids), tokenizer.decode([label for label in tokens.labels if label != NO_LOSS])
 
 
 def test_a_text_stands_between_the_tokenizers_begin_and_end_marks_once(llama, gpt2, instruct, qwen):

@@ -10,6 +10,7 @@ from typing import Literal
 
 from kinj.errors import UserError
 from kinj_training.blocks.block import Block
+from kinj_training.recipe.settings import Json
 from kinj_training.texts.arms import in_order
 from kinj_training.texts.tokens import Tokens
 
@@ -35,7 +36,6 @@ class Pace:
 class Reference:
     """The numbers of another arm, to which an arm is matched."""
 
-    #: what to call it
     name: str
     #: of the whole training
     steps: int
@@ -45,6 +45,12 @@ class Reference:
     blocks: int
     batch: int
     epochs: int
+
+    @classmethod
+    def of(cls, name: str, counts: Json) -> Reference:
+        """The numbers of a plan, whose `counts` are those of one epoch but for the steps."""
+        epochs = counts["epochs"]
+        return cls(name, counts["steps"], counts["tokens"] * epochs, counts["blocks"], counts["batch"], epochs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,8 @@ class Schedule:
 class EpochSampler(Sampler[int]):
     """The rows of the epoch that the training stands in, the blank rows last.
 
-    Unlike a sampler that is told its epoch, which several processes that resume in the middle of an epoch are not.
+    It reads the epoch off the step. The usual sampler is told its epoch, but not where several processes resume in the
+    middle of one.
     """
 
     def __init__(self, schedule: Schedule, rows: int, step: Callable[[], int]) -> None:

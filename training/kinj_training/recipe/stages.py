@@ -26,16 +26,16 @@ def make_stages(path: Path, values: Json, stages: object, overrides: Overrides) 
     shared = {*values, *overrides}
     if "arm" in shared:
         raise UserError(f"{path}: arm is given outside `stages`: each stage has its own")
-    made: list[Recipe] = []
+    recipes: list[Recipe] = []
     for number, stage in enumerate(stages, 1):
         copied, own = _copied(path, number, stage), {key: stage[key] for key in stage if key != "recipe"}
         unread = ALL_ARM_KEYS - set(ARM_KEYS.get(str({**copied, **own}.get("arm")), ()))
         readable = {key: value for key, value in values.items() if key not in unread}
-        base = made[0].base if made else None
-        made.append(make_recipe(path, {**copied, **readable, **own}, without(overrides, unread), base=base))
-    for key in sorted((ALL_ARM_KEYS & shared) - {key for stage in made for key in stage.given}):
+        base = recipes[0].base if recipes else None
+        recipes.append(make_recipe(path, {**copied, **readable, **own}, without(overrides, unread), base=base))
+    for key in sorted((ALL_ARM_KEYS & shared) - {key for stage in recipes for key in stage.given}):
         raise UserError(f"{path}: {key} is given, but no stage reads it")
-    return _chain(made)
+    return _chain(recipes)
 
 
 def _copied(path: Path, number: int, stage: Json) -> Json:
@@ -47,10 +47,10 @@ def _copied(path: Path, number: int, stage: Json) -> Json:
     return copied
 
 
-def _chain(made: list[Recipe]) -> Recipe:
+def _chain(recipes: list[Recipe]) -> Recipe:
     """The last of the stages with all in it: each starts from the folder of the one before it."""
-    out = Path(str(made[-1].training.output_dir))
-    for number, stage in enumerate(made[:-1], 1):
+    out = Path(str(recipes[-1].training.output_dir))
+    for number, stage in enumerate(recipes[:-1], 1):
         stage.training.output_dir = str(out / f"stage-{number}-{stage.data.arm}")
-        made[number].model.model_name_or_path = stage.training.output_dir
-    return replace(made[-1], stages=tuple(made))
+        recipes[number].model.model_name_or_path = stage.training.output_dir
+    return replace(recipes[-1], stages=tuple(recipes))

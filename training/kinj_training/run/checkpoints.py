@@ -36,7 +36,7 @@ def folder_of(output_dir: Path, step: int) -> Path:
     return output_dir / f"checkpoint-{step}"
 
 
-def complete(folder: Path, **progress: Any) -> None:  # Any: the fields of `Completion` but its files
+def record_completion(folder: Path, **progress: Any) -> None:  # Any: the fields of `Completion` but its files
     """Records that `folder` is complete: everything in it is on the disk before the record is."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != COMPLETE)
     for path in files:

@@ -68,21 +68,21 @@ def prepare(folder: Path, start: Start, *, overwrite: bool) -> None:
     Raises:
         UserError: it belongs to another training or to nobody we know, or was begun with another number of processes.
     """
-    begun = read_start(folder)
-    if begun is None and _ours(folder):
+    first = read_start(folder)
+    if first is None and _ours(folder):
         raise UserError(f"{folder} is not empty and was not made by kinj train: choose another --output_dir")
-    if overwrite and begun is not None:
+    if overwrite and first is not None:
         _clear(folder)
-        begun = None
-    if begun is None:
+        first = None
+    if first is None:
         write_whole(folder / START, json.dumps(asdict(start), indent=1) + "\n")
         return
-    if begun.world_size != start.world_size:
+    if first.world_size != start.world_size:
         raise UserError(
-            f"{folder} was begun by {begun.world_size} processes, now there are {start.world_size}, which would give "
-            f"other weights: start {begun.world_size}, or add --overwrite to begin anew"
+            f"{folder} was begun by {first.world_size} processes, now there are {start.world_size}, which would give "
+            f"other weights: start {first.world_size}, or add --overwrite to begin anew"
         )
-    if begun.plan != start.plan:
+    if first.plan != start.plan:
         raise UserError(
             f"{folder} holds another training (other texts, settings or base model): choose another --output_dir, or "
             "add --overwrite to begin anew there"
@@ -99,10 +99,10 @@ def read_start(folder: Path) -> Start | None:
 
 def keep_threads(folder: Path) -> None:
     """Computes with as many threads as the first run in `folder`: sums of floats depend on their number."""
-    begun, threads = read_start(folder), torch.get_num_threads()
-    if begun is not None and begun.threads != threads:
-        log.info("begun with %d threads, not %d: going on with %d", begun.threads, threads, begun.threads)
-        torch.set_num_threads(begun.threads)
+    first, threads = read_start(folder), torch.get_num_threads()
+    if first is not None and first.threads != threads:
+        log.info("begun with %d threads, not %d: going on with %d", first.threads, threads, first.threads)
+        torch.set_num_threads(first.threads)
 
 
 def finished(folder: Path) -> Json | None:

@@ -165,9 +165,9 @@ class Job:
 
 def _train(trainer: BlockTrainer, folder: Path, key: str) -> None:
     """Trains to the end, from the newest complete checkpoint if there is one."""
-    shown = ShowProgress(trainer)
+    display = ShowProgress(trainer)
     if trainer.is_world_process_zero():
-        trainer.add_callback(shown)
+        trainer.add_callback(display)
     try:
         if (newest := newest_complete(folder, key)) is not None:
             checkpoint, completion = newest
@@ -178,7 +178,7 @@ def _train(trainer: BlockTrainer, folder: Path, key: str) -> None:
         if trainer.eval_dataset is not None and not _evaluated(trainer):
             trainer.evaluate()
     finally:
-        shown.stop()
+        display.stop()
 
 
 def _evaluated(trainer: BlockTrainer) -> bool:

@@ -20,7 +20,7 @@ class ShowProgress(TrainerCallback):
 
     def __init__(self, trainer: BlockTrainer) -> None:
         self._trainer = trainer
-        self._shown = ExitStack()
+        self._display = ExitStack()
         self._loss = ""
 
     def on_train_begin(
@@ -29,7 +29,7 @@ class ShowProgress(TrainerCallback):
         """Starts the clock and, on a terminal, the bar."""
         self._started, self._tokens = time.monotonic(), self._trainer.tokens_here()
         steps = progress("optimizer steps", state.max_steps, done=state.global_step)
-        self._advance = self._shown.enter_context(steps)
+        self._advance = self._display.enter_context(steps)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any
@@ -59,4 +59,4 @@ class ShowProgress(TrainerCallback):
 
     def stop(self) -> None:
         """Removes the bar, also where the training ended early."""
-        self._shown.close()
+        self._display.close()

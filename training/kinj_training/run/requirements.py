@@ -20,18 +20,18 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def refuse_another_world(wanted: int | None, recipe: Path) -> None:
+def refuse_another_world(num_processes: int | None, recipe: Path) -> None:
     """Returns if as many processes came up as the recipe asks for.
 
     Raises:
-        UserError: another number, as `accelerate launch --cpu --num_processes 2` starts one without a word; or several
-            GPUs for one process, which would train as another batch than planned.
+        UserError: another number came up (`accelerate launch --cpu --num_processes 2` silently starts one); or one
+            process sees several GPUs, which would train on another batch than planned.
     """
     came_up = world_size()
-    if wanted is not None and came_up != wanted:
+    if num_processes is not None and came_up != num_processes:
         raise UserError(
-            f"num_processes: {wanted} was asked for, but {came_up} came up: start it with "
-            f"`torchrun --nproc_per_node {wanted} -m kinj_training {recipe}`, or change num_processes"
+            f"num_processes: {num_processes} was asked for, but {came_up} came up: start it with "
+            f"`torchrun --nproc_per_node {num_processes} -m kinj_training {recipe}`, or change num_processes"
         )
     if came_up == 1 and torch.cuda.device_count() > 1:
         raise UserError(

@@ -18,7 +18,7 @@ from kinj.errors import UserError
 from kinj_training.blocks.block import Block
 from kinj_training.blocks.collator import BlockCollator, to_dataset
 from kinj_training.blocks.schedule import EpochSampler, Schedule, TokenCount
-from kinj_training.run.checkpoints import Completion, complete, folder_of, keep_newest
+from kinj_training.run.checkpoints import Completion, folder_of, keep_newest, record_completion
 from kinj_training.texts.tokens import NO_LOSS
 
 
@@ -166,7 +166,7 @@ class BlockTrainer(SFTTrainer):
         count = self.token_count()  # waits until every process has saved its part
         if self.is_world_process_zero():
             output_dir = Path(str(self.args.output_dir))
-            complete(
+            record_completion(
                 folder_of(output_dir, self.state.global_step),
                 plan=self._policy.training,
                 step=self.state.global_step,

@@ -51,7 +51,7 @@ def _in_template(text_id: str, messages: list[Message], tokenizer: Tokenizer) ->
                 f"data: row {text_id!r}: the chat template renders earlier turns differently once a later one follows, "
                 "so what is learnt is unclear: take rows of one turn, or a template that keeps earlier turns"
             )
-        # White space after the turn's end mark belongs to the next turn: a model stops at the mark.
+        # White space after the token that ends a turn belongs to the next turn: a model stops at that token.
         answer = whole[len(prompt) :].rstrip()
         segments += [Segment(prompt[len(rendered) :], learnt=False), Segment(answer, learnt=_has_words(message))]
         rendered = prompt + answer

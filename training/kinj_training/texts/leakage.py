@@ -38,10 +38,10 @@ class Questions:
     """
 
     def __init__(self, benchmark: Benchmark, files: Iterable[str]) -> None:
-        asked = [(question.id, question.question) for question in benchmark.questions]
+        texts = [(question.id, question.question) for question in benchmark.questions]
         for name in files:
-            asked += _read(Path(name).expanduser())
-        self._questions = [EvaluationQuestion(question_id, tuple(_words(text))) for question_id, text in asked]
+            texts += _read(Path(name).expanduser())
+        self._questions = [EvaluationQuestion(question_id, tuple(_words(text))) for question_id, text in texts]
         self._ids = {question.id for question in self._questions}
         self._by_first_words: dict[tuple[str, ...], list[EvaluationQuestion]] = {}
         for question in self._questions:
@@ -81,10 +81,10 @@ def _words(text: str) -> list[str]:
 
 def _read(path: Path) -> list[tuple[str, str]]:
     """(id, question) of a file or of a benchmark folder."""
-    asked = []
+    texts = []
     for place, row in read_objects(path / "questions.jsonl" if path.is_dir() else path):
         question = row.get("question")
         if not isinstance(question, str) or not question.strip():
             raise UserError(f"{place}: held_out: no text under 'question'")
-        asked.append((str(row.get("id", place)), question))
-    return asked
+        texts.append((str(row.get("id", place)), question))
+    return texts

@@ -57,19 +57,19 @@ class Tokens:
 def marks_of(tokenizer: Tokenizer, *, joined: bool) -> Marks:
     """The tokenizer's BOS and EOS as marks of a text.
 
-    - Where BOS is the mark of a chat turn (SmolLM2-Instruct: `<|im_start|>`), it says "a role follows", so no begin
-      mark is taken.
+    - Where BOS begins each chat turn (SmolLM2-Instruct: `<|im_start|>`), it means "a role follows", so no begin mark
+      is taken.
     - Where one token is both (GPT-2, SmolLM2), a joined stream has it once between two texts, not twice.
     """
     begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
-    if begin is not None and _marks_turns(tokenizer):
+    if begin is not None and _begins_turns(tokenizer):
         begin = None
     if joined and begin == end:
         begin = None
     return Marks(begin, end)
 
 
-def _marks_turns(tokenizer: Tokenizer) -> bool:
+def _begins_turns(tokenizer: Tokenizer) -> bool:
     """Whether one chat of a question and an answer has the BOS token more than once."""
     if not tokenizer.chat_template or not tokenizer.bos_token:
         return False
