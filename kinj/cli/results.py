@@ -64,13 +64,16 @@ def demo(*, questions: Questions = 48) -> None:
 def _show(paths: Sequence[Path], metrics: tuple[str, ...], *, as_json: bool) -> None:
     from rich.console import Console
 
-    from kinj.report import read_scores, score_table
+    from kinj.report import found_table, read_scores, score_table
 
     scores = read_scores(paths, metrics)
     if as_json:
-        typer.echo(json.dumps([{**asdict(s), "interval_95": s.interval} for s in scores], indent=2))
-    else:
-        Console().print(score_table(scores))
+        typer.echo(json.dumps([{"interval_95": score.interval, **asdict(score)} for score in scores], indent=2))
+        return
+    console = Console()
+    console.print(score_table(scores))
+    if (found := found_table(scores)) is not None:
+        console.print(found)
 
 
 def _lm_eval(arguments: list[str], output: Path) -> None:
