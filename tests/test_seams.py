@@ -419,7 +419,8 @@ def test_without_a_model_in_the_arguments_the_results_get_a_random_name():
     def tracked(arguments):
         tracker = GeneralConfigTracker()
         tracker.log_experiment_args(
-            model_source="kinj_rag", model_args=arguments, system_instruction=None, chat_template=None,
+            # Not kinj_rag, whose name our own hook may set.
+            model_source="hf", model_args=arguments, system_instruction=None, chat_template=None,
             fewshot_as_multiturn=False,
         )  # fmt: skip
         assert tracker.model_name_sanitized == sanitize_model_name(tracker.model_name)
