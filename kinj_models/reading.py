@@ -122,6 +122,7 @@ class Reader:
         return final, record
 
     def _requests_with(self, question: TaskQuestion, passages: Sequence[Passage]) -> list[Instance]:
+        """The requests as they would be sent with these passages, whether or not they fit."""
         settings = self._settings
         if settings.closed_book:
             return list(question.requests)

@@ -427,6 +427,38 @@ def test_a_server_model_that_is_called_as_a_folder_without_a_model_is_told_by_it
     assert identity(BaseChoice("api", recorder, {"model": str(tmp_path)}), recorder)["model"] == str(tmp_path)
 
 
+def test_the_demo_model_in_a_folder_is_told_by_its_fingerprint_too_and_on_the_hub_by_its_label(recorder, tiny_model):
+    from kinj.checkpoint import fingerprint
+    from kinj.hub.find import DemoModel
+    from kinj_models.base import BaseChoice, identity
+
+    for arguments, expected in (
+        ({"pretrained": str(tiny_model)}, {"pretrained": {"fingerprint": fingerprint(tiny_model)}}),
+        ({"pretrained": "owner/name", "revision": "abc"}, {}),
+    ):
+        choice = BaseChoice("hf", recorder, arguments, DemoModel(arguments, "the demo"))
+        assert identity(choice, recorder) == {"base": "hf", "model": "the demo", **expected}
+
+
+def test_results_say_the_benchmark_of_each_task_and_nothing_of_other_data_sets(recorder, request_for, collection):
+    from kinj.benchmark import register
+
+    lm = RagLM(recorder, retriever="none")
+    lm.loglikelihood(
+        [
+            *request_for(split="dev"),
+            *request_for(task="unknown", benchmark_sha256="0" * 64),
+            *request_for(task="foreign", benchmark="current_events", benchmark_sha256=None, split="dev"),
+        ]
+    )
+    tasks = lm.get_model_info()["kinj"]["tasks"]
+    sha256 = register(collection).sha256
+    assert tasks["towers"]["benchmark"] == {"name": "towers", "version": "", "sha256": sha256}
+    assert tasks["towers"]["split"] == "dev"
+    assert tasks["unknown"]["benchmark"] == {"name": "towers", "version": None, "sha256": "0" * 64}
+    assert not {"benchmark", "split"} & set(tasks["foreign"])
+
+
 def test_a_checkpoint_of_kinj_train_says_its_training_also_by_its_adapter(recorder, tmp_path):
     from kinj_models.base import BaseChoice, training_of
 
