@@ -17,7 +17,7 @@ from lm_eval.utils import simple_parse_args_string
 from kinj.checkpoint import fingerprint, read_training
 from kinj.errors import UserError, nearest
 from kinj.hardware import cpu_computes_bf16
-from kinj.hub.find import DemoModel, find_demo_model
+from kinj.hub.find import DemoModel, commit_in_cache, find_demo_model
 from kinj.hub.packaged import DEMO
 from kinj.manifest import sha256_json
 from kinj_models.served import served_models
@@ -142,16 +142,42 @@ def identity(choice: BaseChoice, base: LM) -> Json:
         told[key] = shown
     if choice.is_server:
         told["models"] = served_models(base)
+    else:
+        told |= _commits(choice)
     model = getattr(base, "model", None)
-    commit = getattr(getattr(model, "config", None), "_commit_hash", None)
-    if commit is not None:
-        told["commit"] = commit
     if (dtype := getattr(model, "dtype", None)) is not None:
         told["dtype"] = str(dtype).removeprefix("torch.")
     chat_template = getattr(getattr(base, "tokenizer", None), "chat_template", None)
     if chat_template:
         told["chat_template_sha256"] = sha256_json(chat_template)
     return told
+
+
+def refuse_unknown_commit(told: Json) -> None:
+    """Refuses an identity in which a hub name stands without its commit: another version would look the same.
+
+    Raises:
+        UserError: names the argument and the ways out.
+    """
+    for key, value in told.items():
+        if key.endswith("commit") and value is None:
+            argument = key.removesuffix("_commit") if key != "commit" else "pretrained"
+            raise UserError(
+                f"use_cache: the commit of {argument}={told.get(argument)} is not in the hub's cache, so its answers "
+                "could not be told from those of another version: name a folder, or leave use_cache away"
+            )
+
+
+def _commits(choice: BaseChoice) -> Json:
+    """The commits of what is named on the hub: `commit` of the model, `peft_commit` and so on; None where unknown."""
+    commits: Json = {}
+    for key in _FOLDER_ARGUMENTS:
+        name = choice.arguments.get(key)
+        if not isinstance(name, str) or not name or Path(name).is_dir() or (key == "pretrained" and choice.demo):
+            continue
+        revision = str(choice.arguments.get("revision", "main")) if key in ("pretrained", "model") else "main"
+        commits["commit" if key in ("pretrained", "model") else f"{key}_commit"] = commit_in_cache(name, revision)
+    return commits
 
 
 def _by_content(value: Any, subfolder: str = "") -> Any:  # Any: an argument of the base, and a JSON value

@@ -13,7 +13,7 @@ from lm_eval.api.model import LM, CacheHook
 
 from kinj.errors import UserError, show_user_errors_plainly
 from kinj.passages import load_template
-from kinj_models.base import choose_base, identity, training_of, warn_of_letters
+from kinj_models.base import choose_base, identity, refuse_unknown_commit, training_of, warn_of_letters
 from kinj_models.prompts import add_slot, has_slot
 from kinj_models.reading import Reader, group_by_question
 from kinj_models.response_cache import Answer, ResponseCache
@@ -150,12 +150,14 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
                 f"use_cache: behind base={self._choice.name} other weights may answer under the same name and address: "
                 "say what is served by served=LABEL (another label for other weights), or leave use_cache away"
             )
-        kept = {"share_prefixes": self.settings.share_prefixes, "served": self.settings.served}
-        self._response_cache = ResponseCache(
-            cache_hook.dbdict, lambda: {**self._identity, **kept}, is_server=self._choice.is_server
-        )
+        self._response_cache = ResponseCache(cache_hook.dbdict, self._cache_identity, is_server=self._choice.is_server)
         if self._loaded is not None:
             self._loaded.set_cache_hook(self._response_cache)
+
+    def _cache_identity(self) -> Json:
+        refuse_unknown_commit(self._identity)
+        settings = self.settings
+        return {**self._identity, "share_prefixes": settings.share_prefixes, "served": settings.served}
 
     @cached_property
     def _identity(self) -> Json:

@@ -193,7 +193,7 @@ def test_the_hugging_face_base_has_what_the_shared_scorer_reads(hf):
     "HFLM cuts too long a request from the left to max_length + 1 tokens and leaves the last one unread; sums in order",
     ours="the shared scorer cuts the same way, and tries itself against the base before it is used",
     place="kinj_models",
-    code="base._loglikelihood_tokens(requests, disable_tqdm=True)",
+    code="base._loglikelihood_tokens(requests, disable_tqdm=True",
 )
 def test_the_base_scores_a_request_that_is_too_long_by_its_end(hf):
     tokens = [(7 * i) % 300 + 4 for i in range(hf.max_length + 20)]
@@ -397,7 +397,7 @@ def test_what_a_model_tells_of_itself_stands_in_the_results(evaluated):
     "results hold metrics as 'acc,none', the number of questions, shots and each task's metadata",
     ours="scores are read back from these keys",
     place="kinj/report",
-    code='run["results"], run["n-samples"]',
+    code='run["results"][task]',
 )
 def test_results_hold_scores_counts_shots_and_metadata_under_these_keys(evaluated):
     results = evaluated.results
@@ -502,32 +502,6 @@ def test_texts_in_one_row_are_kept_apart_by_their_positions(hf):
         positions = torch.tensor([[0, 1, 2, 0, 1]])
         packed = hf.model(torch.cat([a, b], dim=1), position_ids=positions, use_cache=False).logits
     torch.testing.assert_close(packed, alone, atol=1e-5, rtol=1e-5)
-
-
-@seam(
-    "a configuration that came from the hub holds the commit in _commit_hash",
-    ours="a base of a hub's name is told from another by its commit",
-    place="kinj_models",
-    code='"_commit_hash"',
-)
-@pytest.mark.xfail(
-    strict=True,
-    raises=AttributeError,
-    reason="transformers 5.23 sets no _commit_hash: take the commit from the hub's cache, whose folder is named by it",
-)
-def test_a_configuration_from_the_hub_knows_its_commit(tiny_model, tmp_path):
-    from transformers import AutoConfig
-
-    commit = "0123456789abcdef0123456789abcdef01234567"
-    repository = tmp_path / "models--owner--name"
-    for name, text in (
-        ("refs/main", commit),
-        (f"snapshots/{commit}/config.json", (tiny_model / "config.json").read_text()),
-    ):
-        (repository / name).parent.mkdir(parents=True)
-        (repository / name).write_text(text)
-    config = AutoConfig.from_pretrained("owner/name", cache_dir=tmp_path, local_files_only=True)
-    assert config._commit_hash == commit
 
 
 @seam(

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 from lm_eval.api.instance import Instance
@@ -7,6 +8,7 @@ from sqlitedict import SqliteDict
 
 from kinj.errors import UserError
 from kinj_models import RagLM
+from kinj_models.base import refuse_unknown_commit
 from kinj_models.prompts import SLOT
 from kinj_models.settings import check_base_keys
 
@@ -502,3 +504,37 @@ def test_without_shared_prefixes_results_count_no_tokens(tiny_model, request_for
 def test_two_rows_of_one_number_never_share_passages(recorder, request_for):
     with pytest.raises(ValueError, match="two rows of task towers have the number 0"):
         RagLM(recorder, k=1).loglikelihood([*request_for("Arvada", 0), *request_for("Belmont", 0)])
+
+
+COMMITS = ("a" * 40, "b" * 40)
+
+
+@pytest.fixture
+def hub_model(tiny_model, tmp_path, monkeypatch):
+    """Puts the tiny model into a hub's cache under that commit, as what `main` is now."""
+
+    def put(commit):
+        folder = tmp_path / "hub" / "models--owner--tiny"
+        shutil.copytree(tiny_model, folder / "snapshots" / commit)
+        (folder / "refs").mkdir(exist_ok=True)
+        (folder / "refs" / "main").write_text(commit)
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    return put
+
+
+def test_a_hub_model_is_told_by_its_commit(hub_model):
+    told = []
+    for commit in COMMITS:
+        hub_model(commit)
+        lm = RagLM("hf", pretrained="owner/tiny", retriever="none", device="cpu")
+        told.append(lm.get_model_info()["kinj"]["base"])
+    assert [one["commit"] for one in told] == list(COMMITS)
+    assert told[0]["pretrained"] == told[1]["pretrained"] == "owner/tiny"
+
+
+def test_answers_of_a_hub_model_of_unknown_commit_are_not_kept(recorder):
+    told = {"base": "vllm", "pretrained": "owner/elsewhere", "commit": None}
+    with pytest.raises(UserError, match=r"the commit of pretrained=owner/elsewhere is not in the hub's cache"):
+        refuse_unknown_commit(told)
+    refuse_unknown_commit({"base": "hf", "pretrained": "owner/tiny", "commit": COMMITS[0], "peft": {"fingerprint": ""}})
