@@ -9,6 +9,7 @@ from datasets import Dataset, Features, Sequence, Value
 
 from kinj.benchmark import Benchmark, BenchmarkIdentity, collection_folder, open_benchmark, register
 from kinj.errors import UserError, show_user_errors_plainly
+from kinj_tasks.draw import Draw
 
 CURRENT_EVENTS = "current_events"
 OWN_TASKS = ("kinj_benchmark", "kinj_benchmark_option", "kinj_benchmark_generate")
@@ -35,6 +36,8 @@ FEATURES = Features(
 def load(
     benchmark: str | None = None,
     split: str = "test",
+    sample: int | None = None,
+    seed: int = 0,
     **_: Any,  # Any: lm-eval passes all of `metadata`, which holds the model's arguments too
 ) -> dict[str, Dataset]:
     """The questions to score under `test`, whichever split they are from, and the shots under `fewshot`.
@@ -42,25 +45,32 @@ def load(
     Args:
         benchmark: a folder (docs/format.md), or a name that ships with the project.
         split: test, or dev for choosing settings.
+        sample: how many questions, drawn evenly from all of them; `--limit` would take the first. None: all.
+        seed: draws them.
 
     Raises:
-        UserError: no benchmark named, none there, a faulty one, another split, or no question in it.
+        UserError: no benchmark named, none there, a faulty one, another split, no question in it, or fewer than the
+            sample.
     """
-    return _datasets(benchmark, split, open_only=False)
+    return _datasets(benchmark, split, Draw(sample, seed), open_only=False)
 
 
 def load_open(
     benchmark: str | None = None,
     split: str = "test",
+    sample: int | None = None,
+    seed: int = 0,
     **_: Any,  # Any: as in `load`
 ) -> dict[str, Dataset]:
     """As `load`, but only the questions that can be asked without options: those with accepted answers."""
-    return _datasets(benchmark, split, open_only=True)
+    return _datasets(benchmark, split, Draw(sample, seed), open_only=True)
 
 
 def load_current_events(
     benchmark: str = CURRENT_EVENTS,
     split: str = "test",
+    sample: int | None = None,
+    seed: int = 0,
     **_: Any,  # Any: as in `load`
 ) -> dict[str, Dataset]:
     """As `load`, of the collection that ships.
@@ -68,16 +78,18 @@ def load_current_events(
     Raises:
         UserError: another benchmark is named; the message names the tasks that take any.
     """
-    return _datasets(_only_current_events(benchmark), split, open_only=False)
+    return _datasets(_only_current_events(benchmark), split, Draw(sample, seed), open_only=False)
 
 
 def load_current_events_open(
     benchmark: str = CURRENT_EVENTS,
     split: str = "test",
+    sample: int | None = None,
+    seed: int = 0,
     **_: Any,  # Any: as in `load`
 ) -> dict[str, Dataset]:
     """As `load_open`, of the collection that ships."""
-    return _datasets(_only_current_events(benchmark), split, open_only=True)
+    return _datasets(_only_current_events(benchmark), split, Draw(sample, seed), open_only=True)
 
 
 def _only_current_events(benchmark: str) -> str:
@@ -91,7 +103,7 @@ def _only_current_events(benchmark: str) -> str:
     )
 
 
-def _datasets(benchmark: str | None, split: str, open_only: bool) -> dict[str, Dataset]:
+def _datasets(benchmark: str | None, split: str, draw: Draw, *, open_only: bool) -> dict[str, Dataset]:
     show_user_errors_plainly()
     if benchmark is None:
         raise UserError('which benchmark? Name its folder (docs/format.md) by --metadata \'{"benchmark": "DIR"}\'')
@@ -105,7 +117,7 @@ def _datasets(benchmark: str | None, split: str, open_only: bool) -> dict[str, D
         wanted = "question with accepted_answers" if open_only else "question"
         raise UserError(f"{folder / 'questions.jsonl'}: no {wanted} in split {split!r}")
     fewshot = _rows(opened.part("fewshot"), "fewshot", identity, open_only)
-    return {"test": _dataset(rows), "fewshot": _dataset(fewshot)}
+    return {"test": _dataset(draw.from_rows(rows)), "fewshot": _dataset(fewshot)}
 
 
 def _dataset(rows: list[dict[str, object]]) -> Dataset:

@@ -21,7 +21,7 @@ Paths = Annotated[
     typer.Argument(metavar="RESULTS…", help="Files or folders of `lm_eval --output_path`.", show_default=False),
 ]
 Metric = Annotated[list[str] | None, typer.Option("--metric", help="Only this metric; may be given several times.")]
-Questions = Annotated[int, typer.Option("--questions", "-n", min=1, help="How many questions, from the first on.")]
+Questions = Annotated[int, typer.Option("--questions", "-n", min=1, help="How many questions, drawn by seed 0.")]
 
 _TASK = "kinj_current_events_option"
 
@@ -48,9 +48,8 @@ def demo(*, questions: Questions = 48) -> None:
     with tempfile.TemporaryDirectory(prefix="kinj-demo-") as scratch:
         folders = [Path(scratch, name) for name in ("closed", "bm25")]
         for folder, arguments in zip(folders, ("retriever=none", "retriever=bm25,k=1"), strict=True):
-            _lm_eval(
-                ["--tasks", _TASK, "--model", "kinj_rag", "--model_args", arguments, "--limit", str(questions)], folder
-            )
+            words = ["--tasks", _TASK, "--model", "kinj_rag", "--model_args", arguments, "--log_samples"]
+            _lm_eval([*words, "--metadata", json.dumps({"sample": questions, "seed": 0})], folder)
         typer.echo(
             "\nSmolLM2-135M answers questions on the USA, August to November 2023 (chance: 25 %).\n"
             "`none` answers from memory; `bm25` reads the passage that retrieval found."
