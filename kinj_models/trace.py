@@ -40,6 +40,11 @@ class TraceRecord:
     over_window: bool
 
     @property
+    def has_gold_sent(self) -> bool:
+        """Whether a source chunk was among the passages that were sent, after drops."""
+        return self.gold_rank is not None and self.gold_rank <= self.passages_sent
+
+    @property
     def gold_rank(self) -> int | None:
         """Rank of the best passage that holds the answer, from 1; None where none was retrieved or none is known."""
         ranks = (p.rank for p in self.passages if p.chunk_id in self.query.chunk_ids)
@@ -104,6 +109,7 @@ class Tally:
         counts["passages_dropped"] = self.passages_dropped
         counts["questions_with_drops"] = self.questions_with_drops
         counts["questions_without_passages"] = self.questions_without_passages
+        counts["share_without_passages"] = self.questions_without_passages / max(1, self.questions)
         if self.known:
             counts["questions_with_known_chunks"] = self.known
             counts["recall@1"] = self.hits_first / self.known
@@ -127,7 +133,7 @@ def tally(record: TraceRecord) -> Tally:
         questions_with_drops=int(dropped > 0),
         questions_without_passages=int(record.passages_sent == 0),
         prompts_over_window=int(record.over_window),
-        gold_sent=int(rank is not None and rank <= record.passages_sent),
+        gold_sent=int(record.has_gold_sent),
     )
 
 
@@ -177,6 +183,8 @@ class Recorder:
         self._trace = trace
         self._k = k
         self._sources: dict[str, Json] = {}
+        #: by task, the ids of questions whose source chunk was sent
+        self._gold_sent: dict[str, set[str]] = {}
         self._asked: set[tuple[str, Key]] = set()
 
     def begin(self, attr: str, rows: Mapping[Key, Row]) -> None:
@@ -189,7 +197,7 @@ class Recorder:
         if asked & self._asked:
             if self._trace is not None:
                 raise UserError(f"trace={self._trace} holds this model's earlier run: make a new model for another")
-            self.tallies, self.effort, self._asked = {}, Effort(), set()
+            self.tallies, self.effort, self._asked, self._gold_sent = {}, Effort(), set(), {}
         self._asked |= asked
         for (task, _), row in rows.items():
             if task not in self._sources:
@@ -205,6 +213,9 @@ class Recorder:
         for process in gather(counts):
             for task, count in process.items():
                 self.tallies[task] = self.tallies.get(task, Tally()) + count
+        for process in gather([(record.task, record.query.id) for record in records if record.has_gold_sent]):
+            for task, question_id in process:
+                self._gold_sent.setdefault(task, set()).add(question_id)
         for task in counts:
             if task in self.tallies:
                 self._log(task, self.tallies[task])
@@ -215,11 +226,21 @@ class Recorder:
 
     def to_object(self) -> Json:
         """What results carry of the run: each task's benchmark and counts, and the seconds."""
+        tasks: Json = {}
+        for task, count in self.tallies.items():
+            tasks[task] = {**self._sources[task], **count.to_object(self._k)}
+            if self._k is not None and count.known:
+                tasks[task]["questions_with_gold_sent"] = sorted(self._gold_sent.get(task, ()))
+        effort, questions = self.effort, sum(count.questions for count in self.tallies.values())
+        seconds = effort.retrieving_seconds + effort.scoring_seconds
         return {
-            "tasks": {
-                task: {**self._sources[task], **tally.to_object(self._k)} for task, tally in self.tallies.items()
+            "tasks": tasks,
+            "seconds": {"retrieving": effort.retrieving_seconds, "scoring": effort.scoring_seconds},
+            # Of all tasks together: lm-eval asks them in one call.
+            "per_question": {
+                "seconds": seconds / max(1, questions),
+                "tokens_computed": effort.tokens_computed / max(1, questions) if effort.tokens_computed else None,
             },
-            "seconds": {"retrieving": self.effort.retrieving_seconds, "scoring": self.effort.scoring_seconds},
         }
 
     def _log(self, task: str, count: Tally) -> None:

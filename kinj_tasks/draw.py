@@ -32,6 +32,6 @@ class Draw:
         if self.sample is None:
             return list(rows)
         if not 1 <= self.sample <= len(rows):
-            raise UserError(f"sample={self.sample}: must be from 1 to {len(rows)}, which is how many questions there are")
+            raise UserError(f"sample={self.sample}: must be from 1 to {len(rows)}, the number of questions")
         chosen = random.Random(self.seed).sample(range(len(rows)), self.sample)  # noqa: S311  # an experiment's seed
         return [rows[place] for place in sorted(chosen)]

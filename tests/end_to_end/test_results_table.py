@@ -21,6 +21,8 @@ TYPES = {
     "true or false": lambda value: isinstance(value, bool),
     "object": lambda value: isinstance(value, dict),
     "any": lambda value: True,
+    "list of texts": lambda value: isinstance(value, list) and all(isinstance(entry, str) for entry in value),
+    "list": lambda value: isinstance(value, list),
 }
 TYPES |= {f"{name} or null": lambda value, check=check: value is None or check(value) for name, check in TYPES.items()}
 
