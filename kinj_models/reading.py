@@ -109,17 +109,33 @@ class Reader:
         Raises:
             UserError: no prompt to put passages before, or `placement=question` and the prompt lacks the question.
         """
-        final: list[Instance] = []
-        over_window = False
         passages_sent = len(retrieval.passages)
-        for passages_sent in range(len(retrieval.passages), -1, -1):
-            final = self._requests_with(question, retrieval.passages[:passages_sent])
-            over_window = window is not None and not all(window.fits(request) for request in final)
-            if not over_window:
-                break
+        final = self._requests_with(question, retrieval.passages)
+        over_window = not _fits(final, window)
+        if over_window and passages_sent:
+            passages_sent, final, over_window = self._drop_passages(question, retrieval.passages, window)
         prompts = tuple(dict.fromkeys(_hashable(request.args[0]) for request in final if request.args[0] != ""))
         record = TraceRecord(*question.key, retrieval.query, retrieval.passages, passages_sent, prompts, over_window)
         return final, record
+
+    def _drop_passages(
+        self, question: TaskQuestion, passages: Sequence[Passage], window: Window | None
+    ) -> tuple[int, list[Instance], bool]:
+        """How many of the passages fit, the best first, their requests, and whether not even none fit.
+
+        More passages never make a shorter prompt, so half of what is left is tried each time, not one passage less.
+        """
+        fitting, too_many = 0, len(passages)
+        final = self._requests_with(question, [])
+        over_window = not _fits(final, window)
+        while not over_window and too_many - fitting > 1:
+            middle = (fitting + too_many) // 2
+            tried = self._requests_with(question, passages[:middle])
+            if _fits(tried, window):
+                fitting, final = middle, tried
+            else:
+                too_many = middle
+        return fitting, final, over_window
 
     def _requests_with(self, question: TaskQuestion, passages: Sequence[Passage]) -> list[Instance]:
         """The requests as they would be sent with these passages, whether or not they fit."""
@@ -144,6 +160,10 @@ class Reader:
             )
             for request in question.requests
         ]
+
+
+def _fits(requests: Sequence[Instance], window: Window | None) -> bool:
+    return window is None or all(window.fits(request) for request in requests)
 
 
 def _hashable(context: Any) -> Any:  # Any: text, or an API model's chat

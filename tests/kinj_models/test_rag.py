@@ -93,6 +93,21 @@ def test_whole_passages_are_dropped_lowest_rank_first_and_counted(windowed, requ
     assert [p["sent"] for p in json.loads(trace.read_text())["passages"]] == [True, False, False]
 
 
+@pytest.mark.parametrize("window", range(20, 230, 15))
+def test_as_many_passages_are_sent_as_fit(windowed, request_for, tmp_path, window):
+    base = windowed(window)
+    RagLM(base, k=9, trace=str(tmp_path / "t.jsonl")).loglikelihood(request_for())
+    [line] = (tmp_path / "t.jsonl").read_text().splitlines()
+    passages = json.loads(line)["passages"]
+    sent = [passage["sent"] for passage in passages]
+    assert len(sent) == 9
+    assert sent == sorted(sent, reverse=True)
+    longest = max(len((r.args[0] + r.args[1]).split()) for r in base.sent)
+    assert longest <= window
+    # A passage of the towers takes 23 words, its number among them.
+    assert all(sent) or longest + 23 > window
+
+
 def test_a_prompt_over_the_window_even_without_passages_is_counted(windowed, request_for):
     lm = RagLM(windowed(5), k=1)
     lm.loglikelihood(request_for())
