@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -83,14 +82,11 @@ def number_of(day: date) -> int:
     return day.year * 10_000 + day.month * 100 + day.day
 
 
-def count_fields(chunks: Iterable[Chunk]) -> dict[str, int]:
-    """How many of the chunks have a value in each of `FIELDS` that a filter can meet."""
-    counts = dict.fromkeys(FIELDS, 0)
-    for chunk in chunks:
-        for field in FIELDS:
-            value = getattr(chunk, field)
-            counts[field] += bool(value) if field != "date" else day_of(value) is not None
-    return counts
+def filled_fields(chunk: Chunk) -> list[str]:
+    """Those of `FIELDS` in which the chunk has a value that a filter can meet."""
+    return [
+        field for field in FIELDS if (value := getattr(chunk, field)) and (field != "date" or day_of(value) is not None)
+    ]
 
 
 def check_fields(wanted: Filter, counts: dict[str, int], place: object) -> None:

@@ -75,7 +75,17 @@ class Index(Protocol):
 
 def as_passage(chunk: Chunk, score: float, rank: int) -> Passage:
     """The chunk as a retrieved passage."""
-    return Passage(chunk.id, chunk.document_id, chunk.text, score, rank, title=chunk.title, date=chunk.date)
+    return Passage(
+        chunk_id=chunk.id,
+        document_id=chunk.document_id,
+        text=chunk.text,
+        score=score,
+        rank=rank,
+        title=chunk.title,
+        date=chunk.date,
+        source=chunk.source,
+        license=chunk.license,
+    )
 
 
 def no_chunk(place: str | Path, chunk_id: str) -> UserError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
@@ -12,24 +12,24 @@ from kinj.retrieval.elastic.access import PREFIX
 from kinj.retrieval.elastic.connection import Connection
 from kinj.retrieval.elastic.generations import Generation
 from kinj.retrieval.elastic.search import Hit, count, search_all
+from kinj.retrieval.embedding.embedder import Embedder, query_vectors
 from kinj.retrieval.filters import FIELDS, Filter, check_fields, check_matches
 from kinj.retrieval.index import Way, as_passage, no_chunk
-
-if TYPE_CHECKING:
-    from kinj.retrieval.embedding.embedder import Embedder
 
 #: The fewest neighbours that a search looks for, and how many it looks at in each shard.
 NEIGHBOURS, NUM_CANDIDATES = 100, 500
 #: What Elasticsearch gives at most in one answer, unless an index is set to more.
 _WINDOW = 10_000
 _WORDS = ("text", "match_only_text")
+#: What is read about a document besides its text, from fields of these names.
+_ABOUT = ("document_id", "title", "date", "source", "license")
 _WHOLE = ("keyword", "constant_keyword", "wildcard")
 
 
 class ForeignIndex:
     """Somebody else's index, opened for reading. A chunk is a document, its id the document's.
 
-    Title, date and document id come from fields of those names, where there are any. Nothing but the server knows
+    What else is known of it comes from fields named as a chunk's are, where there are any. Nothing but the server knows
     whether its content changes: the fingerprint holds what it says about that when the index is opened.
     """
 
@@ -88,7 +88,7 @@ class ForeignIndex:
 
     def rank(self, texts: Sequence[str], depth: int, ways: Sequence[Way]) -> list[list[list[Passage]]]:
         """See `Index`. Ties go by id as far down as one answer reaches, a few documents beyond `depth`."""
-        vectors = self._query_vectors(texts) if "dense" in ways else [[]] * len(texts)
+        vectors = query_vectors(self._embedder, texts) if "dense" in ways else [[]] * len(texts)
         bodies = [
             self._words(text, depth) if way == "bm25" else self._near(vector, depth)
             for text, vector in zip(texts, vectors, strict=True)
@@ -112,7 +112,7 @@ class ForeignIndex:
 
     def use_embedder(self, name: str | None) -> None:
         """See `Index`."""
-        from kinj.retrieval.embedding.embedder import find_embedder
+        from kinj.retrieval.embedding.find import find_embedder
 
         if self._vector is None or name is None:
             raise UserError(
@@ -142,7 +142,7 @@ class ForeignIndex:
 
     @property
     def _shown(self) -> dict[str, Any]:  # Any: JSON values
-        return {"_source": False, "fields": [self._text, "document_id", "title", "date"], "track_total_hits": False}
+        return {"_source": False, "fields": [self._text, *_ABOUT], "track_total_hits": False}
 
     @property
     def _allowed(self) -> list[dict[str, Any]]:  # Any: JSON values
@@ -171,11 +171,6 @@ class ForeignIndex:
     def _field(self, path: str) -> dict[str, Any]:  # Any: JSON values
         return find_field(self._generation.fields, path)
 
-    def _query_vectors(self, texts: Sequence[str]) -> list[list[float]]:
-        if self._embedder is None:
-            raise ValueError("dense search without an embedder")
-        return [[float(value) for value in row] for row in self._embedder.embed_queries(texts)]
-
     def _words(self, text: str, depth: int) -> dict[str, Any]:  # Any: JSON values
         query = {"bool": {"must": {"match": {self._text: text}}, "filter": self._allowed}}
         return {"query": query, "size": self._size(depth), **self._shown}
@@ -196,10 +191,10 @@ class ForeignIndex:
     def _chunk(self, hit: Hit) -> Chunk:
         values = hit["fields"]
         text = "\n".join(map(str, values[self._text]))
-        of = {name: str(values[name][0]) if values.get(name) else "" for name in ("document_id", "title", "date")}
-        return Chunk(
-            hit["_id"], of["document_id"] or hit["_id"], text, 0, len(text), title=of["title"], date=of["date"][:10]
-        )
+        of = {name: str(values[name][0]) if values.get(name) else "" for name in _ABOUT}
+        of["document_id"] = of["document_id"] or hit["_id"]
+        of["date"] = of["date"][:10]
+        return Chunk(id=hit["_id"], text=text, start=0, end=len(text), **of)
 
 
 def open_foreign_index(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
@@ -15,11 +15,9 @@ from kinj.retrieval.elastic.connection import Connection
 from kinj.retrieval.elastic.generations import Generation, builds_of
 from kinj.retrieval.elastic.mapping import CHUNK_FIELDS, DAY, EXACT_CHUNKS, FORMAT, ROW, TEXT, VECTOR, chunk_of
 from kinj.retrieval.elastic.search import Hit, count, search_all
+from kinj.retrieval.embedding.embedder import Embedder, query_vectors
 from kinj.retrieval.filters import Filter, check_fields, check_matches, number_of
 from kinj.retrieval.index import Way, as_passage, no_chunk, rebuild
-
-if TYPE_CHECKING:
-    from kinj.retrieval.embedding.embedder import Embedder
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +87,7 @@ class ElasticIndex:
 
     def rank(self, texts: Sequence[str], depth: int, ways: Sequence[Way]) -> list[list[list[Passage]]]:
         """See `Index`."""
-        vectors = self._query_vectors(texts) if "dense" in ways else [[]] * len(texts)
+        vectors = query_vectors(self._embedder, texts) if "dense" in ways else [[]] * len(texts)
         bodies = [
             self._words(text, depth) if way == "bm25" else self._near(vector, depth)
             for text, vector in zip(texts, vectors, strict=True)
@@ -116,19 +114,9 @@ class ElasticIndex:
 
     def use_embedder(self, name: str | None) -> None:
         """See `Index`."""
-        from kinj.retrieval.embedding.embedder import DEFAULT_EMBEDDER, find_embedder
+        from kinj.retrieval.embedding.find import find_embedder_of
 
-        built_with = self.manifest["embedder"]
-        if built_with is None:
-            command = rebuild(self.place, self.manifest, name or DEFAULT_EMBEDDER)
-            raise UserError(f"{self.place} was built without an embedder; {command}")
-        embedder = find_embedder(name or built_with["name"])
-        if embedder.sha256 != built_with["sha256"]:
-            raise UserError(
-                f"{self.place} was built with embedder {built_with['name']} (sha256 {built_with['sha256'][:12]}), not "
-                f"with {embedder.name} (sha256 {embedder.sha256[:12]}); {rebuild(self.place, self.manifest, name)}"
-            )
-        self._embedder = embedder
+        self._embedder = find_embedder_of(self.place, self.manifest, name)
 
     def use_filter(self, wanted: Filter) -> None:
         """See `Index`."""
@@ -147,11 +135,6 @@ class ElasticIndex:
         if self._is_exact:
             return {"search": "exact"}
         return {"search": "approximate", **self.manifest["vectors"]}
-
-    def _query_vectors(self, texts: Sequence[str]) -> list[list[float]]:
-        if self._embedder is None:
-            raise ValueError("dense search without an embedder")
-        return [[float(value) for value in row] for row in self._embedder.embed_queries(texts)]
 
     def _words(self, text: str, depth: int) -> dict[str, Any]:  # Any: JSON values
         return self._search({"bool": {"must": {"match": {TEXT: text}}, "filter": self._allowed}}, depth)

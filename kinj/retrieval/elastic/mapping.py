@@ -27,7 +27,7 @@ OVERSAMPLE = 3
 GRAPH_NUMBERS = {"m": 16, "ef_construction": 100, "num_candidates": 500}
 #: Where in the index a chunk's text and vector are, and its place in the order of ids, which breaks ties.
 TEXT, VECTOR, ROW, DAY = "text", "vector", "row", "day"
-CHUNK_FIELDS = ("id", "document_id", "text", "start", "end", "title", "date", "subject", "source")
+CHUNK_FIELDS = ("id", "document_id", "text", "start", "end", "title", "date", "subject", "source", "license")
 
 
 def vector_options(kind: str | None, chunks: int, **numbers: int | None) -> dict[str, Any]:  # Any: JSON values
@@ -89,7 +89,7 @@ def index_settings(count: int, manifest: dict[str, Any]) -> dict[str, Any]:  # A
     properties = {
         "id": {"type": "keyword", "index": False, "doc_values": False},
         **{name: {"type": "keyword"} for name in ("document_id", "title", "subject", "source")},
-        "date": {"type": "keyword", "index": False, "doc_values": False},
+        **{name: {"type": "keyword", "index": False, "doc_values": False} for name in ("date", "license")},
         TEXT: {"type": "text", "analyzer": "kinj_english", "similarity": "kinj_bm25", "index_options": "freqs"},
         "start": {**kept, "doc_values": False},
         "end": {**kept, "doc_values": False},

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kinj.errors import UserError
 from kinj.progress import progress
-from kinj.records import Chunk
+from kinj.records import Json
+from kinj.retrieval.chunkfile import SortedChunks
 from kinj.retrieval.elastic.access import PREFIX
 from kinj.retrieval.elastic.bulk import DOCUMENTS, Document, as_document, send_all
 from kinj.retrieval.elastic.connection import Connection
@@ -17,9 +18,7 @@ from kinj.retrieval.elastic.generations import Generation, find_generation, meta
 from kinj.retrieval.elastic.mapping import ROW, VECTOR, index_settings, source_of, vector_mapping
 from kinj.retrieval.elastic.patience import Refusal
 from kinj.retrieval.elastic.search import count, search_all
-
-if TYPE_CHECKING:
-    from kinj.retrieval.embedding.embedder import Embedder
+from kinj.retrieval.embedding.embedder import Embedder, batches
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +35,27 @@ class ElasticBuild:
     name: str
     #: the name under which it is written
     index: str
-    #: in the order of their ids
-    chunks: list[Chunk]
+    chunks: SortedChunks
     model: Embedder | None
 
     @property
     def alias(self) -> str:
         """Stands for the index while it is built: what is sent to it never makes an index anew."""
         return f"{self.index}-building"
+
+    def run(self, manifest: Json, serving: Generation | None) -> None:
+        """All steps in their order.
+
+        Args:
+            manifest: of the unfinished index; what is known of it at the end is added.
+            serving: the index that the name stands for when the build begins, or None.
+        """
+        self.create(manifest)
+        self.fill()
+        if self.model is not None:
+            manifest = {**manifest, "embedder": self.model.describe(self.chunks.texts(), self.dimensions())}
+        self.complete({**manifest, "state": "complete"})
+        self.switch(serving)
 
     def find(self) -> Generation:
         """The index as it is now."""
@@ -149,22 +161,22 @@ class ElasticBuild:
         """What is missing, by the embedder's shards: the same texts go through the model together each time."""
         from kinj.retrieval.embedding.shards import SHARD, embed
 
-        step = SHARD if self.model else DOCUMENTS
+        size = SHARD if self.model else DOCUMENTS
         is_mapped = False
-        for start in range(0, len(self.chunks), step):
-            rows = range(start, min(start + step, len(self.chunks)))
-            missing = [row for row in rows if not (there and there[row])]
-            if not missing:
-                continue
-            sources = [source_of(self.chunks[row], row) for row in missing]
-            if self.model is not None:
-                vectors = embed([self.chunks[row].text for row in rows], self.model)
+        start = 0
+        for batch in batches(self.chunks, size):
+            missing = [i for i in range(len(batch)) if not (there and there[start + i])]
+            sources = [source_of(batch[i], start + i) for i in missing]
+            if missing and self.model is not None:
+                vectors = embed([chunk.text for chunk in batch], self.model)
                 if not is_mapped:
                     self._map_vectors(vectors.shape[1])
                     is_mapped = True
-                for row, source in zip(missing, sources, strict=True):
-                    source[VECTOR] = vectors[row - start].tolist()
-            yield [as_document(self.chunks[row].id, source) for row, source in zip(missing, sources, strict=True)]
+                for i, source in zip(missing, sources, strict=True):
+                    source[VECTOR] = vectors[i].tolist()
+            if missing:
+                yield [as_document(batch[i].id, source) for i, source in zip(missing, sources, strict=True)]
+            start += len(batch)
 
     def _map_vectors(self, dimensions: int) -> None:
         """Adds the field of the vectors, whose size is known once the first are there."""

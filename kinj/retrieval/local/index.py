@@ -87,18 +87,9 @@ class LocalIndex:
             UserError: the index has no vectors, or they come from another model than `name`.
             MissingExtraError: the libraries for dense retrieval are not installed.
         """
-        from kinj.retrieval.embedding.embedder import DEFAULT_EMBEDDER, find_embedder
+        from kinj.retrieval.embedding.find import find_embedder_of
 
-        built_with = self.manifest["embedder"]
-        if built_with is None:
-            command = rebuild(self.folder, self.manifest, name or DEFAULT_EMBEDDER)
-            raise UserError(f"{self.folder} was built without an embedder; {command}")
-        embedder = find_embedder(name or built_with["name"])
-        if embedder.sha256 != built_with["sha256"]:
-            raise UserError(
-                f"{self.folder} was built with embedder {built_with['name']} (sha256 {built_with['sha256'][:12]}), not "
-                f"with {embedder.name} (sha256 {embedder.sha256[:12]}); {rebuild(self.folder, self.manifest, name)}"
-            )
+        embedder = find_embedder_of(self.folder, self.manifest, name)
         from kinj.retrieval.local.vectors import Vectors
 
         self._embedder: Embedder = embedder
