@@ -109,12 +109,12 @@ def build_elastic_index(
 
 def _serving(connection: Connection, name: str) -> Generation | None:
     """The index behind the alias of that name; refuses one that kinj must not replace."""
-    found = find_generation(connection, name)
-    if found is None:
+    generation = find_generation(connection, name)
+    if generation is None:
         return None
-    if found.manifest is None or found.index == name:
+    if generation.manifest is None or generation.index == name:
         raise UserError(f"{PREFIX}{name} is the name of something that kinj must not replace: choose another name")
-    return found
+    return generation
 
 
 def _key(manifest: Json) -> str:

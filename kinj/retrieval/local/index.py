@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kinj.errors import UserError
 from kinj.manifest import read_manifest, sha256_json
-from kinj.records import Chunk, Passage
+from kinj.records import Chunk, Json, Passage
 from kinj.retrieval.analysis import ANALYSIS
 from kinj.retrieval.chunkfile import ChunkFile
 from kinj.retrieval.filters import Filter, check_fields, check_matches
-from kinj.retrieval.index import Way, as_passage, no_chunk, rebuild
+from kinj.retrieval.index import Method, as_passage, no_chunk, rebuild
 from kinj.retrieval.local.bm25 import BM25
-from kinj.retrieval.local.ties import Hit
+from kinj.retrieval.local.ties import ScoredRow
 
 if TYPE_CHECKING:
     from kinj.retrieval.embedding.embedder import Embedder
@@ -27,7 +27,7 @@ CHUNKS, WORDS, VECTORS = "chunks.jsonl", "bm25", "vectors.faiss"
 class LocalIndex:
     """An index folder, opened for reading. `open_local_index` makes one."""
 
-    def __init__(self, folder: Path, manifest: dict[str, Any], chunks: ChunkFile) -> None:  # Any: JSON values
+    def __init__(self, folder: Path, manifest: Json, chunks: ChunkFile) -> None:
         self.folder = folder
         self.manifest = manifest
         self._chunks = chunks
@@ -44,41 +44,41 @@ class LocalIndex:
         """SHA-256 of the chunks: the same for the same chunks, in whatever folder and order they came."""
         return str(self.manifest["chunks"]["sha256"])
 
-    def identity(self, ways: Sequence[Way]) -> str:
-        """SHA-256 over all of the index that shapes what these ways give back."""
-        parts: dict[str, Any] = {"chunks": self.content}  # Any: JSON values
-        if "bm25" in ways:
-            parts["analysis"] = self.manifest["analysis"]
-        if "dense" in ways:
-            parts["embedder"] = self.manifest["embedder"]["sha256"]
-        if ways and self._filter is not None:
-            parts["filter"] = str(self._filter)
-        return sha256_json(parts)
+    def identity(self, methods: Sequence[Method]) -> str:
+        """SHA-256 over all that shapes what the index returns by these methods."""
+        content: Json = {"chunks": self.content}
+        if "bm25" in methods:
+            content["analysis"] = self.manifest["analysis"]
+        if "dense" in methods:
+            content["embedder"] = self.manifest["embedder"]["sha256"]
+        if methods and self._filter is not None:
+            content["filter"] = str(self._filter)
+        return sha256_json(content)
 
-    def describe(self) -> dict[str, Any]:  # Any: JSON values
+    def describe(self) -> Json:
         """See `Index`."""
-        said: dict[str, Any] = {"index": self.content, "chunks": len(self), "embedder": self.manifest["embedder"]}
+        info: Json = {"index": self.content, "chunks": len(self), "embedder": self.manifest["embedder"]}
         if self._filter is not None:
-            said["filter"] = {"condition": str(self._filter), "chunks": len(self._allowed or ())}
-        return said
+            info["filter"] = {"condition": str(self._filter), "chunks": len(self._allowed or ())}
+        return info
 
-    def rank(self, texts: Sequence[str], depth: int, ways: Sequence[Way]) -> list[list[list[Passage]]]:
-        """For each text, for each way, its `depth` best passages, best first, ties by chunk id."""
-        by_way: list[list[list[Passage]]] = []
-        for way in ways:
-            ranked = self._rank_words(texts, depth) if way == "bm25" else self._rank_vectors(texts, depth)
-            by_way.append([[self._passage(hit, rank) for rank, hit in enumerate(hits, 1)] for hits in ranked])
-        return [list(ways_of_one) for ways_of_one in zip(*by_way, strict=True)]
+    def rank(self, texts: Sequence[str], depth: int, methods: Sequence[Method]) -> list[list[list[Passage]]]:
+        """For each text, for each method, its `depth` best passages, best first, ties by chunk id."""
+        by_method: list[list[list[Passage]]] = []
+        for method in methods:
+            ranked = self._rank_words(texts, depth) if method == "bm25" else self._rank_vectors(texts, depth)
+            by_method.append([[self._passage(hit, rank) for rank, hit in enumerate(hits, 1)] for hits in ranked])
+        return [list(of_one_text) for of_one_text in zip(*by_method, strict=True)]
 
     def chunks(self, ids: Sequence[str]) -> dict[str, Chunk]:
         """See `Index`."""
-        found: dict[str, Chunk] = {}
+        chunks: dict[str, Chunk] = {}
         for chunk_id in ids:
             chunk = self._chunks.find(chunk_id)
             if chunk is None:
                 raise no_chunk(self.folder, chunk_id)
-            found[chunk_id] = chunk
-        return found
+            chunks[chunk_id] = chunk
+        return chunks
 
     def use_embedder(self, name: str | None) -> None:
         """Takes the embedder that the index was built with for its dense searches.
@@ -108,13 +108,13 @@ class LocalIndex:
             why = f"its {part} has {count} rows for {len(self)} chunks"
             raise UserError(f"{self.folder}: {why}; {rebuild(self.folder, self.manifest)}")
 
-    def _rank_words(self, texts: Sequence[str], depth: int) -> list[list[Hit]]:
+    def _rank_words(self, texts: Sequence[str], depth: int) -> list[list[ScoredRow]]:
         return [self._words.rank(text, depth) for text in texts]
 
-    def _rank_vectors(self, texts: Sequence[str], depth: int) -> list[list[Hit]]:
+    def _rank_vectors(self, texts: Sequence[str], depth: int) -> list[list[ScoredRow]]:
         return self._vectors.rank(self._embedder.embed_queries(texts), depth, self._allowed)
 
-    def _passage(self, hit: Hit, rank: int) -> Passage:
+    def _passage(self, hit: ScoredRow, rank: int) -> Passage:
         return as_passage(self._chunks[hit.row], hit.score, rank)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kinj.errors import MissingExtraError
-from kinj.retrieval.local.ties import Hit, best_hits
+from kinj.retrieval.local.ties import ScoredRow, best_hits
 
 try:
     import faiss
@@ -80,7 +80,7 @@ class Vectors:
 
     def rank(
         self, queries: npt.NDArray[np.float32], depth: int, allowed: Sequence[int] | None = None
-    ) -> list[list[Hit]]:
+    ) -> list[list[ScoredRow]]:
         """For each query vector the `depth` rows (of those allowed) of largest inner product, best first, ties by row.
 
         FAISS chooses the candidates; their scores are summed again row by row, so that equal passages tie exactly and a
@@ -91,16 +91,16 @@ class Vectors:
         if allowed is not None:
             selected = faiss.IDSelectorBatch(np.asarray(allowed, dtype=np.int64))
             only = faiss.SearchParameters(sel=selected)  # type: ignore[call-arg]  # FAISS adds it when imported
-        _, found = self._index.search(queries, min(depth + _SPARE, total), params=only)
-        return [self._best(query, first, depth, total, only) for query, first in zip(queries, found, strict=True)]
+        _, candidates = self._index.search(queries, min(depth + _SPARE, total), params=only)
+        return [self._best(query, first, depth, total, only) for query, first in zip(queries, candidates, strict=True)]
 
     def _best(
         self, query: npt.NDArray[np.float32], first: npt.NDArray[np.int64], depth: int, total: int, only: Any
-    ) -> list[Hit]:  # Any: FAISS is not typed
-        def fetch(limit: int) -> list[Hit]:
+    ) -> list[ScoredRow]:  # Any: FAISS is not typed
+        def fetch(limit: int) -> list[ScoredRow]:
             rows = first[:limit] if limit <= len(first) else self._index.search(query[None], limit, params=only)[1][0]
             scores = (self._index.reconstruct_batch(rows) * query).sum(axis=1)
-            hits = [Hit(int(row), float(score)) for row, score in zip(rows, scores, strict=True)]
+            hits = [ScoredRow(int(row), float(score)) for row, score in zip(rows, scores, strict=True)]
             return sorted(hits, key=lambda hit: -hit.score)
 
         return best_hits(fetch, depth, total, _SLACK)

@@ -115,14 +115,14 @@ def test_an_interrupted_build_leaves_the_old_index_serving_and_goes_on_without_e
 
 def test_chunks_are_held_a_request_at_a_time(cluster, chunks, monkeypatch):
     monkeypatch.setattr(steps, "DOCUMENTS", 10)
-    alive, as_document = [], steps.as_document
+    alive, as_item = [], steps.as_item
 
     def count_and_make(chunk_id, source):
         if chunk_id.endswith("0"):
             alive.append(sum(type(one) is Chunk for one in gc.get_objects()))
-        return as_document(chunk_id, source)
+        return as_item(chunk_id, source)
 
-    monkeypatch.setattr(steps, "as_document", count_and_make)
+    monkeypatch.setattr(steps, "as_item", count_and_make)
     made = (chunk for number in range(400) for chunk in [Chunk(f"c{number:03d}", "d", f"tower {number}", 0, 9)])
     assert len(build_elastic_index(made, "mine")) == 400
     assert len(alive) == 40
