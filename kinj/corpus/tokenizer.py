@@ -46,12 +46,12 @@ def _tokenizer_file(name: str | None) -> Path:
     if name is None:
         local = DEMO.folder / "tokenizer.json"
         return local if local.is_file() else _from_hub(DEMO.hub_name, default=True)
-    path = Path(name).expanduser()
-    if path.is_dir():
-        path /= "tokenizer.json"
-        if not path.is_file():
+    given = Path(name).expanduser()
+    if given.is_dir():
+        given /= "tokenizer.json"
+        if not given.is_file():
             raise UserError(f"--tokenizer {name}: the folder holds no tokenizer.json")
-    return path if path.is_file() else _from_hub(name, default=False)
+    return given if given.is_file() else _from_hub(name, default=False)
 
 
 def _from_hub(name: str, *, default: bool) -> Path:
@@ -65,7 +65,7 @@ def _from_hub(name: str, *, default: bool) -> Path:
     except HFValidationError as error:
         raise UserError(f"--tokenizer {name}: neither a file, nor a folder, nor a model name (owner/name)") from error
     except hub_errors() as error:
-        remedy = "connect to huggingface.co, or give --tokenizer a model's folder or tokenizer.json"
+        ways = "connect to huggingface.co, or give --tokenizer a model's folder or tokenizer.json"
         if default:
-            remedy += ", or type `kinj demo-model`, which brings the default one"
-        raise UserError(f"the tokenizer of {name} is not here and the hub gave none: {remedy}") from error
+            ways += ", or type `kinj demo-model`, which brings the default one"
+        raise UserError(f"the tokenizer of {name} is not here and the hub gave none: {ways}") from error

@@ -10,7 +10,7 @@ from kinj.records import Chunk, Json, Passage
 from kinj.retrieval.elastic.access import PREFIX
 from kinj.retrieval.elastic.connection import Connection
 from kinj.retrieval.elastic.generations import Generation
-from kinj.retrieval.elastic.search import Hit, count, search_all
+from kinj.retrieval.elastic.search import ElasticHit, count, search_all
 from kinj.retrieval.embedding.embedder import Embedder, query_vectors
 from kinj.retrieval.filters import FIELDS, Filter, check_fields, check_matches
 from kinj.retrieval.index import Method, as_passage, no_chunk
@@ -185,11 +185,11 @@ class ForeignIndex:
     def _size(self, depth: int) -> int:
         return min(depth + NEIGHBOURS, _WINDOW)
 
-    def _passages(self, hits: Sequence[Hit], depth: int) -> list[Passage]:
+    def _passages(self, hits: Sequence[ElasticHit], depth: int) -> list[Passage]:
         best = sorted(hits, key=lambda hit: (-hit["_score"], hit["_id"]))[:depth]
         return [as_passage(self._chunk(hit), float(hit["_score"]), rank) for rank, hit in enumerate(best, 1)]
 
-    def _chunk(self, hit: Hit) -> Chunk:
+    def _chunk(self, hit: ElasticHit) -> Chunk:
         values = hit["fields"]
         text = "\n".join(map(str, values[self._text]))
         of = {name: str(values[name][0]) if values.get(name) else "" for name in _ABOUT}

@@ -13,7 +13,7 @@ from kinj.retrieval.elastic.access import PREFIX
 from kinj.retrieval.elastic.connection import Connection
 from kinj.retrieval.elastic.generations import Generation, builds_of
 from kinj.retrieval.elastic.mapping import CHUNK_FIELDS, DAY, EXACT_CHUNKS, FORMAT, ROW, TEXT, VECTOR, chunk_of
-from kinj.retrieval.elastic.search import Hit, count, search_all
+from kinj.retrieval.elastic.search import ElasticHit, count, search_all
 from kinj.retrieval.embedding.embedder import Embedder, query_vectors
 from kinj.retrieval.filters import Filter, check_fields, check_matches, number_of
 from kinj.retrieval.index import Method, as_passage, no_chunk, rebuild
@@ -162,8 +162,8 @@ class ElasticIndex:
     def _allowed(self) -> list[Json]:
         return _conditions(self._filter) if self._filter else []
 
-    def _passages(self, hits: Sequence[Hit], method: Method) -> list[Passage]:
-        def score(hit: Hit) -> float:
+    def _passages(self, hits: Sequence[ElasticHit], method: Method) -> list[Passage]:
+        def score(hit: ElasticHit) -> float:
             raw = float(hit["sort"][0])
             if method == "bm25":
                 return raw

@@ -15,12 +15,12 @@ SEARCHES = 64
 _HEADER = {"allow_partial_search_results": False, "search_type": "dfs_query_then_fetch"}
 _WHAT = "search"
 
-Hit = Json
+ElasticHit = Json
 
 
 def search_all(
     connection: Connection, index: str, bodies: Sequence[Json], preference: str | None = None
-) -> list[list[Hit]]:
+) -> list[list[ElasticHit]]:
     """The hits of each search, in order, best first.
 
     An answer that timed out, lacks a shard or is an error that may pass is not used: the search is sent again.
@@ -36,7 +36,7 @@ def search_all(
     """
     header = json.dumps({**_HEADER, **({"preference": preference} if preference else {})})
     lines = [f"{header}\n{json.dumps(body)}\n".encode() for body in bodies]
-    hits: list[list[Hit]] = []
+    hits: list[list[ElasticHit]] = []
     for start in range(0, len(lines), SEARCHES):
         hits += _search(connection, index, lines[start : start + SEARCHES])
     return hits
@@ -58,9 +58,9 @@ def count(connection: Connection, index: str, allowed: Sequence[Json] = ()) -> i
         patience.wait(why)
 
 
-def _search(connection: Connection, index: str, lines: Sequence[bytes]) -> list[list[Hit]]:
+def _search(connection: Connection, index: str, lines: Sequence[bytes]) -> list[list[ElasticHit]]:
     """The hits of the searches of one request; only those whose answers were not whole are sent again."""
-    hits: dict[int, list[Hit]] = {}
+    hits: dict[int, list[ElasticHit]] = {}
     patience: Patience = connection.patience(_WHAT)
     while True:
         waiting = [i for i in range(len(lines)) if i not in hits]

@@ -15,7 +15,7 @@ import tantivy
 from kinj.records import Chunk
 from kinj.retrieval.analysis import STOP_WORDS
 from kinj.retrieval.filters import Filter, day_of, number_of
-from kinj.retrieval.local.ties import ScoredRow, best_hits
+from kinj.retrieval.local.ties import Hit, best_hits
 
 _TEXT, _ROW, _DAY, _ANALYSER = "text", "row", "day", "kinj_english"
 #: How long tantivy's thread may take for one look at an index, on a busy machine.
@@ -81,7 +81,7 @@ class BM25:
     def _any(self, field: str, values: Sequence[str]) -> tantivy.Query:
         return _without_score([tantivy.Query.term_query(self._schema, field, value, "basic") for value in values])
 
-    def rank(self, text: str, depth: int) -> list[ScoredRow]:
+    def rank(self, text: str, depth: int) -> list[Hit]:
         """The `depth` best rows, best first, ties by row; fewer where fewer hold any of the query's terms.
 
         The text is analysed, never parsed: `AND`, quotes and colons in a question are text. A query of stop words alone
@@ -98,9 +98,9 @@ class BM25:
             query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), *self._allowed])
         return best_hits(lambda limit: self._hits(query, limit), depth, len(self))
 
-    def _hits(self, query: tantivy.Query, limit: int) -> list[ScoredRow]:
+    def _hits(self, query: tantivy.Query, limit: int) -> list[Hit]:
         hits = self._searcher.search(query, limit, count=False).hits
-        return [ScoredRow(int(row or 0), score) for (score, _), row in zip(hits, self._rows(hits), strict=True)]
+        return [Hit(int(row or 0), score) for (score, _), row in zip(hits, self._rows(hits), strict=True)]
 
     def _rows(self, hits: Sequence[tuple[float, tantivy.DocAddress]]) -> Sequence[float | None]:
         return self._searcher.fast_field_values(_ROW, [address for _, address in hits])

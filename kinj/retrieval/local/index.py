@@ -14,7 +14,7 @@ from kinj.retrieval.chunkfile import ChunkFile
 from kinj.retrieval.filters import Filter, check_fields, check_matches
 from kinj.retrieval.index import Method, as_passage, no_chunk, rebuild
 from kinj.retrieval.local.bm25 import BM25
-from kinj.retrieval.local.ties import ScoredRow
+from kinj.retrieval.local.ties import Hit
 
 if TYPE_CHECKING:
     from kinj.retrieval.embedding.embedder import Embedder
@@ -108,13 +108,13 @@ class LocalIndex:
             why = f"its {part} has {count} rows for {len(self)} chunks"
             raise UserError(f"{self.folder}: {why}; {rebuild(self.folder, self.manifest)}")
 
-    def _rank_words(self, texts: Sequence[str], depth: int) -> list[list[ScoredRow]]:
+    def _rank_words(self, texts: Sequence[str], depth: int) -> list[list[Hit]]:
         return [self._words.rank(text, depth) for text in texts]
 
-    def _rank_vectors(self, texts: Sequence[str], depth: int) -> list[list[ScoredRow]]:
+    def _rank_vectors(self, texts: Sequence[str], depth: int) -> list[list[Hit]]:
         return self._vectors.rank(self._embedder.embed_queries(texts), depth, self._allowed)
 
-    def _passage(self, hit: ScoredRow, rank: int) -> Passage:
+    def _passage(self, hit: Hit, rank: int) -> Passage:
         return as_passage(self._chunks[hit.row], hit.score, rank)
 
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 
-class ScoredRow(NamedTuple):
+class Hit(NamedTuple):
     """A row of the index with its score. Rows are in the order of chunk ids, so a smaller row wins a tie."""
 
     row: int
     score: float
 
 
-def best_hits(fetch: Callable[[int], list[ScoredRow]], k: int, total: int, slack: float = 0.0) -> list[ScoredRow]:
+def best_hits(fetch: Callable[[int], list[Hit]], k: int, total: int, slack: float = 0.0) -> list[Hit]:
     """The k best of `total` rows, best first, ties by row.
 
     `fetch(limit)` gives the `limit` best, best first, in any order among equals; it is asked for more until the k-th

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kinj.errors import MissingExtraError
-from kinj.retrieval.local.ties import ScoredRow, best_hits
+from kinj.retrieval.local.ties import Hit, best_hits
 
 try:
     import faiss
@@ -80,7 +80,7 @@ class Vectors:
 
     def rank(
         self, queries: npt.NDArray[np.float32], depth: int, allowed: Sequence[int] | None = None
-    ) -> list[list[ScoredRow]]:
+    ) -> list[list[Hit]]:
         """For each query vector the `depth` rows (of those allowed) of largest inner product, best first, ties by row.
 
         FAISS chooses the candidates; their scores are summed again row by row, so that equal passages tie exactly and a
@@ -96,11 +96,11 @@ class Vectors:
 
     def _best(
         self, query: npt.NDArray[np.float32], first: npt.NDArray[np.int64], depth: int, total: int, only: Any
-    ) -> list[ScoredRow]:  # Any: FAISS is not typed
-        def fetch(limit: int) -> list[ScoredRow]:
+    ) -> list[Hit]:  # Any: FAISS is not typed
+        def fetch(limit: int) -> list[Hit]:
             rows = first[:limit] if limit <= len(first) else self._index.search(query[None], limit, params=only)[1][0]
             scores = (self._index.reconstruct_batch(rows) * query).sum(axis=1)
-            hits = [ScoredRow(int(row), float(score)) for row, score in zip(rows, scores, strict=True)]
+            hits = [Hit(int(row), float(score)) for row, score in zip(rows, scores, strict=True)]
             return sorted(hits, key=lambda hit: -hit.score)
 
         return best_hits(fetch, depth, total, _SLACK)

@@ -9,7 +9,7 @@ from kinj.records import Query
 from kinj.retrieval import open_retriever
 from kinj.retrieval.analysis import STOP_WORDS
 from kinj.retrieval.local.bm25 import _analyser
-from kinj.retrieval.local.ties import ScoredRow, best_hits
+from kinj.retrieval.local.ties import Hit, best_hits
 
 
 def search(index, *texts, k=3):
@@ -89,7 +89,7 @@ def test_the_order_of_the_chunks_given_changes_nothing(chunks, tmp_path, ids):
 
 
 def test_a_cut_asks_for_more_only_while_the_last_place_may_be_tied():
-    rows = [ScoredRow(row, 1.0) for row in range(50)] + [ScoredRow(50, 0.5)]
+    rows = [Hit(row, 1.0) for row in range(50)] + [Hit(50, 0.5)]
     asked = []
 
     def fetch(limit):
