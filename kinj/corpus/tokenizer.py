@@ -9,10 +9,12 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from kinj.errors import UserError
-from kinj.hub.errors import hub_errors
+from kinj.hub.find import find_model, hub_errors
 from kinj.hub.packaged import DEMO
 
 log = logging.getLogger(__name__)
+
+_FILE = "tokenizer.json"
 
 
 def load_tokenizer(name: str | None = None) -> Tokenizer:
@@ -44,28 +46,24 @@ def _is_tokenizer(text: str) -> bool:
 
 def _tokenizer_file(name: str | None) -> Path:
     if name is None:
-        local = DEMO.folder / "tokenizer.json"
-        return local if local.is_file() else _from_hub(DEMO.hub_name, default=True)
+        return _of_model(DEMO.hub_name, ", or type `kinj demo-model`, which brings the default one")
     given = Path(name).expanduser()
-    if given.is_dir():
-        given /= "tokenizer.json"
-        if not given.is_file():
-            raise UserError(f"--tokenizer {name}: the folder holds no tokenizer.json")
-    return given if given.is_file() else _from_hub(name, default=False)
+    return given if given.is_file() else _of_model(name)
 
 
-def _from_hub(name: str, *, default: bool) -> Path:
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+def _of_model(name: str, another_way: str = "") -> Path:
+    """The tokenizer.json of a folder or of a model on the hub; `another_way` ends the message where there is none."""
     from huggingface_hub.errors import HFValidationError
 
     try:
-        if isinstance(cached := try_to_load_from_cache(name, "tokenizer.json"), str):
-            return Path(cached)
-        return Path(hf_hub_download(name, "tokenizer.json"))
+        path = find_model(name, [_FILE]).folder / _FILE
     except HFValidationError as error:
         raise UserError(f"--tokenizer {name}: neither a file, nor a folder, nor a model name (owner/name)") from error
     except hub_errors() as error:
-        ways = "connect to huggingface.co, or give --tokenizer a model's folder or tokenizer.json"
-        if default:
-            ways += ", or type `kinj demo-model`, which brings the default one"
-        raise UserError(f"the tokenizer of {name} is not here and the hub gave none: {ways}") from error
+        raise UserError(
+            f"the tokenizer of {name} is not here and the hub gave none: connect to huggingface.co, or give "
+            f"--tokenizer a model's folder or tokenizer.json{another_way}"
+        ) from error
+    if not path.is_file():
+        raise UserError(f"--tokenizer {name}: the folder holds no tokenizer.json")
+    return path

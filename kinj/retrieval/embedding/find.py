@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kinj.errors import MissingExtraError, UserError
-from kinj.hub.errors import hub_errors
+from kinj.hub.find import hub_errors
 from kinj.hub.packaged import EMBEDDER
 from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import sha256_file, sha256_json

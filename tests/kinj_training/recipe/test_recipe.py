@@ -5,7 +5,6 @@ import pytest
 import yaml
 
 from kinj.errors import UserError
-from kinj.hardware import has_fast_bf16
 from kinj_training.recipe.recipe import find_recipe, load_recipe, shipped_recipes
 
 
@@ -116,15 +115,6 @@ def test_what_trl_would_choose_by_itself_is_decided_and_said(write_recipe):
     assert given.training.activation_checkpointing is True
     assert given.training.data_seed == 3
     assert "bf16" not in given.decided
-
-
-def test_bfloat16_on_a_cpu_is_asked_of_the_hardware(tmp_path):
-    cpuinfo = tmp_path / "cpuinfo"
-    cpuinfo.write_text("flags : fpu avx512f avx512_bf16\n")
-    assert has_fast_bf16(use_cpu=True, cpuinfo=cpuinfo)
-    cpuinfo.write_text("flags : fpu avx2\n")
-    assert not has_fast_bf16(use_cpu=True, cpuinfo=cpuinfo)
-    assert not has_fast_bf16(use_cpu=True, cpuinfo=tmp_path / "absent")
 
 
 @pytest.mark.parametrize(

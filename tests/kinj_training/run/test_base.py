@@ -6,7 +6,8 @@ import huggingface_hub
 import pytest
 
 from kinj.errors import UserError
-from kinj.hub.packaged import DEMO, DemoModel
+from kinj.hub.find import DemoModel
+from kinj.hub.packaged import DEMO
 from kinj_training import base
 from kinj_training.base import find_base, where
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kinj.errors import UserError
-from kinj.hub.errors import hub_errors
+from kinj.hub.find import hub_errors
 from kinj_training.recipe.settings import DataSettings
 from kinj_training.texts.chat import Message, chat_text
 from kinj_training.texts.texts import Segment, TrainingText, plain_text

