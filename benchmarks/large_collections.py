@@ -9,7 +9,8 @@ Chunks are generated: 100 words each, drawn from 50,000 by Zipf's law, five chun
 that of their ids; the same numbers give the same file. Each build is the real command in a process of its own, from the
 first line read to the manifest; its memory is the largest that the kernel saw resident (`ru_maxrss`), the mapped pages
 of files among it. `vectors` builds through the same functions with a toy in place of the model: 64 numbers from a
-text's hash, so that the builder is measured and not a network.
+text's hash, so that the builder is measured and not a network; the last column is what embedding the passages, writing
+their vectors and describing them add to what was resident before.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
@@ -43,13 +45,26 @@ from pathlib import Path
 import numpy as np
 from kinj.corpus import read_chunks
 from kinj.retrieval import Embedder, build_index
-from kinj.retrieval.local import build
+from kinj.retrieval.embedding import shards
+from kinj.retrieval.local import build, vectors
 
 def embed(self, texts):
     digests = b"".join(hashlib.sha512(text.encode()).digest() for text in texts)
     rows = np.frombuffer(digests, "uint8").reshape(-1, 64).astype("float32")
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
+def memory(name):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))
+
+def build_vectors(*given):
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is taken anew from here
+    before = memory("VmRSS")
+    info = whole(*given)
+    print(memory("VmHWM") - before)
+    return info
+
+whole, build._build_vectors = build._build_vectors, build_vectors
 Embedder.embed_passages = embed
 Embedder.count_cut = lambda self, texts: 0
 Embedder.window = 512
@@ -83,14 +98,29 @@ def chunks(count: int, seed: int = 0) -> Iterator[Chunk]:
             )
 
 
-def measure(command: list[str]) -> tuple[float, float, float]:
-    """Wall seconds, CPU seconds and peak megabytes of a command that must succeed."""
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a build took."""
+
+    seconds: float
+    cpu_seconds: float
+    #: the largest resident memory
+    megabytes: float
+    #: what the process printed
+    output: str
+
+
+def measure(command: list[str]) -> Cost:
+    """Runs a command that must succeed."""
     started = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    with process.stdout as out:
+        output = out.read()
     _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        raise SystemExit(f"{' '.join(command[:4])} … ended with status {status}")
-    return time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise SystemExit(f"the build ended with {process.returncode}")
+    return Cost(time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6, output)
 
 
 def command_of(what: str, file: Path, folder: Path) -> list[str]:
@@ -108,16 +138,21 @@ def main() -> None:
     parser.add_argument("--chunks", type=int, nargs="+", default=[200_000, 2_000_000], help="(200000 2000000)")
     parser.add_argument("--scratch", type=Path, help="where to write files and indexes: 6 GB for 2,000,000 chunks")
     options = parser.parse_args()
-    columns = ("chunks", "file, MB", "index, MB", "seconds", "CPU s", "chunks/s", "peak memory, MB")
+    columns = ["chunks", "file, MB", "index, MB", "seconds", "CPU s", "chunks/s", "peak memory, MB"]
+    if options.what == "vectors":
+        columns.append("of it vectors, MB")
     table = Table(*columns, title=options.what)
     with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
         for count in options.chunks:
             file, folder = Path(scratch) / "chunks.jsonl", Path(scratch) / "index"
             write_records(file, chunks(count))
-            wall, cpu, memory = measure(command_of(options.what, file, folder))
+            cost = measure(command_of(options.what, file, folder))
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
             shutil.rmtree(folder, ignore_errors=True)
-            numbers = (file.stat().st_size / 1e6, size, wall, cpu, count / wall, memory)
+            numbers = [file.stat().st_size / 1e6, size, cost.seconds, cost.cpu_seconds, count / cost.seconds]
+            numbers.append(cost.megabytes)
+            if options.what == "vectors":
+                numbers.append(int(cost.output) * 1024 / 1e6)
             table.add_row(f"{count:,}", *(f"{number:,.0f}" for number in numbers))
             Console(width=110).print(table)
     if options.what == "elasticsearch":
