@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from kinj.corpus.used_ids import disk_error
 from kinj.errors import UserError
 
 #: Memory for the database in KiB.
@@ -67,7 +67,6 @@ def open_spool(file: Path) -> Iterator[Spool]:
                 database.execute(f"PRAGMA {pragma}")
             yield Spool(database)
     except sqlite3.OperationalError as error:
-        number = errno.ENOSPC if error.sqlite_errorcode == sqlite3.SQLITE_FULL else errno.EIO
-        raise OSError(number, str(error), str(file)) from error
+        raise disk_error(error, str(file)) from error
     finally:
         file.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import gc
 import json
 from pathlib import Path
@@ -120,11 +121,19 @@ def test_records_are_held_one_at_a_time(tmp_path, kind, read, row):
 
 
 def test_ids_beyond_memory_are_refused_with_both_places(tmp_path, monkeypatch):
-    monkeypatch.setattr(used_ids, "_CACHE_KIB", 1)
+    monkeypatch.setattr(used_ids, "_PRAGMAS", ("journal_mode = OFF", "cache_size = -1"))
     rows = [DOCUMENT | {"id": f"{number * 7919 % 20_000}"} for number in range(20_000)]
     path = lines(tmp_path / "d.jsonl", *rows, rows[77])
     with pytest.raises(UserError, match=r"d\.jsonl:20001: the id '9763' was used before, at .*d\.jsonl:78$"):
         list(read_documents([path]))
+
+
+def test_a_disk_too_full_for_the_ids_is_an_error_of_the_system(tmp_path, monkeypatch):
+    monkeypatch.setattr(used_ids, "_PRAGMAS", (*used_ids._PRAGMAS, "max_page_count = 3"))
+    path = lines(tmp_path / "d.jsonl", *[DOCUMENT | {"id": f"{number:09d}"} for number in range(1000)])
+    with pytest.raises(OSError, match=r"full: .*temporary file \(TMPDIR says in which folder\)") as caught:
+        list(read_documents([path]))
+    assert caught.value.errno == errno.ENOSPC
 
 
 def test_the_files_of_a_folder_come_in_the_order_of_their_paths(tmp_path):

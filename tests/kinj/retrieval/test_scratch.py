@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +38,27 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     with scratch_folder(tmp_path, "index"):
         assert not left.exists()
     assert list(tmp_path.iterdir()) == [young]
+
+
+def test_the_folder_of_a_process_is_kept_until_it_is_killed(tmp_path):
+    script = f"""
+import time
+from pathlib import Path
+from kinj.retrieval.scratch import scratch_folder
+with scratch_folder(Path({str(tmp_path)!r}), "index") as folder:
+    print(folder, flush=True)
+    time.sleep(600)
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    with process:
+        folder = Path(process.stdout.readline().strip())
+        make_old(folder)
+        with scratch_folder(tmp_path, "index"):
+            assert folder.exists()
+        process.kill()
+    make_old(folder)
+    with scratch_folder(tmp_path, "index"):
+        assert not folder.exists()
 
 
 def test_a_folder_in_use_and_one_of_another_name_are_left_alone(tmp_path):
