@@ -33,7 +33,7 @@ class Control:
 
     @property
     def _settings(self) -> dict[str, str | int]:
-        name = "+".join(part for part, used in (("gold", self._gold), ("distractors", self._distractors)) if used)
+        name = "+".join(kind for kind, used in (("gold", self._gold), ("distractors", self._distractors)) if used)
         drawn = self._gold and self._distractors
         return {"retriever": name, **({"seed": self._seed} if drawn else {})}
 

@@ -55,8 +55,8 @@ def parse_filter(text: str) -> Filter:
             begins.
     """
     values: dict[str, set[str]] = {}
-    for part in re.split(r"\+(?=\w*:)", text):
-        field, colon, value = part.partition(":")
+    for condition in re.split(r"\+(?=\w*:)", text):
+        field, colon, value = condition.partition(":")
         if field not in FIELDS:
             raise UserError(f"filter={text}: {field!r} is no field of a chunk ({', '.join(FIELDS)}); {_FORM}")
         if not colon or not value.strip():

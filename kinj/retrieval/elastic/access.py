@@ -100,19 +100,19 @@ def _secret(name: str) -> str:
 def _url(url: str) -> str:
     """The address with its port, checked without ever being shown where it may hold a secret."""
     try:
-        parts = urlsplit(url)
-        port = parts.port
+        address = urlsplit(url)
+        port = address.port
     except ValueError as error:
         raise UserError("ELASTICSEARCH_URL is no address: write it as http://127.0.0.1:9200") from error
-    if parts.username or parts.password:
+    if address.username or address.password:
         raise UserError(
             "ELASTICSEARCH_URL has a user or a password in it, which logs would show: set ELASTICSEARCH_USER and "
             "ELASTICSEARCH_PASSWORD instead"
         )
-    if parts.scheme not in _PORTS or not parts.hostname or parts.query or parts.fragment:
+    if address.scheme not in _PORTS or not address.hostname or address.query or address.fragment:
         raise UserError("ELASTICSEARCH_URL is no address: write it as http://127.0.0.1:9200 or https://HOST:9200")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}:{port or _PORTS[parts.scheme]}{parts.path.rstrip('/')}"
+    host = f"[{address.hostname}]" if ":" in address.hostname else address.hostname
+    return f"{address.scheme}://{host}:{port or _PORTS[address.scheme]}{address.path.rstrip('/')}"
 
 
 def _check_certificates(file: str) -> None:

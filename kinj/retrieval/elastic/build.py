@@ -119,5 +119,5 @@ def _serving(connection: Connection, name: str) -> Generation | None:
 
 def _key(manifest: Json) -> str:
     """64 hex digits: equal for builds that make the same index."""
-    parts = {name: manifest[name] for name in ("format", "vectors", "analysis", "shards")}
-    return sha256_json([parts, manifest["chunks"]["sha256"], (manifest["embedder"] or {}).get("sha256")])
+    settings = {name: manifest[name] for name in ("format", "vectors", "analysis", "shards")}
+    return sha256_json([settings, manifest["chunks"]["sha256"], (manifest["embedder"] or {}).get("sha256")])

@@ -102,9 +102,9 @@ class ElasticIndex:
         wanted = list(dict.fromkeys(ids))
         chunks: dict[str, Chunk] = {}
         for start in range(0, len(wanted), 1000):
-            part = wanted[start : start + 1000]
-            query = {"ids": {"values": part}}
-            [hits] = search_all(self._connection, self._generation.index, [self._search(query, len(part))])
+            batch = wanted[start : start + 1000]
+            query = {"ids": {"values": batch}}
+            [hits] = search_all(self._connection, self._generation.index, [self._search(query, len(batch))])
             chunks |= {hit["_id"]: chunk_of(hit["_source"]) for hit in hits}
         for chunk_id in wanted:
             if chunk_id not in chunks:

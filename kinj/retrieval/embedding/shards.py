@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from kinj.manifest import replacing
 from kinj.progress import progress
 from kinj.retrieval.embedding.embedder import Embedder, batches
 
@@ -52,9 +52,5 @@ def _name(texts: Sequence[str], embedder: Embedder) -> str:
 
 
 def _save(path: Path, vectors: npt.NDArray[np.float32]) -> None:
-    part = path.with_suffix(".part")
-    with part.open("wb") as sink:
+    with replacing(path, to_disk=True) as unfinished, unfinished.open("wb") as sink:
         np.save(sink, vectors)
-        sink.flush()
-        os.fsync(sink.fileno())
-    part.rename(path)

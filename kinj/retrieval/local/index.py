@@ -103,9 +103,9 @@ class LocalIndex:
         check_matches(wanted, len(allowed), self.folder)
         self._filter, self._allowed = wanted, allowed
 
-    def _check_count(self, part: str, count: int) -> None:
+    def _check_count(self, name: str, count: int) -> None:
         if count != len(self):
-            why = f"its {part} has {count} rows for {len(self)} chunks"
+            why = f"its {name} has {count} rows for {len(self)} chunks"
             raise UserError(f"{self.folder}: {why}; {rebuild(self.folder, self.manifest)}")
 
     def _rank_words(self, texts: Sequence[str], depth: int) -> list[list[Hit]]:
