@@ -58,10 +58,10 @@ def memory(name):
     return next(int(line.split()[1]) for line in lines if line.startswith(name))
 
 def build_vectors(*given):
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is taken anew from here
-    before = memory("VmRSS")
+    peak, before = memory("VmHWM"), memory("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is taken anew from here, by the kernel's own count too
     info = whole(*given)
-    print(memory("VmHWM") - before)
+    print(peak, max(0, memory("VmHWM") - before))
     return info
 
 whole, build._build_vectors = build._build_vectors, build_vectors
@@ -150,9 +150,11 @@ def main() -> None:
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
             shutil.rmtree(folder, ignore_errors=True)
             numbers = [file.stat().st_size / 1e6, size, cost.seconds, cost.cpu_seconds, count / cost.seconds]
-            numbers.append(cost.megabytes)
             if options.what == "vectors":
-                numbers.append(int(cost.output) * 1024 / 1e6)
+                earlier_peak, added = (int(number) * 1024 / 1e6 for number in cost.output.split())
+                numbers += [max(earlier_peak, cost.megabytes), added]
+            else:
+                numbers.append(cost.megabytes)
             table.add_row(f"{count:,}", *(f"{number:,.0f}" for number in numbers))
             Console(width=110).print(table)
     if options.what == "elasticsearch":

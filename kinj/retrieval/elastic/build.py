@@ -15,7 +15,7 @@ from kinj.retrieval.elastic.access import PREFIX
 from kinj.retrieval.elastic.connection import Connection, connect
 from kinj.retrieval.elastic.generations import Generation, builds_of, check_name, find_generation
 from kinj.retrieval.elastic.index import ElasticIndex, open_elastic_index
-from kinj.retrieval.elastic.mapping import EXACT_CHUNKS, FORMAT, at_least_one, vector_options
+from kinj.retrieval.elastic.mapping import EXACT_CHUNKS, FORMAT, GRAPH, at_least_one, vector_options
 from kinj.retrieval.elastic.steps import ElasticBuild
 from kinj.retrieval.embedding.find import find_embedder
 from kinj.retrieval.making import in_words, versions_of
@@ -67,6 +67,9 @@ def build_elastic_index(
     numbers = {"m": m, "ef_construction": ef_construction, "num_candidates": num_candidates}
     if model is None and (vectors or any(numbers.values())):
         raise UserError("settings for vectors need an embedder that makes them")
+    # Here too, though only their number says how vectors are kept: reading the chunks may take long.
+    vector_options(vectors or GRAPH, 0, **numbers)
+    at_least_one("shards", shards)
     connection = connect()
     with scratch_folder(cache_folder("elasticsearch"), name) as scratch:
         made = sort_chunks(chunks, scratch / "chunks.jsonl")
@@ -77,7 +80,7 @@ def build_elastic_index(
             "embedder": model and model.identity,
             "vectors": options if model else None,
             "analysis": ANALYSIS,
-            "shards": at_least_one("shards", shards),
+            "shards": shards,
         }
         serving = _serving(connection, name)
         if serving is not None and _key(serving.manifest or {}) == _key(wanted):
@@ -90,17 +93,8 @@ def build_elastic_index(
             )
         if model and options["type"] != "flat" and len(made) <= EXACT_CHUNKS:
             log.info("up to %d chunks are compared one by one, exactly: the graph will not be searched", EXACT_CHUNKS)
-        manifest = {
-            **wanted,
-            "kind": "kinj index",
-            "name": name,
-            "state": "building",
-            "fields": made.fields,
-            "made_from": list(made_from),
-            "versions": versions_of("kinj", "elasticsearch", "sentence-transformers"),
-        }
         build = ElasticBuild(connection, name, f"{name}-{_key(wanted)[:12]}", made, model)
-        build.run(manifest, serving)
+        build.run(_manifest(name, wanted, made.fields, made_from), serving)
     for old in builds_of(connection, name):
         if old.index != build.index and (overwrite or old.is_complete):
             connection.request("DELETE", f"/{old.index}", what=f"delete {old.index}")
@@ -115,6 +109,19 @@ def _serving(connection: Connection, name: str) -> Generation | None:
     if generation.manifest is None or generation.index == name:
         raise UserError(f"{PREFIX}{name} is the name of something that kinj must not replace: choose another name")
     return generation
+
+
+def _manifest(name: str, wanted: Json, fields: dict[str, int], made_from: Sequence[str]) -> Json:
+    """The manifest of an unfinished build."""
+    return {
+        **wanted,
+        "kind": "kinj index",
+        "name": name,
+        "state": "building",
+        "fields": fields,
+        "made_from": list(made_from),
+        "versions": versions_of("kinj", "elasticsearch", "sentence-transformers"),
+    }
 
 
 def _key(manifest: Json) -> str:

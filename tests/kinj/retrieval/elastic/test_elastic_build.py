@@ -248,3 +248,12 @@ def test_settings_that_are_not_allowed_are_refused(cluster, chunks, tiny_embedde
     with pytest.raises(UserError, match=message):
         build_elastic_index(chunks("red fox"), "mine", embedder, **settings)
     assert names(cluster) == []
+
+
+def test_a_setting_that_is_never_allowed_is_refused_before_a_chunk_is_read(tiny_embedder):
+    unread = iter([Chunk("a", "d", "x", 0, 1)])
+    with pytest.raises(UserError, match="vectors=tree: must be one of"):
+        build_elastic_index(unread, "mine", str(tiny_embedder), vectors="tree")
+    with pytest.raises(UserError, match="shards=0: must be at least 1"):
+        build_elastic_index(unread, "mine", shards=0)
+    assert len(list(unread)) == 1
