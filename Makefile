@@ -1,5 +1,6 @@
-# Two commands: `make demo` shows what retrieval does on a real model; `make test` runs the whole check.
-# Both work on a machine with Python >= 3.11, git and make, and keep everything in .venv.
+# Three commands: `make demo` shows what retrieval does on a real model; `make test` is the check before each commit;
+# `make test-long` runs what takes longer: real servers, several processes, kills. ARGS goes to pytest.
+# All work on a machine with Python >= 3.11, git and make, and keep everything in .venv.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 SOURCES := $(shell git ls-files pyproject.toml hatch_build.py 'kinj*.p*' kinj kinj_tasks kinj_models task_configs training 2>/dev/null)
 
-.PHONY: demo test lint types pytest bench clean
+.PHONY: demo test test-long lint types pytest bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/kinj demo-model
@@ -24,7 +25,10 @@ types: $(VENV)/.dev
 
 # The tests run on the installed wheel, from a folder without the sources.
 pytest: $(VENV)/.dev
-	$(BIN)/pytest -p no:cacheprovider $(ARGS)
+	$(BIN)/pytest -p no:cacheprovider -m "not long" $(ARGS)
+
+test-long: $(VENV)/.dev
+	$(BIN)/pytest -p no:cacheprovider -m long $(ARGS)
 
 bench: $(VENV)/.dev
 	@echo "benchmarks are run by hand; each script's first lines say how:" && ls benchmarks/*.py

@@ -11,7 +11,7 @@ class Finder:
     """Lets the other finders find, and adds our part after the module has run."""
 
     def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
-        if name not in ("lm_eval.models", "lm_eval.tasks.manager"):
+        if name not in ("lm_eval.models", "lm_eval.tasks.manager", "lm_eval.loggers.evaluation_tracker"):
             return None
         for finder in sys.meta_path:
             find = None if finder is self else getattr(finder, "find_spec", None)

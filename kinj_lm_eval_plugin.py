@@ -1,6 +1,7 @@
 """Makes `kinj_rag` and the kinj tasks known to lm-eval 0.4.13, which looks for no plugins itself.
 
-A later lm-eval that reads entry points finds `kinj_rag` by itself, and this module then stands aside.
+A later lm-eval that reads entry points finds `kinj_rag` by itself, and this module then stands aside. Results of a
+`kinj_rag` whose model no argument names get a stable name, where lm-eval would draw a random one for each run.
 """
 
 from __future__ import annotations
@@ -17,13 +18,11 @@ log = logging.getLogger("lm_eval.kinj")
 
 def extend(module: ModuleType) -> None:
     """Adds our part to a module of lm-eval that has just run; where lm-eval has changed, says so and does nothing."""
+    add, missing = _PARTS[module.__name__]
     try:
-        if module.__name__ == "lm_eval.models":
-            _register_model(module)
-        else:
-            _add_tasks(module)
+        add(module)
     except (AttributeError, ImportError, TypeError, ValueError) as error:  # lm-eval itself must go on working
-        log.warning("kinj could not add itself to %s (%s): kinj_rag or its tasks are missing", module.__name__, error)
+        log.warning("kinj could not add itself to %s (%s): %s", module.__name__, error, missing)
 
 
 def task_folder() -> Path:
@@ -63,7 +62,34 @@ def _add_tasks(manager: ModuleType) -> None:
     manager.TaskManager.__init__ = init
 
 
+def _name_models(tracking: ModuleType) -> None:
+    tracker = tracking.GeneralConfigTracker
+    plain_log, name_of, sanitize = tracker.log_experiment_args, tracker._get_model_name, tracking.sanitize_model_name
+    signature = inspect.signature(plain_log)
+
+    @functools.wraps(plain_log)
+    def log_experiment_args(self: Any, *positional: Any, **named: Any) -> None:  # Any: whatever the tracker takes
+        plain_log(self, *positional, **named)
+        call = signature.bind(self, *positional, **named).arguments
+        arguments = call.get("model_args") or ""
+        if call.get("model_source") == "kinj_rag" and name_of(arguments) is None:
+            from kinj_models.base import model_name
+
+            self.model_name = model_name(arguments)
+            self.model_name_sanitized = sanitize(self.model_name)
+
+    tracker.log_experiment_args = log_experiment_args
+
+
 def _reads_entry_points(module: ModuleType) -> bool:
     loader = module.__spec__.loader if module.__spec__ else None
     source = loader.get_source(module.__name__) if loader is not None and hasattr(loader, "get_source") else None
     return "entry_points(" in (source or "")
+
+
+#: What to add to which module, and what is missing where that fails.
+_PARTS = {
+    "lm_eval.models": (_register_model, "kinj_rag is missing"),
+    "lm_eval.tasks.manager": (_add_tasks, "kinj's tasks are missing"),
+    "lm_eval.loggers.evaluation_tracker": (_name_models, "results without pretrained= have a random model name"),
+}

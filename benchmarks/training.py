@@ -36,7 +36,7 @@ def measure(rival: str, model: str, steps: int, batch: int, length: int, threads
     from transformers import AutoTokenizer
 
     from kinj_training.plan import make_plan
-    from kinj_training.recipe.recipe import load_recipe
+    from kinj_training.recipe.loading import load_recipe
 
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as folder:
@@ -78,9 +78,19 @@ class Clock:
 def run_kinj(recipe: Any, plan: Any, tokenizer: Any, batch: int, clock: Clock) -> None:
     """Trains as `kinj train` does."""
     from kinj_training.base import find_base
-    from kinj_training.run.train import make_trainer
+    from kinj_training.run.job import Job
 
-    trainer = make_trainer(recipe, plan, tokenizer, find_base(recipe.model.model_name_or_path), plan.sha256)
+    job = Job(
+        plan,
+        tokenizer,
+        recipe.training,
+        recipe.model,
+        evaluates_epochs=False,
+        accuracy_task=None,
+        collection=recipe.data.collection,
+        description={},
+    )
+    trainer = job.make_trainer(find_base(recipe.base), plan.sha256)
     trainer.add_callback(ticking(clock))
     trainer.train()
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lm_eval.models  # noqa: F401  # fills the registry, also where no command line has done so
+from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 from lm_eval.api.registry import get_model, model_registry
+from lm_eval.utils import simple_parse_args_string
 
-from kinj.errors import UserError
+from kinj.checkpoint import fingerprint, read_training
+from kinj.errors import UserError, nearest
 from kinj.hardware import cpu_computes_bf16
-from kinj.hub.find import DemoModel, find_demo_model
-from kinj.manifest import sha256_files, sha256_json
-from kinj_models.settings import check_base_keys
+from kinj.hub.find import DemoModel, commit_in_cache, find_demo_model
+from kinj.hub.packaged import DEMO
+from kinj.manifest import sha256_json
+from kinj_models.served import served_models
+from kinj_models.settings import Json, check_base_keys, named_parameters
 
 log = logging.getLogger("lm_eval.kinj")
 
@@ -25,6 +30,13 @@ HF_NAMES = ("hf", "hf-auto", "huggingface")
 _SPEED_ARGUMENTS = ("batch_size", "max_batch_size", "device", "num_concurrent", "max_retries", "timeout")
 #: They may name a folder, which is told by its content.
 _FOLDER_ARGUMENTS = ("pretrained", "model", "tokenizer", "peft", "delta")
+#: Where lm-eval looks for a model's name, in its order.
+_NAME_ARGUMENTS = ("peft", "delta", "pretrained", "model", "path", "engine")
+#: What results carry of a trained folder's manifest.
+TRAINING_KEYS = (
+    *("arm", "recipe", "training", "base", "collection", "split"),
+    *("tokens", "steps", "seconds", "seeds", "lora"),
+)
 
 Arguments = dict[str, Any]  # Any: whatever the base's constructor takes
 
@@ -45,6 +57,17 @@ class BaseChoice:
         """Whether weights came as an object, which nothing tells from another one."""
         return isinstance(self.source, LM) or not isinstance(self.arguments.get("pretrained", ""), str)
 
+    @property
+    def model_name(self) -> str:
+        """What results call it, the same in every run."""
+        return model_name({} if self.demo is not None else self.arguments, self.name)
+
+    @property
+    def is_server(self) -> bool:
+        """Whether another process answers, behind an address."""
+        source = type(self.source) if isinstance(self.source, LM) else self.source
+        return "base_url" in named_parameters(source)
+
     def load(self) -> LM:
         """The base, ready to answer.
 
@@ -59,15 +82,11 @@ class BaseChoice:
             raise UserError(f"base={self.name}: {' '.join(str(error).split())}") from error
         except OSError as error:  # what transformers raises for a missing or unreachable model
             reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            given = self.arguments.get("pretrained", self.arguments.get("model"))
+            model = self.arguments.get("pretrained", self.arguments.get("model"))
             raise UserError(
-                f"base={self.name}, pretrained={given}: {reason.strip()}; give a folder or a reachable name"
+                f"base={self.name}, pretrained={model}: {reason.strip()}; give a folder or a reachable name"
             ) from error
-        except (
-            AttributeError,
-            TypeError,
-            ValueError,
-        ) as error:  # what constructors raise for arguments they cannot take
+        except (AttributeError, TypeError, ValueError) as error:  # what constructors raise for bad arguments
             raise UserError(f"base={self.name}: {type(error).__name__}: {' '.join(str(error).split())}") from error
         if "dtype" not in self.arguments:
             _use_float32_where_bfloat16_is_slow(base)
@@ -88,9 +107,9 @@ def choose_base(base: str | LM, arguments: Arguments) -> BaseChoice:
         return BaseChoice(type(base).__name__, base, {})
     name = str(base)
     if name == "kinj_rag" or name not in model_registry:
-        near = difflib.get_close_matches(name, [n for n in model_registry if n != "kinj_rag"], n=1)
+        near = nearest(name, [known for known in model_registry if known != "kinj_rag"])
         hint = (
-            f"did you mean {near[0]!r}?"
+            f"did you mean {near!r}?"
             if near
             else "`hf`, `vllm`, `local-completions` and every other lm-eval model is allowed"
         )
@@ -104,36 +123,118 @@ def choose_base(base: str | LM, arguments: Arguments) -> BaseChoice:
     return BaseChoice(name, source, arguments)
 
 
-def identity(choice: BaseChoice, base: LM) -> dict[str, Any]:  # Any: JSON values
+def identity(choice: BaseChoice, base: LM) -> Json:
     """What tells this base from others: type, weights by content (folders) or commit (hub names), dtype, arguments.
 
     Two folders with the same files have the same identity wherever they lie; a changed file changes it. Of a ready
     model only type and dtype are known.
     """
-    said: dict[str, Any] = {"base": choice.name}
+    told: Json = {"base": choice.name}
     if choice.demo is not None:
-        said["model"] = choice.demo.label
+        told["model"] = choice.demo.label
     subfolder = str(choice.arguments.get("subfolder", ""))
     for key, value in sorted(choice.arguments.items()):
-        if key in _SPEED_ARGUMENTS or (key in ("pretrained", "revision") and choice.demo is not None):
+        if key in _SPEED_ARGUMENTS:
             continue
-        said[key] = _by_content(value, subfolder if key == "pretrained" else "") if key in _FOLDER_ARGUMENTS else value
+        shown = _by_content(value, subfolder if key == "pretrained" else "") if key in _FOLDER_ARGUMENTS else value
+        if choice.demo is not None and key in ("pretrained", "revision") and shown == value:
+            continue  # on the hub: the label has name and commit
+        told[key] = shown
+    if choice.is_server:
+        told["models"] = served_models(base)
+    else:
+        told |= _commits(choice)
     model = getattr(base, "model", None)
-    commit = getattr(getattr(model, "config", None), "_commit_hash", None)
-    if commit is not None:
-        said["commit"] = commit
     if (dtype := getattr(model, "dtype", None)) is not None:
-        said["dtype"] = str(dtype).removeprefix("torch.")
+        told["dtype"] = str(dtype).removeprefix("torch.")
     chat_template = getattr(getattr(base, "tokenizer", None), "chat_template", None)
     if chat_template:
-        said["chat_template_sha256"] = sha256_json(chat_template)
-    return said
+        told["chat_template_sha256"] = sha256_json(chat_template)
+    return told
 
 
-def _by_content(value: Any, subfolder: str = "") -> Any:
-    if isinstance(value, str) and value and Path(value).is_dir():
-        return {"sha256": sha256_files(Path(value, subfolder))}
+def refuse_unknown_commit(told: Json) -> None:
+    """Refuses an identity in which a hub name stands without its commit: another version would look the same.
+
+    Raises:
+        UserError: names the argument and the ways out.
+    """
+    for key, value in told.items():
+        if key.endswith("commit") and value is None:
+            argument = key.removesuffix("_commit") if key != "commit" else "pretrained"
+            raise UserError(
+                f"use_cache: the commit of {argument}={told.get(argument)} is not in the hub's cache, so its answers "
+                "could not be told from those of another version: name a folder, or leave use_cache away"
+            )
+
+
+def _commits(choice: BaseChoice) -> Json:
+    """The commits of what is named on the hub: `commit` of the model, `peft_commit` and so on; None where unknown."""
+    commits: Json = {}
+    for key in _FOLDER_ARGUMENTS:
+        name = choice.arguments.get(key)
+        if not isinstance(name, str) or not name or Path(name).is_dir() or (key == "pretrained" and choice.demo):
+            continue
+        revision = str(choice.arguments.get("revision", "main")) if key in ("pretrained", "model") else "main"
+        commits["commit" if key in ("pretrained", "model") else f"{key}_commit"] = commit_in_cache(name, revision)
+    return commits
+
+
+def _by_content(value: Any, subfolder: str = "") -> Any:  # Any: an argument of the base, and a JSON value
+    if isinstance(value, str) and value and (folder := Path(value, subfolder)).is_dir():
+        try:
+            return {"fingerprint": fingerprint(folder)}
+        except UserError:  # a server's model, say, that is called as some folder here that holds none
+            return value
     return value if isinstance(value, (str, int, float, bool, type(None), list, dict)) else str(value)
+
+
+def training_of(choice: BaseChoice) -> Json | None:
+    """What `kinj train` wrote down about the base's folder or its adapter; None for every other base."""
+    folders = []
+    if isinstance(peft := choice.arguments.get("peft"), str):
+        folders += [Path(peft), Path(peft).resolve().parent]  # a finished folder has its adapter in a folder of its own
+    if isinstance(pretrained := choice.arguments.get("pretrained"), str):
+        folders.append(Path(pretrained, str(choice.arguments.get("subfolder", ""))))
+    manifest = next((manifest for folder in folders if (manifest := read_training(folder)) is not None), None)
+    if manifest is None:
+        return None
+    chosen = {key: manifest[key] for key in TRAINING_KEYS if key in manifest}
+    if "base" in chosen:
+        chosen["base"] = {
+            key: value for key, value in chosen["base"].items() if key in ("name", "fingerprint", "commit")
+        }
+    return chosen
+
+
+def model_name(arguments: str | Arguments, base: str = "hf") -> str:
+    """What results call the model: lm-eval's own name, and a stable one where lm-eval would draw a random one.
+
+    Args:
+        arguments: of `--model_args`, parsed or not, or those that are the base's.
+        base: its name, where the arguments do not hold it.
+    """
+    named = simple_parse_args_string(arguments) if isinstance(arguments, str) else arguments
+    for key in _NAME_ARGUMENTS:
+        if key in named:
+            return str(named[key])
+    base = str(named.get("base", base))
+    return "kinj_rag__" + (DEMO.hub_name.split("/")[1] if base in HF_NAMES else base)
+
+
+def warn_of_letters(requests: Sequence[Instance]) -> None:
+    """Logs a warning for each task that scores letters: the demo model is at chance there."""
+    tasks = {
+        str(request.task_name)
+        for request in requests
+        if request.request_type == "loglikelihood" and request.args[1].strip() in ("A", "B", "C", "D")
+    }
+    for task in sorted(tasks):
+        log.warning(
+            "kinj_rag: %s scores letters, and a model as small as the demo model is at chance with letters: "
+            "use kinj_current_events_option, or name a larger model by pretrained=",
+            task,
+        )
 
 
 def _use_float32_where_bfloat16_is_slow(base: LM) -> None:

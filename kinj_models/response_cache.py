@@ -18,6 +18,7 @@ from lm_eval.api.model import CacheHook, hash_args
 from sqlitedict import SqliteDict
 
 from kinj.manifest import sha256_json
+from kinj_models.settings import Json
 
 _PREFIX = "kinj:"
 
@@ -38,7 +39,7 @@ class _OwnKeysOnly(SqliteDict):  # type: ignore[misc]  # sqlitedict ships no typ
 class ResponseCache(CacheHook):  # type: ignore[misc]  # lm-eval ships no types
     """Answers of one base in lm-eval's cache file. Also the base's own hook: an interrupted run keeps its answers."""
 
-    def __init__(self, store: SqliteDict, identity: Callable[[], dict[str, Any]]) -> None:  # Any: JSON values
+    def __init__(self, store: SqliteDict, identity: Callable[[], Json], *, is_server: bool) -> None:
         super().__init__(None)
         # At once, though the base is loaded later: `CachingLM` looks its own keys up before it asks for anything.
         store.__class__ = _OwnKeysOnly
@@ -46,37 +47,53 @@ class ResponseCache(CacheHook):  # type: ignore[misc]  # lm-eval ships no types
         store.encode, store.decode = json.dumps, json.loads
         self._store = store
         self._identity = identity
+        self._is_server = is_server
         self.reused = 0
         self.computed = 0
 
     @cached_property
-    def _told(self) -> str:
+    def _base_key(self) -> str:
         return sha256_json(self._identity())[:32]
 
     def _key(self, attr: str, args: Iterable[Any]) -> str:
-        return f"{_PREFIX}{self._told}:{hash_args(attr, args)}"
+        return f"{_PREFIX}{self._base_key}:{hash_args(attr, args)}"
 
     def add_partial(self, attr: str, req: Iterable[Any], res: Answer) -> None:
         """Called by the base for each answer as it comes."""
-        self._store[self._key(attr, req)] = res
+        arguments = tuple(req)
+        if not _is_sampled(attr, arguments, is_server=self._is_server):
+            self._store[self._key(attr, arguments)] = res
 
     def answers(
         self, attr: str, requests: Sequence[Instance], compute: Callable[[list[Instance]], Sequence[Answer]]
     ) -> list[Answer]:
         """The answers to the final requests in order: kept ones from the file, the rest from `compute`, then kept."""
-        keys = [None if _sampled(attr, r) else self._key(attr, r.args) for r in requests]
-        found: dict[int, Answer] = {i: self._store[key] for i, key in enumerate(keys) if key and key in self._store}
-        missing = [i for i in range(len(requests)) if i not in found]
-        self.reused += len(found)
+        keys = [
+            None if _is_sampled(attr, r.args, is_server=self._is_server) else self._key(attr, r.args) for r in requests
+        ]
+        answers: dict[int, Answer] = {i: self._store[key] for i, key in enumerate(keys) if key and key in self._store}
+        missing = [i for i in range(len(requests)) if i not in answers]
+        self.reused += len(answers)
         self.computed += len(missing)
         for i, answer in zip(missing, compute([requests[i] for i in missing]) if missing else [], strict=True):
-            found[i] = answer
+            answers[i] = answer
             if (key := keys[i]) is not None:
                 self._store[key] = answer
         self._store.commit()
-        return [tuple(found[i]) if isinstance(found[i], list) else found[i] for i in range(len(requests))]
+        return [tuple(answers[i]) if isinstance(answers[i], list) else answers[i] for i in range(len(requests))]
 
 
-def _sampled(attr: str, request: Instance) -> bool:
-    """A sampled answer is one of many: keeping it would make every repeat the same."""
-    return attr == "generate_until" and bool(request.args[1].get("do_sample", False))
+def _is_sampled(attr: str, arguments: tuple[Any, ...], *, is_server: bool) -> bool:
+    """Whether an answer is one of many: keeping it would make every repeat the same.
+
+    lm-eval samples where a temperature is set and `do_sample` is not false; its bases behind a server drop `do_sample`
+    and send the temperature alone (0.4.13, models/utils.normalize_gen_kwargs and models/openai_completions).
+    """
+    if attr != "generate_until":
+        return False
+    settings = arguments[1]
+    is_warm = float(settings.get("temperature") or 0) > 0
+    if is_server:
+        return is_warm
+    do_sample = settings.get("do_sample")
+    return is_warm if do_sample is None else bool(do_sample)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
-from kinj.benchmark import collection_folder
+from kinj.benchmark import find_registered
 from kinj.errors import UserError
 from kinj.retrieval import DEFAULT_EMBEDDER, Retriever, collection_index, open_retriever
-from kinj_models.settings import Settings
+from kinj_models.settings import Json, Settings
+from kinj_models.task_rows import Row, benchmark_of
 
 
 class Retrievers:
@@ -17,34 +18,51 @@ class Retrievers:
         self._settings = settings
         self._open: dict[str, Retriever] = {}
 
-    def for_row(self, task: str, collection: str | None) -> tuple[str, Retriever]:
-        """The name and retriever of what the row is to be searched in: `index=` if given, else the row's collection.
+    def for_row(self, task: str, row: Row) -> tuple[str, Retriever]:
+        """The name and retriever of what the row is to be searched in: `index=` if given, else its benchmark's chunks.
 
         Raises:
-            UserError: neither is there; the message has the command that builds an index.
+            UserError: neither is there, or nobody knows where the benchmark lies; the message has the way out.
         """
-        settings = self._settings
-        name = settings.index or collection
-        if name is None:
+        index = self._settings.index
+        if index is not None:
+            if index not in self._open:
+                self._open[index] = self._open_retriever(index)
+            return index, self._open[index]
+        benchmark = benchmark_of(row)
+        if benchmark is None:
             raise UserError(
                 f"task {task} has no collection of its own: build an index with `kinj index build DOCUMENTS DIR`, name "
                 "it by --model_args index=DIR, or use retriever=none"
             )
-        if name not in self._open:
-            dense = settings.retriever in ("dense", "hybrid")
-            embedder = (settings.embedder or DEFAULT_EMBEDDER) if dense else None
-            index = settings.index or collection_index(collection_folder(name), embedder)
-            self._open[name] = open_retriever(
-                settings.retriever,
-                index=index,
-                embedder=settings.embedder,
-                seed=settings.distractor_seed,
-                filter=settings.filter,
-                text_field=settings.text_field,
-                vector_field=settings.vector_field,
-            )
-        return name, self._open[name]
+        name, sha256 = benchmark
+        source = f"{name}@{sha256[:12]}"
+        if source not in self._open:
+            self._open[source] = self._open_retriever(self._index_of(task, name, sha256))
+        return source, self._open[source]
 
-    def describe(self) -> dict[str, dict[str, Any]]:  # Any: JSON values
-        """What each opened retriever says of itself, by index or collection."""
-        return {name: retriever.describe() for name, retriever in self._open.items()}
+    def _index_of(self, task: str, name: str, sha256: str) -> Path:
+        registered = find_registered(name, sha256)
+        if registered is None:
+            raise UserError(
+                f"task {task}: its rows are of the benchmark {name} (SHA-256 {sha256[:12]}…), whose folder this "
+                "process has not opened: load them by kinj's own tasks, or name an index of its chunks by index=DIR"
+            )
+        dense = self._settings.retriever in ("dense", "hybrid")
+        return collection_index(registered[1], (self._settings.embedder or DEFAULT_EMBEDDER) if dense else None)
+
+    def _open_retriever(self, index: str | Path) -> Retriever:
+        settings = self._settings
+        return open_retriever(
+            settings.retriever,
+            index=index,
+            embedder=settings.embedder,
+            seed=settings.distractor_seed,
+            filter=settings.filter,
+            text_field=settings.text_field,
+            vector_field=settings.vector_field,
+        )
+
+    def describe(self) -> dict[str, Json]:
+        """What each opened retriever says of itself, by `index=` or NAME@SHA-256 of the benchmark."""
+        return {source: retriever.describe() for source, retriever in self._open.items()}

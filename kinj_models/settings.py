@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from lm_eval.api.model import LM
 
-from kinj.errors import UserError
+from kinj.errors import UserError, nearest
 from kinj.retrieval import RETRIEVERS, parse_filter
+
+Json = dict[str, Any]  # Any: JSON values
+
+#: Letters of a key: any of one or two is as near to `k`.
+SHORTEST_SLIP = 3
+
+#: The settings that are text: lm-eval's parser makes numbers of what looks like one.
+_TEXTS = (
+    *("index", "query_field", "template", "embedder", "filter", "text_field", "vector_field"),
+    *("served", "trace"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,8 @@ class Settings:
     distractor_seed: int = 0
     #: whether a Hugging Face base computes shared prefixes once; false: every number equals the base's exactly
     share_prefixes: bool = True
+    #: a label of what a server serves now, which `--use_cache` needs there: nothing else tells a retrained model
+    served: str | None = None
     #: JSON-lines file of what was retrieved and sent
     trace: str | None = None
 
@@ -52,24 +64,33 @@ class Settings:
         """The keys of `--model_args` that are ours, besides `base`."""
         return tuple(f.name for f in fields(cls))
 
+    def to_object(self) -> Json:
+        """What results carry: all but the trace, and the template, which they tell by its content."""
+        return {name: value for name, value in asdict(self).items() if name not in ("trace", "template")}
 
-def make_settings(given: dict[str, Any]) -> Settings:  # Any: values as lm-eval's parser made them
+    @property
+    def closed_book(self) -> bool:
+        """Whether the base answers from memory, without passages."""
+        return self.retriever == "none"
+
+
+def make_settings(arguments: dict[str, Any]) -> Settings:  # Any: values as lm-eval's parser made them
     """Checked settings from the keys that are ours.
 
     Raises:
         UserError: a value that is not allowed; the message names value, rule and way out.
     """
-    values = dict(given)
+    values = dict(arguments)
     # lm-eval turns the word `none` into Python's None, so both must mean the closed book, never the default.
     if "retriever" in values and values["retriever"] is None:
         values["retriever"] = "none"
-    _one_of(values, "retriever", ("none", *RETRIEVERS))
-    _one_of(values, "placement", ("prefix", "question"))
-    _one_of(values, "order", ("best_first", "best_last"))
-    _one_of(values, "query", ("question", "question+options"))
+    _check_choice(values, "retriever", ("none", *RETRIEVERS))
+    _check_choice(values, "placement", ("prefix", "question"))
+    _check_choice(values, "order", ("best_first", "best_last"))
+    _check_choice(values, "query", ("question", "question+options"))
     if not isinstance(values.get("share_prefixes", True), bool):
         raise UserError(f"share_prefixes={values['share_prefixes']}: must be true or false")
-    for name in ("index", "query_field", "template", "embedder", "filter", "text_field", "vector_field", "trace"):
+    for name in _TEXTS:
         if values.get(name) is not None:
             values[name] = str(values[name])
     if values.get("filter") is not None:
@@ -85,7 +106,7 @@ def make_settings(given: dict[str, Any]) -> Settings:  # Any: values as lm-eval'
     return Settings(**values)
 
 
-def _one_of(values: dict[str, Any], name: str, allowed: tuple[str, ...]) -> None:
+def _check_choice(values: dict[str, Any], name: str, allowed: tuple[str, ...]) -> None:
     if name in values and values[name] not in allowed:
         raise UserError(f"{name}={values[name]}: must be one of {', '.join(allowed)}")
 
@@ -98,50 +119,29 @@ def check_base_keys(base: type[LM], name: str, keys: list[str]) -> None:
     """
     known = named_parameters(base)
     for key in keys:
-        if key in known:
-            continue
-        near = [ours for ours in ("base", *Settings.names()) if edit_distance(key, ours) <= 2]
-        if near:
-            ours = min(near, key=lambda one: edit_distance(key, one))
+        near = None if key in known else _nearest_of_ours(key)
+        if near is not None:
             raise UserError(
-                f"model_args: {key!r} is a parameter of neither kinj_rag nor its base {name!r}; did you mean {ours!r}?"
+                f"model_args: {key!r} is a parameter of neither kinj_rag nor its base {name!r}; did you mean {near!r}?"
             )
+
+
+def _nearest_of_ours(key: str) -> str | None:
+    """Our key that was probably meant: of nearly the same length, as `chat_template` is no slip for `template`."""
+    ours = ("base", *Settings.names())
+    if key.lower() in ours:
+        return key.lower()
+    if len(key) < SHORTEST_SLIP:
+        return None
+    return nearest(key, [name for name in ours if abs(len(name) - len(key)) <= 2])
 
 
 def named_parameters(base: type[LM]) -> set[str]:
     """The parameters that the base's constructors name, over the classes it inherits from."""
     named: set[str] = set()
-    for one in base.__mro__:
-        if "__init__" in vars(one) and one is not object:
+    for ancestor in base.__mro__:
+        if "__init__" in vars(ancestor) and ancestor is not object:
             kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-            parameters = inspect.signature(vars(one)["__init__"]).parameters.values()
+            parameters = inspect.signature(vars(ancestor)["__init__"]).parameters.values()
             named |= {p.name for p in parameters if p.kind in kinds}
     return named - {"self"}
-
-
-def edit_distance(a: str, b: str) -> int:
-    """Levenshtein distance: insertions, deletions and replacements that turn `a` into `b`."""
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        before, row[0] = row[0], i
-        for j, y in enumerate(b, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (x != y))
-    return row[-1]
-
-
-def check_trace(path: str | None) -> None:
-    """Refuses a trace file that is there already or whose folder is not.
-
-    Raises:
-        UserError: names the file and what to do.
-    """
-    if path is None:
-        return
-    file = Path(path)
-    there = [
-        f for f in (file, *file.parent.glob(f"{file.stem}.rank*{file.suffix}")) if f.is_file() and f.stat().st_size
-    ]
-    if there:
-        raise UserError(f"trace={path}: {there[0]} exists; a trace belongs to one run: name another or remove it")
-    if not file.parent.is_dir():
-        raise UserError(f"trace={path}: the folder {file.parent} does not exist; make it first")

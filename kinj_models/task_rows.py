@@ -1,16 +1,20 @@
-"""What a task's row says about itself: its question, its options, its collection, its source chunks."""
+"""What a task's row says about itself: its question, its options, its benchmark, its source chunks."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
+from kinj.benchmark import find_registered
 from kinj.errors import UserError
 from kinj.records import Query
 
 #: The fields tried in this order when no `query_field=` is given.
 QUESTION_FIELDS = ("question", "question_stem", "query", "goal", "problem", "prompt", "input", "ctx", "sentence")
 OPTION_FIELDS = ("choices", "options")
+
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 Row = dict[str, Any]  # Any: a row is whatever the task's data set holds
 
@@ -57,10 +61,26 @@ def closed_query_of(row: Row, task: str, doc_id: int | None) -> Query:
     return Query(text="", chunk_ids=tuple(row.get("chunk_ids") or ()), id=str(row.get("id") or f"{task}:{doc_id}"))
 
 
-def collection_of(row: Row) -> str | None:
-    """The collection that the row's questions were written from, or None for tasks that have none."""
-    value = row.get("collection")
-    return value if isinstance(value, str) and value else None
+def benchmark_of(row: Row) -> tuple[str, str] | None:
+    """Name and SHA-256 of the benchmark that the row is from, or None for rows that our loader did not make.
+
+    Both must be there and be what they say: other data sets have columns of these names too.
+    """
+    name, sha256 = row.get("benchmark"), row.get("benchmark_sha256")
+    if isinstance(name, str) and name and isinstance(sha256, str) and _SHA256.fullmatch(sha256):
+        return name, sha256
+    return None
+
+
+def source_of(row: Row) -> dict[str, object]:
+    """What results say about where a task's rows are from: benchmark and split; nothing of other data sets' rows."""
+    benchmark = benchmark_of(row)
+    if benchmark is None:
+        return {}
+    name, sha256 = benchmark
+    registered = find_registered(name, sha256)
+    version = registered[0].version if registered is not None else None
+    return {"benchmark": {"name": name, "version": version, "sha256": sha256}, "split": row.get("split")}
 
 
 def _keys(row: Row) -> str:

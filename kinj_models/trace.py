@@ -1,18 +1,30 @@
-"""What was retrieved, what was sent, what it means for retrieval quality."""
+"""What was retrieved, what was sent, what it means for retrieval quality, and what it took."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from kinj.errors import UserError
 from kinj.records import Passage, Query
+from kinj_models.settings import Json
+from kinj_models.task_rows import Row, source_of
+
+log = logging.getLogger("lm_eval.kinj")
+
+#: A question: its task and its row's number there.
+Key = tuple[str, int | None]
+#: Gives the first process everybody's value, and the others an empty list: they report nothing.
+Gather = Callable[[Any], list[Any]]  # Any: whatever is gathered
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class TraceRecord:
     """One question as it went to the base."""
 
     task: str
@@ -21,7 +33,7 @@ class Sent:
     #: retrieved, best first
     passages: tuple[Passage, ...]
     #: how many of them, from the best on, fitted the model's window and were sent
-    kept: int
+    passages_sent: int
     #: final prompts: one, or one per option where the task prints the option into the prompt
     prompts: tuple[Any, ...]  # Any: text, or an API model's chat
     #: the prompt is over the window even without passages, so the base cuts it as it does without this adapter
@@ -33,7 +45,7 @@ class Sent:
         ranks = (p.rank for p in self.passages if p.chunk_id in self.query.chunk_ids)
         return min(ranks, default=None)
 
-    def to_object(self) -> dict[str, Any]:  # Any: JSON values
+    def to_object(self) -> Json:
         """The line of the trace file."""
         known = bool(self.query.chunk_ids)
         return {
@@ -47,7 +59,7 @@ class Sent:
                     "document_id": p.document_id,
                     "rank": p.rank,
                     "score": p.score,
-                    "sent": p.rank <= self.kept,
+                    "sent": p.rank <= self.passages_sent,
                 }
                 for p in self.passages
             ],
@@ -65,8 +77,9 @@ class Tally:
     questions: int = 0
     #: questions whose source chunks are known
     known: int = 0
-    found_first: int = 0
-    found: int = 0
+    #: questions whose source chunk came first, and was among the k
+    hits_first: int = 0
+    hits: int = 0
     reciprocal_ranks: float = 0.0
     passages_dropped: int = 0
     questions_with_drops: int = 0
@@ -79,53 +92,173 @@ class Tally:
         ours, theirs = asdict(self), asdict(other)
         return Tally(**{name: ours[name] + theirs[name] for name in ours})
 
-    def to_object(self, k: int | None) -> dict[str, Any]:  # Any: JSON values
+    def to_object(self, k: int | None) -> Json:
         """What results carry: counts, and recall@1, recall@k and MRR (cut at k) where source chunks are known.
 
         Recall and MRR are of what was retrieved, `gold_sent` of what was left after drops. `k` is None for the closed
         book, which has neither.
         """
-        said: dict[str, Any] = {"questions": self.questions, "prompts_over_window": self.prompts_over_window}
+        counts: Json = {"questions": self.questions, "prompts_over_window": self.prompts_over_window}
         if k is None:
-            return said
-        said["passages_dropped"] = self.passages_dropped
-        said["questions_with_drops"] = self.questions_with_drops
-        said["questions_without_passages"] = self.questions_without_passages
+            return counts
+        counts["passages_dropped"] = self.passages_dropped
+        counts["questions_with_drops"] = self.questions_with_drops
+        counts["questions_without_passages"] = self.questions_without_passages
         if self.known:
-            said["questions_with_known_chunks"] = self.known
-            said["recall@1"] = self.found_first / self.known
-            said[f"recall@{k}"] = self.found / self.known
-            said["mrr"] = self.reciprocal_ranks / self.known
-            said["gold_sent"] = self.gold_sent / self.known
-        return said
+            counts["questions_with_known_chunks"] = self.known
+            counts["recall@1"] = self.hits_first / self.known
+            counts[f"recall@{k}"] = self.hits / self.known
+            counts["mrr"] = self.reciprocal_ranks / self.known
+            counts["gold_sent"] = self.gold_sent / self.known
+        return counts
 
 
-def tally(sent: Sent) -> Tally:
+def tally(record: TraceRecord) -> Tally:
     """The counts of one question."""
-    dropped = len(sent.passages) - sent.kept
-    rank = sent.gold_rank
+    dropped = len(record.passages) - record.passages_sent
+    rank = record.gold_rank
     return Tally(
         questions=1,
-        known=int(bool(sent.query.chunk_ids)),
-        found_first=int(rank == 1),
-        found=int(rank is not None),
+        known=int(bool(record.query.chunk_ids)),
+        hits_first=int(rank == 1),
+        hits=int(rank is not None),
         reciprocal_ranks=1 / rank if rank else 0.0,
         passages_dropped=dropped,
         questions_with_drops=int(dropped > 0),
-        questions_without_passages=int(sent.kept == 0),
-        prompts_over_window=int(sent.over_window),
-        gold_sent=int(rank is not None and rank <= sent.kept),
+        questions_without_passages=int(record.passages_sent == 0),
+        prompts_over_window=int(record.over_window),
+        gold_sent=int(rank is not None and rank <= record.passages_sent),
     )
 
 
-def write_trace(path: Path, sents: Iterable[Sent]) -> None:
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What a run took; of several processes, added up."""
+
+    #: wall seconds of searching, without opening or building an index
+    retrieving_seconds: float = 0.0
+    #: wall seconds in which the base answered, without loading it
+    scoring_seconds: float = 0.0
+    #: see `TokenCount`
+    tokens_asked: int = 0
+    tokens_computed: int = 0
+
+    def __add__(self, other: Effort) -> Effort:
+        ours, theirs = asdict(self), asdict(other)
+        return Effort(**{name: ours[name] + theirs[name] for name in ours})
+
+
+class Stopwatch:
+    """Adds up the wall seconds of what runs inside `with stopwatch:`."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._start = 0.0
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._seconds += time.perf_counter() - self._start
+
+    def take(self) -> float:
+        """The seconds since they were last taken."""
+        seconds, self._seconds = self._seconds, 0.0
+        return seconds
+
+
+class Recorder:
+    """Writes one run's trace file and adds up its tallies and its effort."""
+
+    def __init__(self, trace: str | None, k: int | None) -> None:
+        #: by task; of all processes in the first one, empty in the others
+        self.tallies: dict[str, Tally] = {}
+        self.effort = Effort()
+        self._trace = trace
+        self._k = k
+        self._sources: dict[str, Json] = {}
+        self._asked: set[tuple[str, Key]] = set()
+
+    def begin(self, attr: str, rows: Mapping[Key, Row]) -> None:
+        """Announces questions by their rows. Where one was asked before, another run begins, with tallies of its own.
+
+        Raises:
+            UserError: another run, and the trace file holds the earlier one.
+        """
+        asked = {(attr, key) for key in rows}
+        if asked & self._asked:
+            if self._trace is not None:
+                raise UserError(f"trace={self._trace} holds this model's earlier run: make a new model for another")
+            self.tallies, self.effort, self._asked = {}, Effort(), set()
+        self._asked |= asked
+        for (task, _), row in rows.items():
+            if task not in self._sources:
+                self._sources[task] = source_of(row)
+
+    def record(self, records: Sequence[TraceRecord], rank: int, gather: Gather) -> None:
+        """Adds this process's questions to its trace file, and everybody's to the tallies, which it logs."""
+        if self._trace is not None:
+            write_trace(trace_path(self._trace, rank), records)
+        counts: dict[str, Tally] = {}
+        for record in records:
+            counts[record.task] = counts.get(record.task, Tally()) + tally(record)
+        for process in gather(counts):
+            for task, count in process.items():
+                self.tallies[task] = self.tallies.get(task, Tally()) + count
+        for task in counts:
+            if task in self.tallies:
+                self._log(task, self.tallies[task])
+
+    def add_effort(self, effort: Effort, gather: Gather) -> None:
+        """Adds everybody's effort to the run's."""
+        self.effort = sum(gather(effort), self.effort)
+
+    def to_object(self) -> Json:
+        """What results carry of the run: each task's benchmark and counts, and the seconds."""
+        return {
+            "tasks": {
+                task: {**self._sources[task], **tally.to_object(self._k)} for task, tally in self.tallies.items()
+            },
+            "seconds": {"retrieving": self.effort.retrieving_seconds, "scoring": self.effort.scoring_seconds},
+        }
+
+    def _log(self, task: str, count: Tally) -> None:
+        counts = count.to_object(self._k)
+        shares = [f", {name} {counts[name]:.3f}" for name in counts if name.startswith("recall@") or name == "mrr"]
+        log.info("kinj_rag: %s: %d questions%s", task, count.questions, "".join(shares))
+        for name in ("passages_dropped", "questions_without_passages", "prompts_over_window"):
+            if counts.get(name):
+                log.warning("kinj_rag: %s: %s %d", task, name.replace("_", " "), counts[name])
+
+
+def write_trace(path: Path, records: Iterable[TraceRecord]) -> None:
     """Adds one JSON line a question to the process's trace file."""
     with path.open("a", encoding="utf-8") as sink:
-        for sent in sents:
-            sink.write(json.dumps(sent.to_object(), ensure_ascii=False) + "\n")
+        for record in records:
+            sink.write(json.dumps(record.to_object(), ensure_ascii=False) + "\n")
 
 
-def trace_path(given: str, rank: int) -> Path:
+def trace_path(name: str, rank: int) -> Path:
     """The process's own file: the given one for the first process, `NAME.rank1.jsonl` and so on for the others."""
-    path = Path(given)
+    path = Path(name)
     return path if rank == 0 else path.with_name(f"{path.stem}.rank{rank}{path.suffix}")
+
+
+def check_trace(name: str | None) -> None:
+    """Refuses a trace file that is there already or whose folder is not.
+
+    Raises:
+        UserError: names the file and what to do.
+    """
+    if name is None:
+        return
+    path = Path(name)
+    earlier = [
+        file
+        for file in (path, *path.parent.glob(f"{path.stem}.rank*{path.suffix}"))
+        if file.is_file() and file.stat().st_size
+    ]
+    if earlier:
+        raise UserError(f"trace={name}: {earlier[0]} exists; a trace belongs to one run: name another or remove it")
+    if not path.parent.is_dir():
+        raise UserError(f"trace={name}: the folder {path.parent} does not exist; make it first")

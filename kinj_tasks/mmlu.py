@@ -11,6 +11,7 @@ from typing import Any
 from datasets import Dataset, load_dataset
 
 from kinj.errors import UserError, show_user_errors_plainly
+from kinj_tasks.draw import Draw
 
 HUB = "cais/mmlu"
 LETTERS = "ABCD"
@@ -22,6 +23,8 @@ def load(
     subject: str,
     mmlu_dir: str | None = None,
     split: str = "test",
+    sample: int | None = None,
+    seed: int = 0,
     **_: Any,  # Any: lm-eval passes all of `metadata`, which holds the model's arguments too
 ) -> dict[str, Dataset]:
     """The questions to score under `test`, whichever split they are from, and MMLU's own five shots under `fewshot`.
@@ -31,6 +34,8 @@ def load(
         mmlu_dir: a folder of the CSV files, `DIR/anatomy/test.csv` or the release's `DIR/test/anatomy_test.csv`; else
             `KINJ_MMLU_DIR`, else the hub.
         split: test, or dev for choosing settings (MMLU's `val`).
+        sample: how many questions, drawn evenly from all of them; `--limit` would take the first. None: all.
+        seed: draws them.
 
     Raises:
         UserError: another split, a folder without the subject, a bad CSV row, or no hub.
@@ -40,7 +45,9 @@ def load(
         raise UserError(f"split={split!r}: expected test or dev (MMLU's val rows)")
     folder = mmlu_dir or os.environ.get("KINJ_MMLU_DIR")
     read = partial(_read_folder, Path(folder).expanduser()) if folder else _read_hub
-    return {"test": read(subject, SPLITS[split]), "fewshot": read(subject, SPLITS["fewshot"])}
+    rows = read(subject, SPLITS[split])
+    drawn = Draw(sample, seed).from_rows(range(len(rows)))
+    return {"test": rows.select(drawn), "fewshot": read(subject, SPLITS["fewshot"])}
 
 
 def _read_hub(subject: str, split: str) -> Dataset:

@@ -47,24 +47,24 @@ def score_answer(
     results: Sequence[str],
 ) -> dict[str, float]:
     """`exact_match` and `token_f1` of one generated answer, each against the accepted answer it fits best."""
-    said = results[0]
+    answer = results[0]
     accepted = doc["accepted_answers"]
-    return {"exact_match": best(exact_match, said, accepted), "token_f1": best(token_f1, said, accepted)}
+    return {"exact_match": best(exact_match, answer, accepted), "token_f1": best(token_f1, answer, accepted)}
 
 
-def best(score: Callable[[str, str], float], said: str, accepted: Sequence[str]) -> float:
+def best(score: Callable[[str, str], float], answer: str, accepted: Sequence[str]) -> float:
     """The largest score over the accepted answers."""
-    return max(score(said, one) for one in accepted)
+    return max(score(answer, right) for right in accepted)
 
 
-def exact_match(said: str, accepted: str) -> float:
+def exact_match(answer: str, accepted: str) -> float:
     """1 where both are the same after `normalised`, else 0."""
-    return float(normalised(said) == normalised(accepted))
+    return float(normalised(answer) == normalised(accepted))
 
 
-def token_f1(said: str, accepted: str) -> float:
+def token_f1(answer: str, accepted: str) -> float:
     """Harmonic mean of precision and recall over the `normalised` words, 0 to 1, as in SQuAD v1.1's evaluation."""
-    ours, theirs = normalised(said).split(), normalised(accepted).split()
+    ours, theirs = normalised(answer).split(), normalised(accepted).split()
     common = sum((Counter(ours) & Counter(theirs)).values())
     return 2 * common / (len(ours) + len(theirs)) if common else 0.0
 

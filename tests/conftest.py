@@ -1,22 +1,112 @@
-"""Fixtures that several packages' tests share: a tiny model, a tiny collection, data sets without a hub."""
+"""What all tests share: a tiny model, a tiny collection, data sets without a hub; and what the tests cost.
+
+A test that needs a real server is marked `long` here; other slow ones say it themselves.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import random
+import resource
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+#: Fixtures that start a real Elasticsearch.
+SERVERS = {"start_elasticsearch", "elasticsearch_server"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks long what runs on a real server; a parameter that asks for one is marked where it stands."""
+    PROCESSOR.since_last()  # what it took to collect the tests is none of theirs
+    for item in items:
+        if SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.long)
+
+
+# ---- what the tests cost, in seconds of a processor: the clock says more about the machine than about the tests
+
+
+class Processor:
+    """Seconds of a processor that this process and all that it started have used, user and system."""
+
+    def __init__(self) -> None:
+        #: of servers that are gone
+        self._gone = 0.0
+        #: session numbers of servers, which are no children of ours
+        self._servers: set[int] = set()
+        self._last = 0.0
+
+    def started(self, pid: int) -> None:
+        """Counts in the server of that process, with what was started together with it."""
+        self._servers.add(os.getsid(pid))
+
+    def stopping(self, pid: int) -> None:
+        """Keeps what a server has used; nothing of it can be read once it is gone."""
+        session = os.getsid(pid)
+        if session in self._servers:
+            self._gone += sum(seconds for _, _, at, seconds in _processes() if at == session)
+            self._servers.remove(session)
+
+    def since_last(self) -> float:
+        """Seconds since this was last asked, which costs four thousandths itself."""
+        before, self._last = self._last, self.seconds()
+        return self._last - before
+
+    def seconds(self) -> float:
+        """So far: ours, our children's that have ended, and those still running below us or as servers."""
+        own, ended = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = self._gone + sum(usage.ru_utime + usage.ru_stime for usage in (own, ended))
+        running = [process for process in _processes() if process[0] != os.getpid()]
+        below = {os.getpid()}
+        while more := {pid for pid, parent, _, _ in running if parent in below} - below:
+            below |= more
+        counted = (seconds for pid, _, at, seconds in running if pid in below or at in self._servers)
+        return used + sum(counted)
+
+
+def _processes() -> Iterator[tuple[int, int, int, float]]:
+    """(number, parent, session, seconds used with its ended children) of each running process."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    for entry in Path("/proc").glob("[0-9]*"):  # none where there is no /proc: then only ended children count
+        try:
+            values = (entry / "stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has just ended
+        yield int(entry.name), int(values[1]), int(values[3]), sum(map(int, values[11:15])) / ticks
+
+
+PROCESSOR = Processor()
+COSTS: dict[str, float] = {}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Notes what a test costs, with the fixtures that are made or removed around it."""
+    done = yield
+    COSTS[item.nodeid] = PROCESSOR.since_last()
+    return done
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:  # Any: pytest's reporter is private
+    """Says what the run cost, and the ten tests that cost most."""
+    total = PROCESSOR.seconds()
+    terminalreporter.section(f"{total:.0f} processor seconds ({total / 60:.1f} minutes)")
+    for name, seconds in sorted(COSTS.items(), key=lambda cost: -cost[1])[:10]:
+        terminalreporter.write_line(f"{seconds:7.1f} {name}")
+
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -214,6 +304,31 @@ def lm_eval(kinj_cache: Path, hub_stand_in: Path) -> Callable[..., subprocess.Co
     return run
 
 
+@pytest.fixture(scope="session")
+def forked_lm_eval(
+    kinj_cache: Path, hub_stand_in: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """As `lm_eval`, in a process forked from one that has made the imports and read lm-eval's 14,000 task files."""
+    script = Path(__file__).with_name("lm_eval_forks.py")
+    env = {**os.environ, "KINJ_CACHE": str(kinj_cache), "HF_HUB_OFFLINE": "1", "HF_HOME": str(kinj_cache / "hf")}
+    logs = tmp_path_factory.mktemp("lm_eval")
+    command = [sys.executable, "-P", str(script)]  # without this folder on its path, where `kinj` is the tests of kinj
+    pipe = subprocess.PIPE
+    server = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=hub_stand_in, env=env)
+
+    def run(*arguments: str, output: Path | None = None) -> subprocess.CompletedProcess[str]:
+        words = ["lm_eval", "run", *arguments]
+        if output is not None:
+            words += ["--output_path", str(output), "--log_samples"]
+        log = logs / str(len(list(logs.iterdir())))
+        print(json.dumps({"words": words, "log": str(log)}), file=server.stdin, flush=True)  # its stdin
+        code = int(server.stdout.readline())
+        return subprocess.CompletedProcess(words, code, log.with_suffix(".out").read_text(), log.read_text())
+
+    yield run
+    server.communicate(timeout=60)
+
+
 def read_results(folder: Path) -> dict:
     [file] = folder.rglob("results*.json")
     return json.loads(file.read_text())
@@ -309,6 +424,7 @@ class ElasticsearchServer:
         if any(said in done.stderr for said in NO_JAVA):
             pytest.skip(f"Elasticsearch needs a newer Java: {done.stderr.strip().splitlines()[-1]}")
         assert done.returncode == 0, done.stderr
+        PROCESSOR.started(self.pid)
         self.environment = dict(line.split("=", 1) for line in done.stdout.splitlines())
         self.url = self.environment["ELASTICSEARCH_URL"]
 
@@ -330,6 +446,8 @@ class ElasticsearchServer:
         return int((self._folder / "pid").read_text())
 
     def _stop(self, *arguments: str) -> None:
+        with suppress(FileNotFoundError, ProcessLookupError):  # it is gone already
+            PROCESSOR.stopping(self.pid)
         done = self._run("stop", *arguments)
         assert done.returncode == 0, done.stderr
 

@@ -1,6 +1,21 @@
 """Benchmarks: documents, their chunks, and the questions about them, in one folder (docs/format.md)."""
 
 from kinj.benchmark.collection import Benchmark, Source, open_benchmark
-from kinj.benchmark.place import collection_folder, shipped_collections
+from kinj.benchmark.place import (
+    BenchmarkIdentity,
+    collection_folder,
+    find_registered,
+    register,
+    shipped_collections,
+)
 
-__all__ = ["Benchmark", "Source", "collection_folder", "open_benchmark", "shipped_collections"]
+__all__ = [
+    "Benchmark",
+    "BenchmarkIdentity",
+    "Source",
+    "collection_folder",
+    "find_registered",
+    "open_benchmark",
+    "register",
+    "shipped_collections",
+]

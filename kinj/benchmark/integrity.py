@@ -33,12 +33,12 @@ def refuse_changed_files(folder: Path) -> None:
 def refuse_repeated_ids(path: Path, ids: Iterable[str]) -> None:
     """Raises `UserError` where an id is empty or comes twice."""
     seen: set[str] = set()
-    for one in ids:
-        if not one:
+    for row_id in ids:
+        if not row_id:
             raise UserError(f"{path}: a row has an empty id")
-        if one in seen:
-            raise UserError(f"{path}: {one}: the id comes twice")
-        seen.add(one)
+        if row_id in seen:
+            raise UserError(f"{path}: {row_id}: the id comes twice")
+        seen.add(row_id)
 
 
 def refuse_broken_chunks(folder: Path, documents: Sequence[Document], chunks: Sequence[Chunk]) -> None:
@@ -67,10 +67,10 @@ def refuse_broken_questions(
         for chunk_id in question.chunk_ids:
             if chunk_id not in split_of_chunk:
                 raise UserError(f"{at}: chunk_ids has {chunk_id!r}, which is not in chunks.jsonl")
-        found = sorted({split_of_chunk[chunk_id] for chunk_id in question.chunk_ids})
-        if len(found) > 1:
-            raise UserError(f"{at}: its chunks lie in several splits ({', '.join(found)}); the split is by document")
-        if found == [""]:
+        lies_in = sorted({split_of_chunk[chunk_id] for chunk_id in question.chunk_ids})
+        if len(lies_in) > 1:
+            raise UserError(f"{at}: its chunks lie in several splits ({', '.join(lies_in)}); the split is by document")
+        if lies_in == [""]:
             raise UserError(f"{at}: its document has no split; give the document test, dev or fewshot")
         if not question.question.strip():
             raise UserError(f"{at}: empty question")

@@ -1,11 +1,67 @@
-"""Where a benchmark lies: the ones that ship with the project go by name, all others by path."""
+"""Where a benchmark lies, and what it is called without saying where.
+
+Rows name their benchmark by name and SHA-256, so that they are the same on every machine. Whoever makes rows of a
+folder registers it here, and whoever needs its chunks finds it by what the rows say.
+"""
 
 from __future__ import annotations
 
 import importlib.resources
+from dataclasses import dataclass
 from pathlib import Path
 
 from kinj.errors import UserError
+from kinj.manifest import NAME as MANIFEST
+from kinj.manifest import read_manifest, sha256_files
+
+#: The files that make a benchmark what it is; the others are about it.
+DATA_FILES = tuple(f"{name}.jsonl" for name in ("documents", "chunks", "questions", "paraphrases", "pairs", "sources"))
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkIdentity:
+    """What tells a benchmark from all others, wherever its folder lies."""
+
+    #: its manifest's, else its folder's
+    name: str
+    #: its manifest's, else empty
+    version: str
+    #: over names and contents of its data files, 64 hex digits
+    sha256: str
+
+
+#: Those that this process has opened or looked for.
+_registered: dict[BenchmarkIdentity, Path] = {}
+
+
+def register(folder: Path) -> BenchmarkIdentity:
+    """The identity of the benchmark in `folder`, under which this process finds it from now on.
+
+    Raises:
+        UserError: the folder's manifest is none.
+    """
+    manifest = {}
+    if (folder / MANIFEST).is_file():
+        manifest = read_manifest(folder, "restore the file or delete it")
+    identity = BenchmarkIdentity(
+        name=str(manifest.get("name") or folder.resolve().name),
+        version=str(manifest.get("version") or ""),
+        sha256=sha256_files(folder, [name for name in DATA_FILES if (folder / name).is_file()]),
+    )
+    _registered[identity] = folder
+    return identity
+
+
+def find_registered(name: str, sha256: str) -> tuple[BenchmarkIdentity, Path] | None:
+    """Identity and folder of a benchmark that this process has registered, or that ships; None where there is none."""
+    for identity, folder in _registered.items():
+        if (identity.name, identity.sha256) == (name, sha256):
+            return identity, folder
+    shipped = shipped_collections().get(name)
+    if shipped is None:
+        return None
+    identity = register(shipped)
+    return (identity, shipped) if identity.sha256 == sha256 else None
 
 
 def collection_folder(name_or_path: str | Path) -> Path:

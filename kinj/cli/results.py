@@ -21,7 +21,7 @@ Paths = Annotated[
     typer.Argument(metavar="RESULTS…", help="Files or folders of `lm_eval --output_path`.", show_default=False),
 ]
 Metric = Annotated[list[str] | None, typer.Option("--metric", help="Only this metric; may be given several times.")]
-Questions = Annotated[int, typer.Option("--questions", "-n", min=1, help="How many questions, from the first on.")]
+Questions = Annotated[int, typer.Option("--questions", "-n", min=1, help="How many questions, drawn by seed 0.")]
 
 _TASK = "kinj_current_events_option"
 
@@ -48,9 +48,8 @@ def demo(*, questions: Questions = 48) -> None:
     with tempfile.TemporaryDirectory(prefix="kinj-demo-") as scratch:
         folders = [Path(scratch, name) for name in ("closed", "bm25")]
         for folder, arguments in zip(folders, ("retriever=none", "retriever=bm25,k=1"), strict=True):
-            _lm_eval(
-                ["--tasks", _TASK, "--model", "kinj_rag", "--model_args", arguments, "--limit", str(questions)], folder
-            )
+            words = ["--tasks", _TASK, "--model", "kinj_rag", "--model_args", arguments, "--log_samples"]
+            _lm_eval([*words, "--metadata", json.dumps({"sample": questions, "seed": 0})], folder)
         typer.echo(
             "\nSmolLM2-135M answers questions on the USA, August to November 2023 (chance: 25 %).\n"
             "`none` answers from memory; `bm25` reads the passage that retrieval found."
@@ -64,13 +63,16 @@ def demo(*, questions: Questions = 48) -> None:
 def _show(paths: Sequence[Path], metrics: tuple[str, ...], *, as_json: bool) -> None:
     from rich.console import Console
 
-    from kinj.report import read_scores, score_table
+    from kinj.report import found_table, read_scores, score_table
 
     scores = read_scores(paths, metrics)
     if as_json:
-        typer.echo(json.dumps([{**asdict(s), "interval_95": s.interval} for s in scores], indent=2))
-    else:
-        Console().print(score_table(scores))
+        typer.echo(json.dumps([{"interval_95": score.interval, **asdict(score)} for score in scores], indent=2))
+        return
+    console = Console()
+    console.print(score_table(scores))
+    if (found := found_table(scores)) is not None:
+        console.print(found)
 
 
 def _lm_eval(arguments: list[str], output: Path) -> None:

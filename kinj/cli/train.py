@@ -47,16 +47,16 @@ def train(
     if recipe.startswith("-"):
         raise UserError(f"{recipe}: the recipe comes first: kinj train RECIPE {recipe} …")
     with interruptible("type the same command to go on from the last checkpoint"):
-        made = _part("recipe.recipe").load_recipe(recipe, context.args)
+        loaded = _module("recipe.loading").load_recipe(recipe, context.args)
         if dry_run:
-            _part("dry_run").dry_run(made, as_json=as_json)
+            _module("dry_run").dry_run(loaded, as_json=as_json)
         elif search:
-            _part("run.search").search(made, as_json=as_json, overwrite=overwrite)
+            _module("run.search").search(loaded, as_json=as_json, overwrite=overwrite)
         else:
-            _part("run.train").train(made, overwrite=overwrite)
+            _module("run.train").train(loaded, overwrite=overwrite)
 
 
-def _part(name: str) -> Any:  # Any: a module of kinj_training, which this package does not import before it is needed
+def _module(name: str) -> Any:  # Any: a module of kinj_training, which this package does not import before it is needed
     try:
         return importlib.import_module(f"kinj_training.{name}")
     except ModuleNotFoundError as error:

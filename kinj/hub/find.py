@@ -60,6 +60,20 @@ def find_model(name: str, needed: Sequence[str], *, revision: str = "main", fetc
     return _of_hub(name, folder)
 
 
+def commit_in_cache(name: str, revision: str = "main") -> str | None:
+    """The commit of a hub model's copy in the hub's cache, 40 hex digits; None where there is none.
+
+    The cache's folder is named by it. No library says it of a loaded model: transformers 5 keeps no commit.
+    """
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        folder = _in_hub_cache(name, revision)
+    except HFValidationError:  # no name that a hub could know
+        return None
+    return None if folder is None else folder.name
+
+
 def find_demo_model() -> DemoModel:
     """The demo model, wherever `find_model` finds it.
 

@@ -1,6 +1,6 @@
 """lm-eval's results, read back as tables."""
 
-from kinj.report.results import Score, read_scores
-from kinj.report.table import score_table
+from kinj.report.results import FoundCounts, Score, read_scores
+from kinj.report.table import found_table, score_table
 
-__all__ = ["Score", "read_scores", "score_table"]
+__all__ = ["FoundCounts", "Score", "found_table", "read_scores", "score_table"]

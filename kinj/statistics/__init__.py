@@ -1,5 +1,6 @@
 """Intervals and tests: pure functions over numbers, none knows what lm-eval wrote."""
 
+from kinj.statistics.clusters import clustered_interval, clusters_of
 from kinj.statistics.shares import evenness_p, wilson_interval
 
-__all__ = ["evenness_p", "wilson_interval"]
+__all__ = ["clustered_interval", "clusters_of", "evenness_p", "wilson_interval"]

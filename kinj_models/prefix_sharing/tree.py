@@ -111,5 +111,5 @@ def _find_paths(nodes: Sequence[Node], paths: dict[Tokens, list[Node]]) -> None:
 def _want(path: Sequence[Node], first: int, continuation: Tokens, number: int) -> None:
     for offset, token in enumerate(continuation):
         position = first + offset
-        node = next(one for one in reversed(path) if one.start <= position)
+        node = next(candidate for candidate in reversed(path) if candidate.start <= position)
         node.wanted.append((position, token, number))

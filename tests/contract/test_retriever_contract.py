@@ -18,7 +18,7 @@ CHUNKS = 9
 EXPLAINED = ("bm25", "dense", "hybrid")
 
 
-@pytest.fixture(scope="module", params=["embedded", "elasticsearch"])
+@pytest.fixture(scope="module", params=["embedded", pytest.param("elasticsearch", marks=pytest.mark.long)])
 def build(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
     """Builds an index of the given chunks on one of the back ends; gives the name to open it by."""
     folder = tmp_path_factory.mktemp("contract")

@@ -54,14 +54,14 @@ class FakeCompletions(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_log_likelihoods_over_a_completions_server(lm_eval, collection, tiny_tokenizer, tmp_path, results):
+def test_log_likelihoods_over_a_completions_server(forked_lm_eval, collection, tiny_tokenizer, tmp_path, results):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), FakeCompletions)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/v1/completions"
     trace = tmp_path / "trace.jsonl"
     try:
-        done = lm_eval(
-            "--tasks", "kinj_current_events_option", "--limit", "2",
+        done = forked_lm_eval(
+            "--tasks", "kinj_benchmark_option", "--limit", "2",
             "--metadata", json.dumps({"benchmark": str(collection)}),
             "--model", "kinj_rag", "--model_args",
             f"base=local-completions,model=fake,base_url={url},tokenizer={tiny_tokenizer},k=1,max_length=512,trace={trace}",
@@ -73,12 +73,13 @@ def test_log_likelihoods_over_a_completions_server(lm_eval, collection, tiny_tok
     said = results(tmp_path / "out")["config"]["kinj"]
     assert said["base"]["model"] == "fake"
     assert said["length_checked"] is True
-    assert said["tasks"]["kinj_current_events_option"]["recall@1"] == 1.0
+    assert said["tasks"]["kinj_benchmark_option"]["recall@1"] == 1.0
     assert json.loads(trace.read_text().splitlines()[0])["prompts"][0].startswith(
         "Passage 1: The water tower of Arvada"
     )
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     importlib.util.find_spec("uvicorn") is None, reason="`transformers serve` needs transformers[serving]"
 )
@@ -93,7 +94,7 @@ def test_generation_over_a_real_chat_server(lm_eval, collection, tiny_model, tmp
         wait_until_up(url, server, tmp_path / "serve.log")
         trace = tmp_path / "trace.jsonl"
         done = lm_eval(
-            "--tasks", "kinj_current_events_generate", "--limit", "2",
+            "--tasks", "kinj_benchmark_generate", "--limit", "2",
             "--metadata", json.dumps({"benchmark": str(collection)}), "--apply_chat_template",
             "--gen_kwargs", "max_gen_toks=4", "--model", "kinj_rag", "--model_args",
             f"base=local-chat-completions,model={tiny_model},base_url={url}/v1/chat/completions,k=1,trace={trace}",

@@ -53,14 +53,14 @@ def test_the_older_client_builds_searches_and_evaluates_on_the_older_server(
     assert found.returncode == 0, found.stderr
     assert chunk_ids(found) == chunk_ids(kinj("search", str(folder), *asked))
     done = lm_eval(
-        "--tasks", "kinj_current_events_option", "--metadata", f'{{"benchmark": "{collection}"}}',
+        "--tasks", "kinj_benchmark_option", "--metadata", f'{{"benchmark": "{collection}"}}',
         "--model", "kinj_rag", "--model_args",
         f"pretrained={tiny_model},dtype=float32,index=elasticsearch:towers,retriever=bm25,k=1",
         output=tmp_path / "out", **older, **client,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     said = results(tmp_path / "out")["config"]["kinj"]
-    assert said["tasks"]["kinj_current_events_option"]["recall@1"] == 1
+    assert said["tasks"]["kinj_benchmark_option"]["recall@1"] == 1
     assert said["indexes"]["elasticsearch:towers"]["back_end"]["version"].startswith("8")
 
 

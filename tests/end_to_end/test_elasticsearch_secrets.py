@@ -38,7 +38,7 @@ def everything(folder: Path) -> bytes:
 
 def evaluate(lm_eval: Callable, collection: Path, tiny_model: Path, tmp_path: Path, environment: dict[str, str]):
     return lm_eval(
-        "--model", "kinj_rag", "--tasks", "kinj_current_events_option", "--limit", "3",
+        "--model", "kinj_rag", "--tasks", "kinj_benchmark_option", "--limit", "3",
         "--model_args",
         f"pretrained={tiny_model},index=elasticsearch:towers,k=1,dtype=float32,trace={tmp_path}/trace.jsonl",
         "--metadata", f'{{"benchmark": "{collection}"}}', "--use_cache", f"{tmp_path}/answers",
@@ -54,7 +54,7 @@ def test_an_evaluation_with_an_api_key_leaves_the_key_nowhere(
     done = evaluate(lm_eval, collection, tiny_model, tmp_path, environment)
     assert done.returncode == 0, done.stderr
     said = results(tmp_path / "results")["config"]["kinj"]
-    assert said["tasks"]["kinj_current_events_option"]["recall@1"] == 1
+    assert said["tasks"]["kinj_benchmark_option"]["recall@1"] == 1
     assert said["indexes"]["elasticsearch:towers"]["back_end"]["name"] == "elasticsearch"
     assert (tmp_path / "trace.jsonl").is_file()
     left = everything(tmp_path) + done.stdout.encode() + done.stderr.encode()

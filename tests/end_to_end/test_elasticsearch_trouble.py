@@ -19,7 +19,7 @@ from kinj.errors import UserError
 from kinj.records import Query
 from kinj.retrieval import Retriever, build_elastic_index, open_retriever
 
-SCORED, GENERATED = "kinj_current_events_option", "kinj_current_events_generate"
+SCORED, GENERATED = "kinj_benchmark_option", "kinj_benchmark_generate"
 #: Enough that scoring lasts while a server is killed, and that the searches after it are several requests.
 QUESTIONS = 150
 

@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.long
+
 
 def test_each_process_scores_its_part_and_results_and_traces_are_whole(tiny_model, collection, kinj_cache, tmp_path):
     script = Path(__file__).with_name("two_processes.py")
@@ -26,8 +30,10 @@ def test_each_process_scores_its_part_and_results_and_traces_are_whole(tiny_mode
     # five questions of four options: three for the first process, two and lm-eval's padding for the second
     assert (first["scored"], second["scored"]) == (12, 12)
     assert sorted(row["doc_id"] for row in first["samples"]) == [0, 1, 2, 3, 4]
-    counts = first["kinj"]["tasks"]["kinj_current_events_option"]
+    counts = first["kinj"]["tasks"]["kinj_benchmark_option"]
     assert (counts["questions"], counts["recall@1"]) == (5, 1.0)
+    assert first["kinj"]["processes"] == 2
+    assert first["kinj"]["seconds"]["scoring"] >= first["seconds"] + second["seconds"]
     traces = {
         name: [json.loads(line)["doc_id"] for line in (tmp_path / name).read_text().splitlines()]
         for name in ("trace.jsonl", "trace.rank1.jsonl")

@@ -7,6 +7,8 @@ import pytest
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 
+from kinj.benchmark import register
+
 
 class RecordingLM(LM):
     """Keeps what it was sent; the log-likelihood is minus the number of characters."""
@@ -66,6 +68,7 @@ def windowed() -> Callable[[int], WindowedLM]:
 @pytest.fixture
 def request_for(collection: Path) -> Callable[..., list[Instance]]:
     """The requests of one question about a city: one for each option."""
+    benchmark = register(collection)
 
     def build(
         city: str = "Arvada", number: int = 0, shots: str = "", task: str = "towers", **row: object
@@ -75,7 +78,8 @@ def request_for(collection: Path) -> Callable[..., list[Instance]]:
             "id": f"q{number}",
             "question": question,
             "choices": ["amber", "blue"],
-            "collection": str(collection),
+            "benchmark": benchmark.name,
+            "benchmark_sha256": benchmark.sha256,
             **row,
         }
         return [

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 from lm_eval.api.instance import Instance
@@ -7,7 +8,8 @@ from sqlitedict import SqliteDict
 
 from kinj.errors import UserError
 from kinj_models import RagLM
-from kinj_models.prompts import MARK
+from kinj_models.base import refuse_unknown_commit
+from kinj_models.prompts import SLOT
 from kinj_models.settings import check_base_keys
 
 SHOT = "Question: Which color did the water tower of Ithaca get in May 2031?\nAnswer: ivory\n\n"
@@ -243,7 +245,7 @@ def test_chat_passages_stand_in_the_first_or_last_user_turn(recorder, request_fo
         turns = sent_prompts(recorder)[-1].split("<user>")
         assert turns[turn].startswith("Passage 1:")
         assert sent_prompts(recorder)[-1].count("Passage 1:") == 1
-        assert MARK not in sent_prompts(recorder)[-1]
+        assert SLOT not in sent_prompts(recorder)[-1]
 
 
 def test_the_name_of_the_tokenizer_differs_where_chat_prompts_do(recorder):
@@ -309,8 +311,8 @@ def test_settings_that_are_not_allowed_are_refused_with_the_way_out(arguments, m
         ({"filter": "subject:law"}, {}, "no chunk of .* has a subject; fields to filter by: document_id"),
         ({"filter": "document_id:d9"}, {}, "no chunk of .* meets it"),
         ({"text_field": "words"}, {}, "text_field=words: only for an index on Elasticsearch"),
-        ({"query_field": "nothing"}, {}, "its keys are id, question, choices, collection"),
-        ({}, {"collection": ""}, "task towers has no collection of its own: build an index with `kinj index build"),
+        ({"query_field": "nothing"}, {}, "its keys are id, question, choices, benchmark, benchmark_sha256"),
+        ({}, {"benchmark": ""}, "task towers has no collection of its own: build an index with `kinj index build"),
         ({}, {"question": ""}, "name one by query_field= out of id, question"),
         ({"query": "question+options"}, {"choices": None}, "no list of options"),
     ],
@@ -324,6 +326,30 @@ def test_rows_that_cannot_be_searched_for_stop_the_run(recorder, request_for, ar
     assert recorder.sent == []
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"benchmark": "towers", "benchmark_sha256": None},
+        {"benchmark": "towers", "benchmark_sha256": "of another kind"},
+        {"benchmark": "current_events", "benchmark_sha256": None},
+        {"benchmark": None, "benchmark_sha256": "0" * 64},
+        {"benchmark": None, "benchmark_sha256": None, "collection": "current_events"},
+    ],
+)
+def test_a_foreign_row_with_a_column_of_our_names_is_not_taken_for_ours(recorder, request_for, row):
+    requests = request_for()
+    for request in requests:
+        request.doc.update(row)
+    with pytest.raises(UserError, match="task towers has no collection of its own"):
+        RagLM(recorder, k=1).loglikelihood(requests)
+
+
+def test_a_benchmark_that_this_process_has_not_opened_is_refused_in_one_line(recorder, request_for):
+    requests = request_for(benchmark_sha256="0" * 64)
+    with pytest.raises(UserError, match=r"benchmark towers \(SHA-256 000000000000…\), whose folder .* not opened"):
+        RagLM(recorder, k=1).loglikelihood(requests)
+
+
 def test_keys_that_the_base_names_reach_it_even_when_near_to_ours():
     class Base(RecordingLM):
         def __init__(self, indx=None):
@@ -332,6 +358,19 @@ def test_keys_that_the_base_names_reach_it_even_when_near_to_ours():
     check_base_keys(Base, "near", ["indx"])
     with pytest.raises(UserError, match="did you mean 'index'"):
         check_base_keys(RecordingLM, "far", ["indx"])
+
+
+@pytest.mark.parametrize("key", ["kk", "tp", "q", "chat_template", "case_study"])
+def test_keys_of_the_base_that_only_look_a_little_like_ours_reach_it(key):
+    check_base_keys(RecordingLM, "far", [key])
+
+
+@pytest.mark.parametrize(
+    ("key", "ours"), [("K", "k"), ("Retriever", "retriever"), ("distractors_seed", "distractor_seed")]
+)
+def test_keys_that_are_ours_but_for_case_or_a_letter_are_refused(key, ours):
+    with pytest.raises(UserError, match=f"{key!r} is a parameter of neither .* did you mean {ours!r}"):
+        check_base_keys(RecordingLM, "far", [key])
 
 
 def test_a_trace_of_an_earlier_run_is_not_overwritten(recorder, tmp_path):
@@ -384,6 +423,118 @@ def test_a_checkpoint_is_told_by_its_content_not_by_its_path(make_tiny_model, tm
     assert told(one) != told(other)
 
 
+def test_a_server_model_that_is_called_as_a_folder_without_a_model_is_told_by_its_name(recorder, tmp_path):
+    from kinj_models.base import BaseChoice, identity
+
+    assert identity(BaseChoice("api", recorder, {"model": str(tmp_path)}), recorder)["model"] == str(tmp_path)
+
+
+def test_the_demo_model_in_a_folder_is_told_by_its_fingerprint_too_and_on_the_hub_by_its_label(recorder, tiny_model):
+    from kinj.checkpoint import fingerprint
+    from kinj.hub.find import DemoModel
+    from kinj_models.base import BaseChoice, identity
+
+    for arguments, expected in (
+        ({"pretrained": str(tiny_model)}, {"pretrained": {"fingerprint": fingerprint(tiny_model)}}),
+        ({"pretrained": "owner/name", "revision": "abc"}, {}),
+    ):
+        choice = BaseChoice("hf", recorder, arguments, DemoModel(arguments, "the demo"))
+        assert identity(choice, recorder) == {"base": "hf", "model": "the demo", **expected}
+
+
+def test_results_say_the_benchmark_of_each_task_and_nothing_of_other_data_sets(recorder, request_for, collection):
+    from kinj.benchmark import register
+
+    lm = RagLM(recorder, retriever="none")
+    lm.loglikelihood(
+        [
+            *request_for(split="dev"),
+            *request_for(task="unknown", benchmark_sha256="0" * 64),
+            *request_for(task="foreign", benchmark="current_events", benchmark_sha256=None, split="dev"),
+        ]
+    )
+    tasks = lm.get_model_info()["kinj"]["tasks"]
+    sha256 = register(collection).sha256
+    assert tasks["towers"]["benchmark"] == {"name": "towers", "version": "", "sha256": sha256}
+    assert tasks["towers"]["split"] == "dev"
+    assert tasks["unknown"]["benchmark"] == {"name": "towers", "version": None, "sha256": "0" * 64}
+    assert not {"benchmark", "split"} & set(tasks["foreign"])
+
+
+def test_a_checkpoint_of_kinj_train_says_its_training_also_by_its_adapter(recorder, tmp_path):
+    from kinj_models.base import BaseChoice, training_of
+
+    (tmp_path / "out" / "adapter").mkdir(parents=True)
+    manifest = {"made_by": "kinj train", "arm": "raw", "steps": 3, "threads": 2, "base": {"name": "b", "files": 1}}
+    (tmp_path / "out" / "manifest.json").write_text(json.dumps(manifest))
+    expected = {"arm": "raw", "base": {"name": "b"}, "steps": 3}
+    for arguments in (
+        {"pretrained": str(tmp_path / "out")},
+        {"pretrained": str(tmp_path), "subfolder": "out"},
+        {"pretrained": "some/base", "peft": str(tmp_path / "out" / "adapter")},
+    ):
+        assert training_of(BaseChoice("hf", recorder, arguments)) == expected
+    (tmp_path / "out" / "manifest.json").write_text(json.dumps({**manifest, "made_by": "somebody"}))
+    assert training_of(BaseChoice("hf", recorder, {"pretrained": str(tmp_path / "out")})) is None
+
+
+def test_a_second_run_of_one_model_has_seconds_and_tokens_of_its_own(tiny_model, request_for):
+    lm = RagLM(pretrained=str(tiny_model), device="cpu", k=1)
+    infos = []
+    for _ in range(2):
+        lm.loglikelihood(request_for())
+        infos.append(lm.get_model_info()["kinj"])
+    assert infos[0]["tokens"] == infos[1]["tokens"]
+    assert infos[0]["tokens"]["computed"] > 0
+    lm.loglikelihood(request_for("Belmont", 1))
+    more = lm.get_model_info()["kinj"]
+    assert more["tokens"]["computed"] > infos[1]["tokens"]["computed"]
+    for kind in ("retrieving", "scoring"):
+        assert more["seconds"][kind] > infos[1]["seconds"][kind] > 0
+
+
+def test_without_shared_prefixes_results_count_no_tokens(tiny_model, request_for):
+    lm = RagLM(pretrained=str(tiny_model), device="cpu", retriever="none", share_prefixes=False)
+    lm.loglikelihood(request_for())
+    info = lm.get_model_info()["kinj"]
+    assert "tokens" not in info
+    assert info["seconds"]["retrieving"] == 0 < info["seconds"]["scoring"]
+
+
 def test_two_rows_of_one_number_never_share_passages(recorder, request_for):
     with pytest.raises(ValueError, match="two rows of task towers have the number 0"):
         RagLM(recorder, k=1).loglikelihood([*request_for("Arvada", 0), *request_for("Belmont", 0)])
+
+
+COMMITS = ("a" * 40, "b" * 40)
+
+
+@pytest.fixture
+def hub_model(tiny_model, tmp_path, monkeypatch):
+    """Puts the tiny model into a hub's cache under that commit, as what `main` is now."""
+
+    def put(commit):
+        folder = tmp_path / "hub" / "models--owner--tiny"
+        shutil.copytree(tiny_model, folder / "snapshots" / commit)
+        (folder / "refs").mkdir(exist_ok=True)
+        (folder / "refs" / "main").write_text(commit)
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    return put
+
+
+def test_a_hub_model_is_told_by_its_commit(hub_model):
+    told = []
+    for commit in COMMITS:
+        hub_model(commit)
+        lm = RagLM("hf", pretrained="owner/tiny", retriever="none", device="cpu")
+        told.append(lm.get_model_info()["kinj"]["base"])
+    assert [one["commit"] for one in told] == list(COMMITS)
+    assert told[0]["pretrained"] == told[1]["pretrained"] == "owner/tiny"
+
+
+def test_answers_of_a_hub_model_of_unknown_commit_are_not_kept(recorder):
+    told = {"base": "vllm", "pretrained": "owner/elsewhere", "commit": None}
+    with pytest.raises(UserError, match=r"the commit of pretrained=owner/elsewhere is not in the hub's cache"):
+        refuse_unknown_commit(told)
+    refuse_unknown_commit({"base": "hf", "pretrained": "owner/tiny", "commit": COMMITS[0], "peft": {"fingerprint": ""}})

@@ -1,25 +1,27 @@
-"""The rows that the current-events tasks score."""
+"""The rows that the current-events tasks score, and those of folders of one's own."""
 
 import json
 import shutil
 
 import pytest
 
-from kinj.benchmark import collection_folder, open_benchmark
+from kinj.benchmark import collection_folder, open_benchmark, register
 from kinj.errors import UserError
-from kinj_tasks import benchmark as current_events
+from kinj_tasks.benchmark import load, load_current_events, load_current_events_open, load_open
 
 SHIPPED = collection_folder("current_events")
 KEYS = {"id", "question", "choices", "answer", "kind", "accepted_answers"}
-KEYS |= {"collection", "chunk_ids", "split", "subject", "date"}
+KEYS |= {"benchmark", "benchmark_sha256", "chunk_ids", "split", "subject", "date"}
 
 
 @pytest.fixture
 def own(tmp_path):
     """A folder of one's own: the shipped collection's three needed files."""
+    folder = tmp_path / "own"
+    folder.mkdir()
     for name in ("documents", "chunks", "questions"):
-        shutil.copy(SHIPPED / f"{name}.jsonl", tmp_path)
-    return tmp_path
+        shutil.copy(SHIPPED / f"{name}.jsonl", folder)
+    return folder
 
 
 def keep_questions(folder, keep):
@@ -29,7 +31,7 @@ def keep_questions(folder, keep):
 
 
 def test_rows_carry_the_question_and_where_its_answer_stands():
-    row = current_events.load()["test"][0]
+    row = load_current_events()["test"][0]
     benchmark = open_benchmark(SHIPPED)
     question = benchmark.part("test").questions[0]
     chunk = next(chunk for chunk in benchmark.chunks if chunk.id == question.chunk_ids[0])
@@ -37,12 +39,13 @@ def test_rows_carry_the_question_and_where_its_answer_stands():
     assert (row["id"], row["question"], row["choices"]) == (question.id, question.question, list(question.choices))
     assert (row["answer"], row["kind"], row["chunk_ids"]) == (question.answer, question.kind, [chunk.id])
     assert (row["subject"], row["date"]) == (chunk.subject, chunk.date)
-    assert (row["collection"], row["split"]) == ("current_events", "test")
+    assert (row["benchmark"], row["split"]) == ("current_events", "test")
+    assert row["benchmark_sha256"] == register(SHIPPED).sha256
 
 
 @pytest.mark.parametrize("split", ["test", "dev"])
 def test_the_rows_are_those_of_the_split_in_the_order_of_the_file(split):
-    data = current_events.load(split=split)
+    data = load_current_events(split=split)
     benchmark = open_benchmark(SHIPPED)
     assert data["test"]["id"][:] == [question.id for question in benchmark.part(split).questions]
     assert set(data["test"]["split"]) == {split}
@@ -51,17 +54,37 @@ def test_the_rows_are_those_of_the_split_in_the_order_of_the_file(split):
 
 
 def test_the_open_task_asks_only_what_has_accepted_answers():
-    data = current_events.load_open()
+    data = load_current_events_open()
     for rows in data.values():
         assert all(rows["accepted_answers"][:])
     asked = sum(bool(q.accepted_answers) for q in open_benchmark(SHIPPED).part("test").questions)
     assert len(data["test"]) == asked > 0
 
 
-def test_a_folder_of_ones_own_stands_in_and_is_named_in_full(own, monkeypatch):
+def test_a_folder_of_ones_own_is_named_by_name_and_content_never_by_path(own, monkeypatch, tmp_path):
     monkeypatch.chdir(own.parent)
-    row = current_events.load(benchmark=own.name)["test"][0]
-    assert row["collection"] == str(own.resolve())
+    rows = list(load(benchmark=own.name)["test"])
+    assert (rows[0]["benchmark"], rows[0]["benchmark_sha256"]) == (own.name, register(own).sha256)
+    assert not any(str(tmp_path) in str(row) for row in rows)
+    shutil.copytree(own, tmp_path / "elsewhere" / own.name)
+    assert list(load(benchmark=str(tmp_path / "elsewhere" / own.name))["test"]) == rows
+
+
+def test_the_tasks_of_ones_own_take_the_shipped_collection_too():
+    assert list(load("current_events")["test"]) == list(load_current_events()["test"])
+
+
+@pytest.mark.parametrize("loader", [load_current_events, load_current_events_open])
+def test_the_current_events_tasks_refuse_another_folder_and_name_the_tasks_that_take_it(loader, own):
+    with pytest.raises(UserError, match=r"ask about current events alone; .*--tasks kinj_benchmark,kinj_benchmark_opt"):
+        loader(benchmark=str(own))
+    assert len(loader(benchmark=str(SHIPPED))["test"]) == len(loader()["test"])
+
+
+@pytest.mark.parametrize("loader", [load, load_open])
+def test_without_a_benchmark_the_tasks_of_ones_own_say_how_to_name_one(loader):
+    with pytest.raises(UserError, match=r"""which benchmark\? .* --metadata '\{"benchmark": "DIR"\}'"""):
+        loader(split="dev")
 
 
 def test_the_models_arguments_among_the_metadata_do_no_harm():
@@ -73,35 +96,35 @@ def test_the_models_arguments_among_the_metadata_do_no_harm():
         "retriever": None,
         "index": "DIR",
     }
-    assert len(current_events.load(**metadata)["test"]) == len(current_events.load()["test"])
+    assert len(load_current_events(**metadata)["test"]) == len(load_current_events()["test"])
 
 
 def test_a_folder_without_few_shot_rows_gives_none(own):
-    first = current_events.load()["test"][0]["id"]
+    first = load_current_events()["test"][0]["id"]
     keep_questions(own, lambda row: row["id"] == first)
-    data = current_events.load(benchmark=str(own))
+    data = load(benchmark=str(own))
     assert (len(data["test"]), len(data["fewshot"])) == (1, 0)
 
 
 @pytest.mark.parametrize("split", ["train", "fewshot", ""])
 def test_another_split_is_refused(split):
     with pytest.raises(UserError, match=rf"split='{split}': expected test or dev"):
-        current_events.load(split=split)
+        load_current_events(split=split)
 
 
 def test_an_unknown_benchmark_is_refused():
     with pytest.raises(UserError, match=r"benchmark '/nowhere' is neither a folder nor one that ships with kinj"):
-        current_events.load(benchmark="/nowhere")
+        load(benchmark="/nowhere")
 
 
 def test_a_split_without_a_question_is_refused(own):
-    test_ids = set(current_events.load()["test"]["id"])
+    test_ids = set(load_current_events()["test"]["id"])
     keep_questions(own, lambda row: row["id"] in test_ids)
     with pytest.raises(UserError, match=r"questions\.jsonl: no question in split 'dev'"):
-        current_events.load(benchmark=str(own), split="dev")
+        load(benchmark=str(own), split="dev")
 
 
 def test_an_open_task_without_accepted_answers_is_refused(own):
     keep_questions(own, lambda row: not row.get("accepted_answers"))
     with pytest.raises(UserError, match=r"questions\.jsonl: no question with accepted_answers in split 'test'"):
-        current_events.load_open(benchmark=str(own))
+        load_open(benchmark=str(own))

@@ -23,11 +23,11 @@ def training_collection(collection: Path, tmp_path_factory: pytest.TempPathFacto
     for number, chunk in enumerate(chunks):
         words = chunk["text"].split()
         for i in range(5):
-            said = " ".join(words[i:] + words[:i] + ["again"] * (number % 3))
+            turned = " ".join(words[i:] + words[:i] + ["again"] * (number % 3))
             use = "validation" if i == 4 else "train"
             if use == "validation" and number not in (6, 7):
                 continue
-            paraphrases.append({"id": f"{chunk['id']}.p{i}", "chunk_id": chunk["id"], "text": said, "use": use})
+            paraphrases.append({"id": f"{chunk['id']}.p{i}", "chunk_id": chunk["id"], "text": turned, "use": use})
         for i in range(2):
             question = f"In which month of 2031 did tower {number} get color {i}?"
             pairs.append({"id": f"{chunk['id']}.a{i}", "chunk_id": chunk["id"], "question": question, "answer": "May"})

@@ -7,30 +7,39 @@ from kinj.errors import UserError
 from kinj_training.base import block_length
 from kinj_training.dry_run import dry_run
 from kinj_training.memory import estimate_memory
-from kinj_training.recipe.recipe import find_recipe, load_recipe
+from kinj_training.recipe.files import find_recipe
+from kinj_training.recipe.loading import load_recipe
+
+
+def length_of(recipe):
+    return block_length(recipe.base, recipe.training.max_length, is_given="max_length" in recipe.given)
+
+
+def memory_of(recipe, length=128, devices=1):
+    return estimate_memory(recipe.base, recipe.training, recipe.model, length, devices)
 
 
 def test_the_dry_run_shows_numbers_memory_and_two_blocks_with_what_is_learnt(write_recipe, capsys):
     dry_run(load_recipe(write_recipe(arm="qa", max_length=64)))
-    said = capsys.readouterr().out
-    assert "18 x pair" in said
-    assert "steps" in said
-    assert "parameters x 4 bytes" in said
-    assert "⟦<s>Question: In which month" in said
-    assert "Answer:⟧ May</s>" in said
-    assert "block 2, part 1 of" in said
-    assert "9 evaluation questions" in said
+    shown = capsys.readouterr().out
+    assert "18 x pair" in shown
+    assert "steps" in shown
+    assert "parameters x 4 bytes" in shown
+    assert "⟦<s>Question: In which month" in shown
+    assert "Answer:⟧ May</s>" in shown
+    assert "block 2, part 1 of" in shown
+    assert "9 evaluation questions" in shown
 
 
 def test_as_json_it_is_one_object_with_the_same_numbers(write_recipe, capsys):
     path = write_recipe(stages=[{"arm": "raw"}, {"arm": "qa"}])
     dry_run(load_recipe(path), as_json=True)
-    said = json.loads(capsys.readouterr().out)
-    assert [stage["plan"]["arm"] for stage in said["stages"]] == ["raw", "qa"]
-    [part, *_] = said["stages"][1]["blocks"][0]
+    result = json.loads(capsys.readouterr().out)
+    assert [stage["plan"]["arm"] for stage in result["stages"]] == ["raw", "qa"]
+    [part, *_] = result["stages"][1]["blocks"][0]
     assert [run["learnt"] for run in part["runs"]] == [False, True]
     assert part["targets"] < part["tokens"]
-    assert said["stages"][0]["settings"]["given"]["arm"] == "raw"
+    assert result["stages"][0]["settings"]["given"]["arm"] == "raw"
 
 
 def test_no_weight_is_loaded(write_recipe, tiny_model, tmp_path, capsys):
@@ -44,17 +53,17 @@ def test_no_weight_is_loaded(write_recipe, tiny_model, tmp_path, capsys):
 
 
 def test_parameters_are_counted_as_the_model_has_them(write_recipe, tiny_model):
-    memory = estimate_memory(load_recipe(write_recipe()), 128, 1)
+    memory = memory_of(load_recipe(write_recipe()))
     model = AutoModelForCausalLM.from_pretrained(tiny_model)
     count = sum(parameter.numel() for parameter in model.parameters())
-    assert memory.parts[0].bytes == count * 4
-    assert memory.parts[2].bytes == count * 8
+    assert memory.items[0].bytes == count * 4
+    assert memory.items[2].bytes == count * 8
 
 
 def test_copies_in_16_bits_are_counted_where_weights_are_wider_than_the_computation(write_recipe):
     def copies(*words):
-        parts = estimate_memory(load_recipe(write_recipe(), words), 128, 1).parts
-        return sum(part.bytes for part in parts if part.name == "16-bit weights") / parts[0].bytes
+        items = memory_of(load_recipe(write_recipe(), words)).items
+        return sum(item.bytes for item in items if item.name == "16-bit weights") / items[0].bytes
 
     assert copies("--bf16", "true") == 0.5
     assert copies("--bf16", "false") == 0
@@ -64,20 +73,20 @@ def test_copies_in_16_bits_are_counted_where_weights_are_wider_than_the_computat
 
 def test_lora_trains_its_adapter_only(write_recipe):
     words = ["--use_peft", "--lora_r", "4", "--lora_target_modules", "q_proj", "o_proj"]
-    whole, lora = (estimate_memory(load_recipe(write_recipe(), w), 128, 1).parts for w in ([], words))
+    whole, lora = (memory_of(load_recipe(write_recipe(), w)).items for w in ([], words))
     adapter = 2 * 2 * 4 * (48 + 48)  # two layers of two modules, 48 wide in and out
     assert lora[1].bytes == adapter * 4
     assert lora[0].bytes == whole[0].bytes + adapter * 4
     with pytest.raises(UserError, match=r"lora_target_modules: .*nowhere"):
-        estimate_memory(load_recipe(write_recipe(), ["--use_peft", "--lora_target_modules", "nowhere"]), 128, 1)
-    four_bit = estimate_memory(load_recipe(write_recipe(), [*words, "--load_in_4bit"]), 128, 1).parts
+        memory_of(load_recipe(write_recipe(), ["--use_peft", "--lora_target_modules", "nowhere"]))
+    four_bit = memory_of(load_recipe(write_recipe(), [*words, "--load_in_4bit"])).items
     assert four_bit[0].bytes == int((whole[0].bytes / 4 + adapter) * 0.5625)
 
 
 def test_sharding_divides_weights_gradients_and_states_only(write_recipe):
-    memory = estimate_memory(load_recipe(write_recipe()), 128, 4)
-    split = sum(part.bytes // 4 for part in memory.parts[:3])
-    whole = sum(part.bytes for part in memory.parts if part.name in ("activations", "logits"))
+    memory = memory_of(load_recipe(write_recipe()), devices=4)
+    split = sum(item.bytes // 4 for item in memory.items[:3])
+    whole = sum(item.bytes for item in memory.items if item.name in ("activations", "logits"))
     assert memory.sharded == split + whole
 
 
@@ -89,25 +98,25 @@ def test_the_7b_recipes_comments_say_what_the_estimate_says(tmp_path):
     config.save_pretrained(tmp_path)
     recipe = load_recipe("study-7b", ["--model_name_or_path", str(tmp_path)])
     assert AutoConfig.from_pretrained(tmp_path).model_type == "mistral"
-    memory = estimate_memory(recipe, block_length(recipe), recipe.data.num_processes)
+    memory = memory_of(recipe, length_of(recipe), recipe.data.num_processes)
     comments = find_recipe(recipe.path).read_text()
-    figures = [part.bytes for part in memory.parts] + [sum(p.bytes for p in memory.parts[:3]), memory.sharded]
+    figures = [item.bytes for item in memory.items] + [sum(i.bytes for i in memory.items[:3]), memory.sharded]
     for figure in figures:
         assert f"{figure / 1e9:.2f} GB" in comments
-    assert "7,241,732,096 parameters" in memory.parts[0].arithmetic
+    assert "7,241,732,096 parameters" in memory.items[0].arithmetic
     batch = recipe.training.per_device_train_batch_size * recipe.training.gradient_accumulation_steps
     assert batch * recipe.data.num_processes == 64
 
 
 def test_a_block_is_never_longer_than_the_models_window(write_recipe):
-    assert block_length(load_recipe(write_recipe(max_length=512))) == 512
+    assert length_of(load_recipe(write_recipe(max_length=512))) == 512
     with pytest.raises(UserError, match="max_length: 513: more than the 512 positions"):
-        block_length(load_recipe(write_recipe(max_length=513)))
-    assert block_length(load_recipe(write_recipe(max_length=None))) == 512
+        length_of(load_recipe(write_recipe(max_length=513)))
+    assert length_of(load_recipe(write_recipe(max_length=None))) == 512
     with pytest.raises(UserError, match="max_length: 1: a block needs two tokens"):
-        block_length(load_recipe(write_recipe(max_length=1)))
+        length_of(load_recipe(write_recipe(max_length=1)))
 
 
 def test_a_model_that_is_not_there_is_refused(write_recipe, tmp_path):
     with pytest.raises(UserError, match=r"model_name_or_path: .*absent: cannot be read"):
-        block_length(load_recipe(write_recipe(model_name_or_path=str(tmp_path / "absent"))))
+        length_of(load_recipe(write_recipe(model_name_or_path=str(tmp_path / "absent"))))

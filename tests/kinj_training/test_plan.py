@@ -1,11 +1,11 @@
 from kinj_training.base import load_tokenizer
 from kinj_training.plan import make_plan
-from kinj_training.recipe.recipe import load_recipe
+from kinj_training.recipe.loading import load_recipe
 from kinj_training.texts.tokens import NO_LOSS
 
 
 def plan(recipe, world_size=1):
-    return make_plan(recipe, load_tokenizer(recipe), world_size)
+    return make_plan(recipe, load_tokenizer(recipe.base), world_size)
 
 
 def test_every_token_given_stands_in_a_block_and_is_learnt_but_for_first_ones(write_recipe):
@@ -31,7 +31,7 @@ def test_the_joined_layout_is_one_stream_cut_every_max_length_tokens(write_recip
     assert [len(block.input_ids) for block in made.blocks[:-1]] == [32] * (len(made.blocks) - 1)
     assert made.counts["tokens_read_again"] == 0
     stream = [token for block in made.blocks for token in block.input_ids]
-    tokenizer = load_tokenizer(recipe)
+    tokenizer = load_tokenizer(recipe.base)
     text = tokenizer.decode(stream)
     assert text.startswith("<s>The water tower")
     assert text.endswith("voted for it.</s>")
@@ -70,4 +70,4 @@ def test_held_out_texts_are_validation_paraphrases_of_the_injected_documents_onl
     test = plan(load_recipe(path, ["--split", "test"]))
     assert test.held_out == []
     ids = {text_id for block in plan(load_recipe(path)).blocks for text_id in block.text_ids}
-    assert not [one for one in ids if one.endswith(".p4")]
+    assert not [text_id for text_id in ids if text_id.endswith(".p4")]

@@ -30,9 +30,9 @@ def test_our_tasks_are_found_without_a_flag_and_an_include_path_overrides_them(t
     (tmp_path / "mine.yaml").write_text("task: kinj_current_events\ndataset_path: mine\noutput_type: multiple_choice\n")
     code = (
         "from lm_eval.tasks import TaskManager as T;"
-        "print(T().task_index['kinj_current_events'].yaml_path);"
+        "plain = T(); print(plain.task_index['kinj_current_events'].yaml_path);"
         f"t = T(include_path={str(tmp_path)!r}); print(t.task_index['kinj_current_events'].yaml_path, t.include_path);"
-        "print('kinj' in T(include_defaults=False).task_index, 'mmlu_anatomy' in T().task_index)"
+        "print('kinj' in T(include_defaults=False).task_index, 'mmlu_anatomy' in plain.task_index)"
     )
     lines = run(code).stdout.splitlines()
     assert lines[0].endswith("task_configs/kinj_current_events.yaml")

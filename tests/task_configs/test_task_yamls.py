@@ -10,12 +10,13 @@ TASKS = Path(__file__).resolve().parents[2] / "task_configs"
 FILES = sorted(TASKS.glob("*.yaml"))
 MMLU = ["anatomy", "astronomy", "college_biology", "prehistory"]
 CURRENT_EVENTS = ["kinj_current_events", "kinj_current_events_option", "kinj_current_events_generate"]
+OWN = ["kinj_benchmark", "kinj_benchmark_option", "kinj_benchmark_generate"]
 GROUPS = {
     "kinj_mmlu": [f"kinj_mmlu_{subject}" for subject in MMLU],
     "kinj_mmlu_paper": [f"kinj_mmlu_{subject}" for subject in [*MMLU, "college_chemistry"]],
     "kinj": [*(f"kinj_mmlu_{subject}" for subject in MMLU), *CURRENT_EVENTS],
 }
-LEAVES = [*GROUPS["kinj_mmlu_paper"], *CURRENT_EVENTS]
+LEAVES = [*GROUPS["kinj_mmlu_paper"], *CURRENT_EVENTS, *OWN]
 
 
 def test_the_folder_holds_the_tasks_and_groups_of_the_brief_and_lm_eval_sees_each(manager):
@@ -33,9 +34,10 @@ def test_a_yaml_parses_names_itself_and_opens_with_its_command(path):
 
 
 @pytest.mark.parametrize("name", LEAVES)
-def test_a_task_loads_by_name_and_builds_requests_with_and_without_shots(manager, mmlu_dir, name):
-    task = manager(mmlu_dir=str(mmlu_dir)).load([name])["tasks"][name]
-    for shots in (0, 5):
+def test_a_task_loads_by_name_and_builds_requests_with_and_without_shots(manager, mmlu_dir, collection, name):
+    metadata = {"mmlu_dir": str(mmlu_dir)} | ({"benchmark": str(collection)} if name in OWN else {})
+    task = manager(**metadata).load([name])["tasks"][name]
+    for shots in (0, 1 if name in OWN else 5):  # a folder of the tests has one row to show
         task.set_config("num_fewshot", shots)
         task.build_all_requests(limit=2)
         prompt = task.instances[0].args[0]
@@ -62,8 +64,9 @@ def test_lm_eval_refuses_two_groups_that_hold_one_task_so_the_larger_is_asked_fo
     tasks = manager(mmlu_dir=str(mmlu_dir))
     with pytest.raises(ValueError, match=r"Duplicate task 'kinj_mmlu_anatomy'"):
         tasks.load(["kinj_mmlu", "kinj_mmlu_paper"])
-    assert len(tasks.load(["kinj", "kinj_mmlu_college_chemistry"])["tasks"]) == len(LEAVES)
-    assert len(tasks.load(["kinj_mmlu_paper", *CURRENT_EVENTS])["tasks"]) == len(LEAVES)
+    shipped = len(LEAVES) - len(OWN)
+    assert len(tasks.load(["kinj", "kinj_mmlu_college_chemistry"])["tasks"]) == shipped
+    assert len(tasks.load(["kinj_mmlu_paper", *CURRENT_EVENTS])["tasks"]) == shipped
 
 
 @pytest.mark.parametrize("name", CURRENT_EVENTS)
@@ -72,6 +75,21 @@ def test_results_record_the_benchmark_and_the_split(manager, name):
     assert set(task.task_docs["split"]) == {"dev"}
     metadata = task.dump_config()["metadata"]
     assert (metadata["benchmark"], metadata["split"]) == ("current_events", "dev")
+
+
+@pytest.mark.parametrize(("name", "shipped"), list(zip(OWN, CURRENT_EVENTS, strict=True)))
+def test_a_folder_of_ones_own_is_asked_and_scored_as_current_events_are(manager, name, shipped):
+    own = manager(benchmark="current_events").load([name])["tasks"][name]
+    ours = manager().load([shipped])["tasks"][shipped]
+    for shots in (0, 5):
+        for task in (own, ours):
+            task.set_config("num_fewshot", shots)
+            task.build_all_requests(limit=3)
+        assert [request.args for request in own.instances] == [request.args for request in ours.instances]
+    assert own.aggregation() == ours.aggregation()
+    results = ["Biden"] if own.OUTPUT_TYPE == "generate_until" else [(-2.0, False), (-1.0, True), (-3.0, False)] * 2
+    results = results[:4]
+    assert own.process_results(own.task_docs[0], results) == ours.process_results(ours.task_docs[0], results)
 
 
 def test_option_text_is_scored_behind_one_space_and_options_are_not_shown(manager):

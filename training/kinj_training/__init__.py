@@ -1,1 +1,1 @@
-"""Training."""
+"""Checkpoints that carry the knowledge: what `kinj train` does."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from peft import PeftConfig
+from trl import ModelConfig, SFTConfig, get_peft_config  # type: ignore[attr-defined]  # trl loads its names lazily
+
 from kinj.errors import UserError
 from kinj_training.base import load_config
-from kinj_training.recipe.recipe import Recipe
+from kinj_training.recipe.recipe import ModelSource
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 #: bytes of optimizer state a trained parameter, beside the two float32 moments of AdamW
@@ -15,7 +18,7 @@ _STATES = {"adafactor": 4, "sgd": 0, "adamw_8bit": 2, "adamw_bnb_8bit": 2, "page
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MemoryItem:
     """One line of the sum."""
 
     name: str
@@ -29,22 +32,24 @@ class Part:
 class Memory:
     """An estimate for one device."""
 
-    parts: tuple[Part, ...]
+    items: tuple[MemoryItem, ...]
     devices: int
 
     @property
     def alone(self) -> int:
         """Bytes on each device without sharding: one device, or DDP."""
-        return sum(part.bytes for part in self.parts)
+        return sum(item.bytes for item in self.items)
 
     @property
     def sharded(self) -> int:
         """Bytes on each device under FSDP's full sharding over all devices."""
         divisors = {"split": self.devices, "whole": 1}
-        return sum(part.bytes // divisors[part.sharded] for part in self.parts if part.sharded != "absent")
+        return sum(item.bytes // divisors[item.sharded] for item in self.items if item.sharded != "absent")
 
 
-def estimate_memory(recipe: Recipe, block_length: int, devices: int) -> Memory:
+def estimate_memory(
+    source: ModelSource, training: SFTConfig, model: ModelConfig, block_length: int, devices: int
+) -> Memory:
     """The sum of weights, gradients, optimizer states, activations and logits of one device.
 
     Activations follow Korthikanti et al. 2022 (arXiv 2205.05198), section 4.1: 34 s b h bytes a layer where values are
@@ -57,59 +62,60 @@ def estimate_memory(recipe: Recipe, block_length: int, devices: int) -> Memory:
     Measured on a CPU, SmolLM2-135M, one block of 1,024 tokens: 4.2 GB in bfloat16 and 4.5 GB in float32, 0.4 GB of it
     the framework; this sum says 3.8 and 4.0.
     """
-    config = load_config(recipe).get_text_config()
-    total, trained = _parameters(recipe)
-    weight, kept, width = _weight_bytes(recipe), _BYTES.get(str(recipe.model.dtype), 4), _width(recipe)
-    is_recomputed = bool(recipe.training.gradient_checkpointing)
-    optimizer = str(getattr(recipe.training.optim, "value", recipe.training.optim))
-    state = _STATES.get(optimizer, 2 * kept)
-    copied = 0 if width >= kept else trained if is_recomputed else total
-    tokens = int(recipe.training.per_device_train_batch_size) * block_length
+    config = load_config(source)
+    total, trained = _parameters(config, get_peft_config(model), trust_remote_code=source.trust_remote_code)
+    config = config.get_text_config()
+    weight, stored, width = _weight_bytes(model), _BYTES.get(str(model.dtype), 4), _width(training, model)
+    is_recomputed = bool(training.gradient_checkpointing)
+    optimizer = str(getattr(training.optim, "value", training.optim))
+    state = _STATES.get(optimizer, 2 * stored)
+    copied = 0 if width >= stored else trained if is_recomputed else total
+    tokens = int(training.per_device_train_batch_size) * block_length
     hidden, layers, words = config.hidden_size, config.num_hidden_layers, config.vocab_size
     factor = width if is_recomputed else 17 * width
     # The logits at their own width and as float32, their log-softmax and its gradient.
     logit = 12 if width == 4 else 16
     layered = f"{tokens:,} tokens x {hidden:,} wide x {layers} layers x {factor} bytes"
-    parts = (
-        Part("weights", int(total * weight), f"{total:,} parameters x {weight:g} bytes", "split"),
-        Part("gradients", trained * kept, f"{trained:,} trained x {kept} bytes", "split"),
-        Part("optimizer states", trained * state, f"{trained:,} trained x {state} bytes ({optimizer})", "split"),
-        Part("16-bit weights", copied * width, f"{copied:,} weights x {width} bytes", "absent"),
-        Part("activations", tokens * hidden * layers * factor, layered + " (recomputed)" * is_recomputed, "whole"),
-        Part("logits", tokens * words * logit, f"{tokens:,} tokens x {words:,} words x {logit} bytes", "whole"),
+    layered += " (recomputed)" * is_recomputed
+    items = (
+        MemoryItem("weights", int(total * weight), f"{total:,} parameters x {weight:g} bytes", "split"),
+        MemoryItem("gradients", trained * stored, f"{trained:,} trained x {stored} bytes", "split"),
+        MemoryItem("optimizer states", trained * state, f"{trained:,} trained x {state} bytes ({optimizer})", "split"),
+        MemoryItem("16-bit weights", copied * width, f"{copied:,} weights x {width} bytes", "absent"),
+        MemoryItem("activations", tokens * hidden * layers * factor, layered, "whole"),
+        MemoryItem("logits", tokens * words * logit, f"{tokens:,} tokens x {words:,} words x {logit} bytes", "whole"),
     )
-    return Memory(tuple(part for part in parts if part.bytes), devices)
+    return Memory(tuple(item for item in items if item.bytes), devices)
 
 
-def _width(recipe: Recipe) -> int:
+def _width(training: SFTConfig, model: ModelConfig) -> int:
     """Bytes of a value in the computation."""
-    is_half = recipe.training.bf16 or recipe.training.fp16 or recipe.model.dtype in ("bfloat16", "float16")
+    is_half = training.bf16 or training.fp16 or model.dtype in ("bfloat16", "float16")
     return 2 if is_half else 4
 
 
-def _weight_bytes(recipe: Recipe) -> float:
+def _weight_bytes(model: ModelConfig) -> float:
     """Bytes a weight: the quantised ones of bitsandbytes with one float32 scale for 64 weights."""
-    if recipe.model.load_in_4bit:
+    if model.load_in_4bit:
         return 0.5 + 4 / 64
-    if recipe.model.load_in_8bit:
+    if model.load_in_8bit:
         return 1.0
-    return _BYTES.get(str(recipe.model.dtype), 4)
+    return _BYTES.get(str(model.dtype), 4)
 
 
-def _parameters(recipe: Recipe) -> tuple[int, int]:
+def _parameters(  # Any: each architecture has its own class
+    config: Any, adapter: PeftConfig | None, *, trust_remote_code: bool
+) -> tuple[int, int]:
     """(all, trained) parameters, counted on the model without its weights."""
     import torch
+    from peft import get_peft_model
     from transformers import AutoModelForCausalLM
-    from trl import get_peft_config  # type: ignore[attr-defined]  # trl loads its names lazily
 
     with torch.device("meta"):
         model: Any = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]  # transformers' own
-            load_config(recipe), trust_remote_code=recipe.training.trust_remote_code
+            config, trust_remote_code=trust_remote_code
         )
-        adapter = get_peft_config(recipe.model)
         if adapter is not None:
-            from peft import get_peft_model
-
             try:
                 model = get_peft_model(model, adapter)
             except ValueError as error:

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from enum import Enum
 from functools import partial
-from typing import Any
 
-from kinj.errors import UserError
+from rich.markup import escape
+
 from kinj.manifest import sha256_json
 from kinj_training.base import block_length
-from kinj_training.blocks.block import Block
-from kinj_training.blocks.matching import Target, match_steps, match_tokens
+from kinj_training.blocks.block import Block, as_json
+from kinj_training.blocks.matching import LayOut, Match, Pace, Reference
 from kinj_training.blocks.packing import lay_out
-from kinj_training.recipe.fingerprint import shape_of
-from kinj_training.recipe.recipe import Recipe, find_recipe, load_recipe, seed_of
-from kinj_training.recipe.settings import ARM_KEYS
-from kinj_training.texts.arms import arm_tokens, in_order
-from kinj_training.texts.intake import Intake
-from kinj_training.texts.leakage import Questions
-from kinj_training.texts.texts import open_collection
-from kinj_training.texts.tokens import Tokenizer, Tokens, marks_of
-from kinj_training.words import without
-
-LayOut = Callable[[Sequence[Tokens]], list[Block]]
+from kinj_training.recipe.recipe import Recipe
+from kinj_training.recipe.settings import Json
+from kinj_training.texts.arms import Arm, in_order
+from kinj_training.texts.tokens import Tokenizer, Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +30,18 @@ class Plan:
     held_out: list[Block]
     #: optimizer steps in all
     steps: int
-    #: JSON values, for printing and for the manifest
-    counts: dict[str, Any]  # Any: JSON values
+    #: for printing and for the manifest
+    counts: Json
     #: over the blocks and all that shapes the training, but for the model's weights; 64 hex digits
     sha256: str
+
+    def as_data(self) -> Json:
+        """The plan as the manifest has it: its counts, and the SHA-256 of its blocks."""
+        return {
+            "sha256": sha256_json(as_json(self.blocks)),
+            "held_out_sha256": sha256_json(as_json(self.held_out)),
+            **self.counts,
+        }
 
 
 def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
@@ -55,85 +56,69 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
         UserError: an evaluation question stands in a training text, there is less to train on than asked for, or the
             arm cannot be matched as asked.
     """
-    data, length = recipe.data, block_length(recipe)
-    marks = marks_of(tokenizer, joined=data.layout == "joined")
-    collection = open_collection(data.collection, data.split)
-    questions = Questions(collection.whole, data.held_out or ())
-    intake = Intake(tokenizer, marks, questions, length, leave_out=data.unfit == "leave_out")
-    tokens, held_out_tokens = arm_tokens(data, collection, intake, seed_of(recipe)), intake.take(collection.held_out())
-    laid: LayOut = partial(lay_out, data.layout, length=length)
-    target = _target(recipe, tokenizer, world_size)
-    chosen = _chosen(recipe, tokens, target, _batch(recipe, world_size), laid)
-    blocks, held_out = laid(chosen), laid(held_out_tokens)
+    data, training = recipe.data, recipe.training
+    length = block_length(recipe.base, training.max_length, is_given="max_length" in recipe.given)
+    texts = Arm(data, recipe.seed, tokenizer, length).read()
+    batch = training.per_device_train_batch_size * training.gradient_accumulation_steps * world_size
+    pace = Pace(int(training.num_train_epochs), int(batch), world_size, recipe.seed)
+    to_blocks: LayOut = partial(lay_out, data.layout, length=length)
+    if recipe.reference is None or data.match is None:
+        reference, chosen = None, in_order(texts.tokens, len(texts.tokens), pace.seed)
+    else:
+        # Planned with the same tokenizer: what is to be equal are steps or tokens of this very model.
+        other = make_plan(recipe.reference, tokenizer, world_size)
+        reference = Reference.of(recipe.reference.name, other.counts)
+        chosen = Match(data.match, reference, pace).choose(texts.tokens, to_blocks)
+    blocks, held_out = to_blocks(chosen), to_blocks(texts.held_out)
     _refuse_lost_tokens(data.layout, chosen, blocks)
     counts = {
         "arm": data.arm,
         "collection": data.collection,
         "split": data.split,
-        "chunks": len(collection.part.chunks),
+        "chunks": texts.chunks,
         "layout": data.layout,
         "block_length": length,
-        "marks": asdict(marks),
-        "questions_checked": len(questions),
-        "left_out": len(intake.left_out),
-        **_texts_counted(tokens, chosen),
-        **_blocks_counted(chosen, blocks, length),
-        **_steps_counted(recipe, len(blocks), world_size),
-        "matched": None if target is None else {"by": data.match, **asdict(target)},
-        "held_out": {"texts": len(held_out_tokens), **_blocks_counted(held_out_tokens, held_out, length)},
+        "marks": asdict(texts.marks),
+        "questions_checked": texts.questions,
+        "left_out": texts.left_out,
+        **_text_counts(texts.tokens, chosen),
+        **_block_counts(chosen, blocks, length),
+        **_step_counts(pace, len(blocks)),
+        "matched": None if reference is None else {"by": data.match, **asdict(reference)},
+        "held_out": {"texts": len(texts.held_out), **_block_counts(texts.held_out, held_out, length)},
     }
-    digest = sha256_json([_spelled(blocks), _spelled(held_out), shape_of(recipe), world_size])
+    digest = sha256_json([as_json(blocks), as_json(held_out), recipe.shape, world_size])
     return Plan(blocks, held_out, counts["steps"], counts, digest)
 
 
-def _batch(recipe: Recipe, world_size: int) -> int:
-    """The optimizer batch, in blocks."""
-    training = recipe.training
-    return int(training.per_device_train_batch_size * training.gradient_accumulation_steps * world_size)
+def plan_lines(plan: Json, settings: dict[str, Json]) -> Iterator[str]:
+    """Which texts, tokens and steps a plan has, and by which settings, a line each, in rich's markup.
 
-
-def _target(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Target | None:
-    """The numbers of the arm to match, planned with the same tokenizer and the command line's same words."""
-    data = recipe.data
-    if data.arm == "repeat":
-        other = replace(recipe, data=replace(data, arm="paraphrase", match=None))
-        name = f"paraphrase-{data.paraphrases}"
-    elif data.match_to is not None:
-        ours = {"arm", "match", "match_to", "output_dir", *(key for keys in ARM_KEYS.values() for key in keys)}
-        path = find_recipe(recipe.path.parent / data.match_to)
-        other, name = load_recipe(path, without(recipe.overrides, ours)), path.stem
-        if other.stages or other.data.match_to is not None:
-            raise UserError(f"match_to: {path}: is matched itself, or has stages; name a recipe of one plain arm")
-    else:
-        return None
-    counts = make_plan(other, tokenizer, world_size).counts
-    epochs = counts["epochs"]
-    return Target(name, counts["steps"], counts["tokens"] * epochs, counts["blocks"], counts["batch"], epochs)
-
-
-def _chosen(recipe: Recipe, tokens: Sequence[Tokens], target: Target | None, batch: int, laid: LayOut) -> list[Tokens]:
-    """The texts of one epoch in the order in which they are laid out, copies among them where the arm is matched."""
-    seed, epochs = seed_of(recipe), int(recipe.training.num_train_epochs)
-    if target is None:
-        return in_order(tokens, len(tokens), seed)
-    if recipe.data.match == "tokens":
-        return match_tokens(tokens, target, epochs=epochs, seed=seed)
-    return match_steps(tokens, target, epochs=epochs, batch=batch, seed=seed, lay_out=laid)
+    Args:
+        plan: its counts.
+        settings: title -> settings.
+    """
+    yield from _text_lines(plan)
+    yield from _step_lines(plan)
+    for title, values in settings.items():
+        # TRL's settings hold some words as an enumeration's members.
+        plain = {key: value.value if isinstance(value, Enum) else value for key, value in values.items()}
+        yield f"[bold]{title}[/]  " + escape("  ".join(f"{key}={value}" for key, value in plain.items()))
 
 
 def _refuse_lost_tokens(layout: str, texts: Sequence[Tokens], blocks: Sequence[Block]) -> None:
-    """Raises `RuntimeError`, our own fault, where the blocks do not hold exactly what was given."""
-    given = sum(text.targets for text in texts)
+    """Raises `RuntimeError`, our own fault, where the blocks do not hold exactly the texts."""
+    to_learn = sum(text.targets for text in texts)
     learnt = sum(block.targets for block in blocks)
-    if layout != "joined" and given != learnt:
-        raise RuntimeError(f"{given} tokens are to be learnt, the blocks hold {learnt}")
-    marked = sum(label >= 0 for text in texts for label in text.labels)
+    if layout != "joined" and to_learn != learnt:
+        raise RuntimeError(f"{to_learn} tokens are to be learnt, the blocks hold {learnt}")
+    labelled = sum(label >= 0 for text in texts for label in text.labels)
     held = sum(label >= 0 for block in blocks for label in block.labels)
-    if marked != held:
-        raise RuntimeError(f"{marked} labels were given, the blocks hold {held}")
+    if labelled != held:
+        raise RuntimeError(f"the texts have {labelled} labels, the blocks hold {held}")
 
 
-def _texts_counted(tokens: Sequence[Tokens], chosen: Sequence[Tokens]) -> dict[str, Any]:  # Any: JSON values
+def _text_counts(tokens: Sequence[Tokens], chosen: Sequence[Tokens]) -> Json:
     kinds: dict[str, dict[str, int]] = {}
     for text in chosen:
         kind = kinds.setdefault(text.kind, {"texts": 0, "tokens": 0})
@@ -142,7 +127,7 @@ def _texts_counted(tokens: Sequence[Tokens], chosen: Sequence[Tokens]) -> dict[s
     return {"texts": len(chosen), "distinct_texts": min(len(tokens), len(chosen)), "kinds": kinds}
 
 
-def _blocks_counted(texts: Sequence[Tokens], blocks: Sequence[Block], length: int) -> dict[str, Any]:
+def _block_counts(texts: Sequence[Tokens], blocks: Sequence[Block], length: int) -> Json:
     """Numbers of one epoch: tokens given; read again at the start of a continued text; learnt; and the fill ratio."""
     tokens, held = sum(len(text.input_ids) for text in texts), sum(len(block.input_ids) for block in blocks)
     return {
@@ -154,17 +139,44 @@ def _blocks_counted(texts: Sequence[Tokens], blocks: Sequence[Block], length: in
     }
 
 
-def _steps_counted(recipe: Recipe, blocks: int, world_size: int) -> dict[str, int]:
-    batch, epochs = _batch(recipe, world_size), int(recipe.training.num_train_epochs)
-    steps = math.ceil(blocks / batch)
+def _step_counts(pace: Pace, blocks: int) -> dict[str, int]:
+    steps = pace.steps_per_epoch(blocks)
     return {
-        "epochs": epochs,
-        "world_size": world_size,
-        "batch": batch,
+        "epochs": pace.epochs,
+        "world_size": pace.world_size,
+        "batch": pace.batch,
         "steps_per_epoch": steps,
-        "steps": steps * epochs,
+        "steps": steps * pace.epochs,
     }
 
 
-def _spelled(blocks: Sequence[Block]) -> list[list[Any]]:  # Any: JSON values
-    return [[block.text_ids, block.input_ids, block.labels, block.lengths] for block in blocks]
+def _text_lines(plan: Json) -> Iterator[str]:
+    part = f"{plan['collection']}, {plan['split'] or 'all splits'}, {plan['chunks']} chunks"
+    yield f"[bold]arm[/]  {plan['arm']}  ({escape(part)}; {plan['layout']}, blocks of {plan['block_length']} tokens)"
+    for kind, count in plan["kinds"].items():
+        share = count["tokens"] / plan["tokens"]
+        yield f"[bold]texts[/]  {count['texts']:,} x {kind}: {count['tokens']:,} tokens, {share:.1%}"
+    copies = plan["texts"] / plan["distinct_texts"]
+    yield f"[bold]texts[/]  {plan['texts']:,} in all, {plan['distinct_texts']:,} different ({copies:.2f} copies)"
+    if plan["left_out"]:
+        yield f"[bold]left out[/]  {plan['left_out']:,} texts that cannot be learnt"
+    yield f"[bold]held out[/]  {plan['held_out']['texts']} texts, {plan['held_out']['tokens']:,} tokens"
+    yield f"[bold]leaks[/]  none of {plan['questions_checked']:,} evaluation questions, by id and by their words"
+
+
+def _step_lines(plan: Json) -> Iterator[str]:
+    fill = f"{plan['fill_ratio']:.1%} full"
+    yield (
+        f"[bold]an epoch[/]  {plan['tokens']:,} tokens given, {plan['tokens_read_again']:,} read again, "
+        f"{plan['targets']:,} learnt, {plan['blocks']:,} blocks, {fill}"
+    )
+    yield (
+        f"[bold]steps[/]  {plan['steps']:,} = {plan['epochs']} epochs x {plan['steps_per_epoch']:,} "
+        f"({plan['batch']} blocks a step, {plan['world_size']} processes)"
+    )
+    yield f"[bold]in all[/]  {plan['tokens'] * plan['epochs']:,} tokens, {plan['targets'] * plan['epochs']:,} learnt"
+    if matched := plan["matched"]:
+        yield (
+            f"[bold]matched[/]  by {matched['by']} to {escape(matched['name'])}: {matched['steps']:,} steps, "
+            f"{matched['tokens']:,} tokens"
+        )

@@ -12,8 +12,8 @@ from kinj.statistics import evenness_p
 
 def answer_places(split: str, questions: Sequence[Question], least_p: float = 0.05) -> Iterator[Fault]:
     """The right options are not spread evenly over the four places (chi-square test)."""
-    found = Counter(question.answer for question in questions)
-    counts = [found[place] for place in range(4)]
+    places = Counter(question.answer for question in questions)
+    counts = [places[place] for place in range(4)]
     if (p := evenness_p(counts)) <= least_p:
         yield Fault(split, f"answer places {counts} are not even (chi-square p = {p:.3f}, expected above {least_p})")
 

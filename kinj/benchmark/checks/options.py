@@ -35,8 +35,8 @@ def catch_all_option(question: Question) -> Iterator[Fault]:
 
 def reference_to_text(question: Question) -> Iterator[Fault]:
     """The question supposes that its reader sees the chunk, or knows when it was written."""
-    if found := _TEXT_ITSELF.search(question.question):
-        yield Fault(question.id, f"the question says {found[0]!r}")
+    if match := _TEXT_ITSELF.search(question.question):
+        yield Fault(question.id, f"the question says {match[0]!r}")
 
 
 def unsupported_right_option(question: Question, chunk_text: str) -> Iterator[Fault]:

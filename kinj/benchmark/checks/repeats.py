@@ -37,10 +37,10 @@ def similar_questions(
     vectors = embed([question.question for question in questions])
     cosines = np.triu(vectors @ vectors.T, k=1)
     for i, j in np.argwhere(cosines > min(same_answer, any_answer)):
-        one, other = questions[i], questions[j]
-        same = plain(one.choices[one.answer]) == plain(other.choices[other.answer])
+        earlier, later = questions[i], questions[j]
+        same = plain(earlier.choices[earlier.answer]) == plain(later.choices[later.answer])
         if cosines[i, j] > (same_answer if same else any_answer):
-            yield Fault(other.id, f"asks nearly the same as {one.id} (cosine {cosines[i, j]:.2f})")
+            yield Fault(later.id, f"asks nearly the same as {earlier.id} (cosine {cosines[i, j]:.2f})")
 
 
 def shared_runs(rows: Sequence[Chunk | Paraphrase], texts: Iterable[str], length: int = 9) -> Iterator[Fault]:

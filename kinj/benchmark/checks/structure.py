@@ -43,21 +43,21 @@ def questions_per_chunk(benchmark: Benchmark, most: int = 3) -> Iterator[Fault]:
 
 def paraphrases_per_chunk(benchmark: Benchmark, train: int = 10, validation: int = 2) -> Iterator[Fault]:
     """A chunk has another number of training paraphrases, or a dev chunk (and no other) of validation ones."""
-    found = Counter((paraphrase.chunk_id, paraphrase.use) for paraphrase in benchmark.paraphrases)
+    counts = Counter((paraphrase.chunk_id, paraphrase.use) for paraphrase in benchmark.paraphrases)
     dev = {chunk.id for chunk in benchmark.part("dev").chunks}
     for chunk in benchmark.chunks:
         wanted = {"train": train, "validation": validation if chunk.id in dev else 0}
         for use, number in wanted.items():
-            if found[chunk.id, use] != number:
-                yield Fault(chunk.id, f"has {found[chunk.id, use]} {use} paraphrases, expected {number}")
+            if counts[chunk.id, use] != number:
+                yield Fault(chunk.id, f"has {counts[chunk.id, use]} {use} paraphrases, expected {number}")
 
 
 def pairs_per_chunk(benchmark: Benchmark, number: int = 2) -> Iterator[Fault]:
     """A chunk has another number of training pairs."""
-    found = Counter(pair.chunk_id for pair in benchmark.pairs)
+    counts = Counter(pair.chunk_id for pair in benchmark.pairs)
     for chunk in benchmark.chunks:
-        if found[chunk.id] != number:
-            yield Fault(chunk.id, f"has {found[chunk.id]} training pairs, expected {number}")
+        if counts[chunk.id] != number:
+            yield Fault(chunk.id, f"has {counts[chunk.id]} training pairs, expected {number}")
 
 
 def shared_facts(benchmark: Benchmark) -> Iterator[Fault]:

@@ -29,10 +29,10 @@ def numbers(text: str) -> set[str]:
 
 def names(text: str) -> set[str]:
     """Words with a capital anywhere but at the start of a sentence, where a capital says nothing."""
-    found: set[str] = set()
+    capitalised: set[str] = set()
     for sentence in _SENTENCE_END.split(text):
-        found.update(bare_word(word) for word in _WORD.findall(sentence)[1:] if word[0].isupper())
-    return {word for word in found if len(word) > 1}
+        capitalised.update(bare_word(word) for word in _WORD.findall(sentence)[1:] if word[0].isupper())
+    return {word for word in capitalised if len(word) > 1}
 
 
 def capitalised(text: str) -> list[str]:
@@ -51,6 +51,6 @@ def runs(text: str, length: int) -> set[Run]:
     return {tuple(words[i : i + length]) for i in range(len(words) - length + 1)}
 
 
-def shared_share(one: set[Run], other: set[Run]) -> float:
+def shared_share(first: set[Run], second: set[Run]) -> float:
     """Share of the smaller set's runs that the other has too, 0 to 1."""
-    return len(one & other) / max(1, min(len(one), len(other)))
+    return len(first & second) / max(1, min(len(first), len(second)))

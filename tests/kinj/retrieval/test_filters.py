@@ -22,7 +22,7 @@ ROWS = [
 ]
 
 
-@pytest.fixture(scope="module", params=["embedded", "elasticsearch"])
+@pytest.fixture(scope="module", params=["embedded", pytest.param("elasticsearch", marks=pytest.mark.long)])
 def index(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Path):
     made = [
         Chunk(one, f"d{row % 2}", text, 0, len(text), title="C++ for foxes", date=date, subject=subject)

@@ -10,7 +10,7 @@ import torch
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
-from kinj_models.prefix_sharing import SharedScorer, Work, sharing_copy, why_not
+from kinj_models.prefix_sharing import SharedScorer, TokenCount, sharing_copy, supported, why_not
 
 ARCHITECTURES = {
     "llama": ("LlamaConfig", {}),
@@ -42,7 +42,7 @@ def load(folder, **arguments):
 
 def assert_same(base, requests):
     plain = base.loglikelihood(requests, disable_tqdm=True)
-    shared = sharing_copy(base, Work()).loglikelihood(requests, disable_tqdm=True)
+    shared = sharing_copy(base, TokenCount()).loglikelihood(requests, disable_tqdm=True)
     for request, a, b in zip(requests, plain, shared, strict=True):
         assert b[0] == pytest.approx(a[0], abs=1e-4), request.args
         assert b[1] == a[1], request.args
@@ -109,7 +109,7 @@ def test_numbers_do_not_depend_on_the_budgets(tiny_model, pass_tokens, cache_byt
     tokens = [(None, base.tok_encode(r.args[0]) or [0], base.tok_encode(r.args[1])) for r in requests_of(5)]
     scorer = SharedScorer(base)
     expected = scorer.score(tokens, show_progress=False)
-    scorer._pass_tokens, scorer._cache_bytes = pass_tokens, cache_bytes
+    scorer._budget.pass_tokens, scorer._budget.cache_bytes = pass_tokens, cache_bytes
     for a, b in zip(expected, scorer.score(tokens, show_progress=False), strict=True):
         assert b[0] == pytest.approx(a[0], abs=1e-4)
         assert b[1] == a[1]
@@ -132,7 +132,7 @@ def test_out_of_memory_halves_the_batch_and_the_numbers_stay(tiny_model, caplog)
     base.model.forward = small
     try:
         with caplog.at_level("WARNING", logger="lm_eval.kinj"):
-            found = sharing_copy(starved, Work()).loglikelihood(requests, disable_tqdm=True)
+            found = sharing_copy(starved, TokenCount()).loglikelihood(requests, disable_tqdm=True)
     finally:
         base.model.forward = forward
     assert "half the batch" in caplog.text
@@ -140,17 +140,17 @@ def test_out_of_memory_halves_the_batch_and_the_numbers_stay(tiny_model, caplog)
 
 
 def test_shared_tokens_are_computed_once(tiny_model):
-    base, work = load(tiny_model), Work()
+    base, count = load(tiny_model), TokenCount()
     requests = [Instance("loglikelihood", {}, ("tower " * 40 + f"number {i}:", " blue and gold"), 0) for i in range(8)]
-    sharing_copy(base, work).loglikelihood(requests, disable_tqdm=True)
-    assert work.computed < work.asked / 3
+    sharing_copy(base, count).loglikelihood(requests, disable_tqdm=True)
+    assert count.computed < count.asked / 3
 
 
 def test_answers_reach_the_cache_hook_as_they_come(tiny_model):
     base, kept = load(tiny_model), {}
     base.set_cache_hook(type("Hook", (), {"add_partial": lambda _, attr, req, res: kept.update({(attr, req): res})})())
     requests = requests_of(7)
-    found = sharing_copy(base, Work()).loglikelihood(requests, disable_tqdm=True)
+    found = sharing_copy(base, TokenCount()).loglikelihood(requests, disable_tqdm=True)
     assert {kept["loglikelihood", r.args] for r in requests} == set(found)
 
 
@@ -166,6 +166,75 @@ def test_models_with_other_caches_take_the_plain_path_and_say_why(make_tiny_mode
     said = why_not(load(make_tiny_model(config, **changes)))
     assert said is not None
     assert re.search(reason, said)
+
+
+ROPE = {
+    "dynamic": {"factor": 2.0},
+    "longrope": {
+        "original_max_position_embeddings": 128,
+        "short_factor": [1.0] * 6,
+        "long_factor": [1.0, 1.5, 2.5, 5.0, 9.0, 16.0],
+        "factor": 4.0,
+    },
+    "yarn": {"factor": 4.0, "original_max_position_embeddings": 128},
+    "llama3": {
+        "factor": 8.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 128,
+    },
+    "linear": {"factor": 4.0},
+}
+
+
+def with_rope(make_tiny_model, kind):
+    """A model whose positions change their reading at 128, in a window of 512."""
+    parameters = {"rope_type": kind, "rope_theta": 10000.0, **ROPE[kind]}
+    positions = 128 if kind == "dynamic" else 512
+    return load(make_tiny_model(rope_parameters=parameters, max_position_embeddings=positions), max_length=512)
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "longrope"])
+def test_positions_that_depend_on_the_pass_are_not_shared_by_name_nor_by_trial(make_tiny_model, kind, monkeypatch):
+    base = with_rope(make_tiny_model, kind)
+    assert f"positions ({kind} RoPE) depend" in why_not(base)
+    # Of a kind that nobody has named yet only the trial can tell.
+    monkeypatch.setattr(supported, "_ROPE_BY_PASS", ())
+    assert "positions depend on the longest prompt of a pass" in why_not(base)
+
+
+@pytest.mark.parametrize("kind", ["yarn", "llama3", "linear"])
+def test_positions_that_do_not_depend_on_the_pass_are_shared(make_tiny_model, kind):
+    base = with_rope(make_tiny_model, kind)
+    assert why_not(base) is None
+    assert_same(base, requests_of(8))
+
+
+def test_the_trial_leaves_a_model_as_it_found_it(make_tiny_model, monkeypatch):
+    base = with_rope(make_tiny_model, "dynamic")
+    tokens = torch.tensor([list(range(5, 45))])
+    before = base._model_call(tokens)
+    monkeypatch.setattr(supported, "_ROPE_BY_PASS", ())
+    assert why_not(base) is not None
+    assert torch.equal(base._model_call(tokens), before)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_rounding_of_half_precision_is_not_taken_for_another_number(tiny_model, dtype):
+    assert why_not(HFLM(pretrained=str(tiny_model), device="cpu", dtype=dtype)) is None
+
+
+def test_an_adapters_prefixes_are_shared(tiny_model, tmp_path):
+    import peft
+
+    base = load(tiny_model)
+    settings = peft.LoraConfig(target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    adapted = peft.get_peft_model(base.model, settings)
+    adapted.save_pretrained(tmp_path / "adapter")
+    base = load(tiny_model, peft=str(tmp_path / "adapter"))
+    assert type(base.model).__name__.startswith("Peft")
+    assert why_not(base) is None
+    assert_same(base, requests_of(9))
 
 
 def test_a_base_that_is_no_hugging_face_model_is_left_alone():

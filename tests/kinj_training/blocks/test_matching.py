@@ -3,12 +3,12 @@ import pytest
 from kinj.errors import UserError
 from kinj_training.base import load_tokenizer
 from kinj_training.plan import make_plan
-from kinj_training.recipe.recipe import load_recipe
+from kinj_training.recipe.loading import load_recipe
 
 
 def plan(path, *words):
     recipe = load_recipe(path, words)
-    return make_plan(recipe, load_tokenizer(recipe), 1)
+    return make_plan(recipe, load_tokenizer(recipe.base), 1)
 
 
 @pytest.mark.parametrize("layout", ["packed", "joined", "single"])
@@ -24,7 +24,7 @@ def test_repeat_has_the_steps_and_blocks_of_its_paraphrase_arm_in_every_layout(w
 def test_every_text_is_repeated_as_often_as_any_other_but_for_the_last_copy(write_recipe):
     made = plan(write_recipe(arm="repeat", paraphrases=4, match="steps", layout="single"))
     ids = [block.text_ids[0] for block in made.blocks]
-    counts = {ids.count(one) for one in ids}
+    counts = {ids.count(text_id) for text_id in ids}
     assert max(counts) - min(counts) <= 1
     assert made.counts["distinct_texts"] == 9
 
@@ -73,3 +73,12 @@ def test_a_target_that_is_matched_itself_is_refused(write_recipe):
     write_recipe("other", match="steps", match_to="own.yaml")
     with pytest.raises(UserError, match="is matched itself, or has stages"):
         plan(write_recipe("own", match="steps", match_to="other.yaml"))
+
+
+def test_the_recipe_to_match_is_read_with_the_recipe_and_planning_opens_no_recipe_file(write_recipe):
+    target = write_recipe("target", arm="paraphrase", paraphrases=4)
+    steps = plan(target).steps
+    recipe = load_recipe(write_recipe("qa", arm="qa", match="steps", match_to="target.yaml"))
+    target.unlink()
+    recipe.path.unlink()
+    assert make_plan(recipe, load_tokenizer(recipe.base), 1).steps == steps

@@ -21,9 +21,9 @@ def texts():
 @pytest.mark.parametrize("layout", ["packed", "single"])
 def test_packed_and_single_blocks_hold_every_target_of_every_text_once(texts, layout):
     blocks = lay_out(layout, texts, 64)
-    assert sum(block.targets for block in blocks) == sum(one.targets for one in texts)
+    assert sum(block.targets for block in blocks) == sum(text.targets for text in texts)
     labels = sorted(label for block in blocks for label in block.labels if label != NO_LOSS)
-    assert labels == sorted(label for one in texts for label in one.labels)
+    assert labels == sorted(label for text in texts for label in text.labels)
     assert max(len(block.input_ids) for block in blocks) <= 64
     assert all(sum(block.lengths) == len(block.input_ids) == len(block.labels) for block in blocks)
     assert all(len(block.lengths) == len(block.text_ids) for block in blocks)

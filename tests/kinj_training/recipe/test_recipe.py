@@ -5,7 +5,9 @@ import pytest
 import yaml
 
 from kinj.errors import UserError
-from kinj_training.recipe.recipe import find_recipe, load_recipe, shipped_recipes
+from kinj_training.recipe.files import find_recipe, shipped_recipes
+from kinj_training.recipe.loading import load_recipe
+from kinj_training.recipe.parsing import parse_overrides, without, words_of
 
 
 @pytest.mark.parametrize(
@@ -111,10 +113,10 @@ def test_what_trl_would_choose_by_itself_is_decided_and_said(write_recipe):
     assert recipe.training.data_seed == recipe.training.seed == 0
     assert recipe.decided["optim"] == "adamw_torch"
     assert recipe.decided["bf16"] == recipe.training.bf16
-    given = load_recipe(write_recipe(gradient_checkpointing=True, seed=3, bf16=False))
-    assert given.training.activation_checkpointing is True
-    assert given.training.data_seed == 3
-    assert "bf16" not in given.decided
+    chosen = load_recipe(write_recipe(gradient_checkpointing=True, seed=3, bf16=False))
+    assert chosen.training.activation_checkpointing is True
+    assert chosen.training.data_seed == 3
+    assert "bf16" not in chosen.decided
 
 
 @pytest.mark.parametrize(
@@ -139,6 +141,30 @@ def test_what_trl_would_choose_by_itself_is_decided_and_said(write_recipe):
 def test_what_does_not_go_together_is_refused(write_recipe, values, match):
     with pytest.raises(UserError, match=match):
         load_recipe(write_recipe(**values))
+
+
+def test_a_recipe_is_matched_to_a_shipped_one_by_its_name(write_recipe):
+    reference = load_recipe(write_recipe(arm="qa", match="steps", match_to="paraphrase"), ["--seed", "4"]).reference
+    assert (reference.name, reference.path) == ("paraphrase", shipped_recipes()["paraphrase"])
+    assert (reference.data.arm, reference.training.seed) == ("paraphrase", 4)
+
+
+def test_overrides_are_words_by_setting_the_last_mention_counting():
+    words = ["--lora-r=4", "--seed", "1", "--use_peft", "--lora_target_modules", "q", "v", "--seed", "2"]
+    overrides = parse_overrides(words)
+    assert overrides == {
+        "lora_r": ("--lora-r=4",),
+        "use_peft": ("--use_peft",),
+        "lora_target_modules": ("--lora_target_modules", "q", "v"),
+        "seed": ("--seed", "2"),
+    }
+    assert words_of(without(overrides, {"lora_target_modules"})) == ["--lora-r=4", "--use_peft", "--seed", "2"]
+
+
+def test_of_a_setting_given_and_negated_the_last_mention_counts(write_recipe):
+    words = ["--remove_unused_columns", "--no_remove_unused_columns"]
+    assert load_recipe(write_recipe(), words).training.remove_unused_columns is False
+    assert load_recipe(write_recipe(), [*words, words[0]]).training.remove_unused_columns is True
 
 
 def test_a_file_that_is_no_recipe_is_refused(tmp_path):
@@ -178,7 +204,8 @@ def test_stages_start_from_one_another_and_share_what_stands_outside_them(write_
     assert (first.data.arm, first.training.output_dir) == ("raw", str(out / "stage-1-raw"))
     assert (second.data.arm, second.training.output_dir) == ("paraphrase", str(out))
     assert second.model.model_name_or_path == str(out / "stage-1-raw")
-    assert first.base == second.base == first.model.model_name_or_path
+    assert first.base == second.base
+    assert first.base.name == first.model.model_name_or_path
     assert (first.training.num_train_epochs, second.training.num_train_epochs) == (5, 2)
     assert (first.training.learning_rate, second.training.learning_rate) == (1e-4, 3e-6)
     assert first.training.seed == second.training.seed == 7

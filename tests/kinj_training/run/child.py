@@ -42,23 +42,23 @@ def kill_in_save(step, method, broken):
     setattr(BlockTrainer, method, save)
 
 
-def kill_before_mark(step):
+def kill_before_record(step):
     from kinj_training.run import trainer
 
-    was = trainer.mark_complete
+    was = trainer.record_completion
 
-    def mark_complete(folder, **said):
-        if said["step"] == step:
+    def record_completion(folder, **progress):
+        if progress["step"] == step:
             die()
-        was(folder, **said)
+        was(folder, **progress)
 
-    trainer.mark_complete = mark_complete
+    trainer.record_completion = record_completion
 
 
 def kill_before_manifest():
-    from kinj_training.run import folder as finished
+    from kinj_training.run import folder
 
-    finished.write_manifest = lambda *_: die()
+    folder.write_manifest = lambda *_: die()
 
 
 def kill_before_config():
@@ -108,9 +108,9 @@ def lose_a_token():
 
 
 def show_every_step(terminal):
-    from kinj_training.run import progress
+    from kinj import progress
 
-    progress._SECONDS_BETWEEN_LINES = 0
+    progress._SECONDS_BETWEEN_LINES = progress._QUIET_SECONDS = 0
     if terminal:
         os.environ["TERM"] = "xterm"
         sys.stderr.isatty = lambda: True
@@ -125,9 +125,9 @@ def forget_loss_arguments():
 def fail_lm_eval():
     from types import SimpleNamespace
 
-    from kinj_training.run import accuracy
+    from kinj import lm_eval_command
 
-    accuracy.sys = SimpleNamespace(executable="/bin/false")
+    lm_eval_command.sys = SimpleNamespace(executable="/bin/false")
 
 
 def score_without_lm_eval():
@@ -135,12 +135,12 @@ def score_without_lm_eval():
 
     from kinj_training.run import accuracy
 
-    def read(model, recipe, output):
+    def read(model, task, collection, output):
         loaded = AutoModelForCausalLM.from_pretrained(model)
         AutoTokenizer.from_pretrained(model)
         return {"task": "read", "scores": {"parameters": float(loaded.num_parameters())}, "n": 1}
 
-    accuracy._lm_eval = read
+    accuracy._ask = read
 
 
 def hide_trl():
@@ -153,7 +153,7 @@ HOOKS = {
     "step": kill_after_step,
     "weights": lambda step: kill_in_save(step, "save_model", "model.safetensors"),
     "optimizer": lambda step: kill_in_save(step, "_save_optimizer_and_scheduler", "optimizer.pt"),
-    "mark": kill_before_mark,
+    "record": kill_before_record,
     "manifest": kill_before_manifest,
     "config": kill_before_config,
     "interrupt": interrupt_after_step,

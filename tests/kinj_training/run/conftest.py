@@ -19,7 +19,7 @@ class Done:
     """How a command ended."""
 
     code: int
-    said: str
+    output: str
 
 
 def free_port() -> int:
@@ -43,9 +43,9 @@ def fork(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Done]:
     script = Path(__file__).with_name("child.py")
 
     def start(number: int, words: list[object], hook: str, environment: dict[str, str]) -> Process:
-        given = {"WORDS": [str(word) for word in words], "HOOK": hook, "ENVIRONMENT": json.dumps(environment)}
-        given["LOG"] = str(logs / f"{number}.txt")
-        process = context.Process(target=runpy.run_path, args=(str(script), given))
+        names = {"WORDS": [str(word) for word in words], "HOOK": hook, "ENVIRONMENT": json.dumps(environment)}
+        names["LOG"] = str(logs / f"{number}.txt")
+        process = context.Process(target=runpy.run_path, args=(str(script), names))
         process.start()
         return process
 
@@ -62,9 +62,9 @@ def fork(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Done]:
             process.join(timeout=120)
             if process.exitcode is None:
                 process.kill()
-        said = "".join((logs / f"{first + rank}.txt").read_text() for rank in range(world))
-        assert all(process.exitcode is not None for process in processes), said
-        return Done(processes[hook_rank].exitcode, said)
+        output = "".join((logs / f"{first + rank}.txt").read_text() for rank in range(world))
+        assert all(process.exitcode is not None for process in processes), output
+        return Done(processes[hook_rank].exitcode, output)
 
     return run
 
@@ -93,10 +93,10 @@ def log_likelihoods(
             "--device",
             "cpu",
         ]
-        words += ["--tasks", "kinj_current_events_option", "--log_samples", "--output_path", str(output), *more]
+        words += ["--tasks", "kinj_benchmark_option", "--log_samples", "--output_path", str(output), *more]
         done = fork([*words, "--metadata", json.dumps({"benchmark": str(training_collection)})])
-        assert done.code == 0, done.said
-        rows = samples(output, "kinj_current_events_option")
+        assert done.code == 0, done.output
+        rows = samples(output, "kinj_benchmark_option")
         return [float(option[0][0]) for row in rows for option in row["resps"]]
 
     return run

@@ -8,20 +8,20 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 
 def test_lm_eval_takes_a_finished_folder_with_its_chat_template(
-    write_recipe, kinj_train, lm_eval, results, training_collection, tmp_path
+    write_recipe, kinj_train, forked_lm_eval, results, training_collection, tmp_path
 ):
     out = tmp_path / "out"
     assert kinj_train(write_recipe(), "--num_train_epochs", "1").code == 0
-    done = lm_eval(
+    done = forked_lm_eval(
         *("--model", "kinj_rag", "--model_args", f"pretrained={out},retriever=none", "--device", "cpu"),
-        *("--tasks", "kinj_current_events_option", "--apply_chat_template"),
+        *("--tasks", "kinj_benchmark_option", "--apply_chat_template"),
         *("--metadata", json.dumps({"benchmark": str(training_collection)})),
         output=tmp_path / "results",
     )
     assert done.returncode == 0, done.stderr
-    found = results(tmp_path / "results")
-    assert found["n-samples"]["kinj_current_events_option"]["effective"] == 6
-    assert "im_start" in found["chat_template"]
+    evaluated = results(tmp_path / "results")
+    assert evaluated["n-samples"]["kinj_benchmark_option"]["effective"] == 6
+    assert "im_start" in evaluated["chat_template"]
 
 
 def test_a_merged_adapter_and_base_with_adapter_give_the_same_log_likelihoods(
@@ -29,7 +29,7 @@ def test_a_merged_adapter_and_base_with_adapter_give_the_same_log_likelihoods(
 ):
     recipe = write_recipe(use_peft=True, lora_r=4, learning_rate=1e-2, num_train_epochs=1)
     done = kinj_train(recipe)
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     out = tmp_path / "out"
     merged = log_likelihoods(f"pretrained={out}")
     assert merged == pytest.approx(log_likelihoods(f"pretrained={tiny_model},peft={out / 'adapter'}"), abs=1e-4)
@@ -62,23 +62,24 @@ def test_merged_weights_are_right_where_the_vocabulary_is_larger_than_the_tokeni
 def test_accuracy_is_scored_each_epoch_also_for_one_that_was_left_without_a_score(
     write_recipe, kinj_train, manifest, tmp_path
 ):
-    recipe = write_recipe(num_train_epochs=1, accuracy_task="kinj_current_events_option")
+    recipe = write_recipe(num_train_epochs=1, accuracy_task="kinj_benchmark_option")
     failed = kinj_train(recipe, hook="failing-lm-eval")
     assert failed.code == 2
-    assert "accuracy_task: kinj_current_events_option: lm_eval ended with exit code 1 (it said nothing)" in failed.said
+    why = "accuracy_task: kinj_benchmark_option: lm_eval ended with exit code 1 (it said nothing)"
+    assert why in failed.output
     assert not (tmp_path / "out" / "config.json").exists()
     done = kinj_train(recipe)
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     [line] = manifest(tmp_path / "out")["accuracy"]
-    assert (line["task"], line["n"], line["epoch"]) == ("kinj_current_events_option", 2, 1)
+    assert (line["task"], line["n"], line["epoch"]) == ("kinj_benchmark_option", 2, 1)
     assert 0 <= line["scores"]["acc"] <= 1
-    assert "kinj_current_events_option, n 2: acc" in done.said
+    assert "kinj_benchmark_option, n 2: acc" in done.output
 
 
 def test_an_adapters_checkpoint_is_merged_for_its_score(write_recipe, kinj_train, manifest, tiny_model, tmp_path):
     recipe = write_recipe(accuracy_task="read", use_peft=True)
     done = kinj_train(recipe, hook="without-lm-eval")
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     parameters = AutoModelForCausalLM.from_pretrained(tiny_model).num_parameters()
     scores = [(line["epoch"], line["scores"]["parameters"]) for line in manifest(tmp_path / "out")["accuracy"]]
     assert scores == [(1, parameters), (2, parameters)]

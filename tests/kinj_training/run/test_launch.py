@@ -18,6 +18,7 @@ def launched(module, *words):
     return subprocess.run(command, capture_output=True, text=True, env=env, check=False, timeout=300)
 
 
+@pytest.mark.long
 def test_two_processes_killed_and_gone_on_with_give_the_weights_of_one_with_two_accumulation_steps(
     write_recipe, kinj_train, weights, manifest, tmp_path
 ):
@@ -27,7 +28,7 @@ def test_two_processes_killed_and_gone_on_with_give_the_weights_of_one_with_two_
     two = write_recipe("two", **settings, gradient_accumulation_steps=1, num_processes=2)
     assert kinj_train(one).code == 0
     killed = kinj_train(two, world=2, hook="step:8", hook_rank=1)
-    assert killed.code == -signal.SIGKILL, killed.said
+    assert killed.code == -signal.SIGKILL, killed.output
     done = launched("torch.distributed.run", "--nproc_per_node", 2, "--standalone", "-m", "kinj_training", two)
     assert done.returncode == 0, done.stderr
     assert "going on at step 6" in done.stderr
@@ -40,6 +41,7 @@ def test_two_processes_killed_and_gone_on_with_give_the_weights_of_one_with_two_
     assert told["processes"] == 2
 
 
+@pytest.mark.long
 def test_a_launch_that_silently_comes_up_with_one_process_is_refused(write_recipe):
     recipe = write_recipe(num_processes=2)
     done = launched("accelerate.commands.launch", "--cpu", "--num_processes", 2, "-m", "kinj_training", recipe)

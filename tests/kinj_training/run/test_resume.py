@@ -14,6 +14,7 @@ def model(make_tiny_model):
     return make_tiny_model(attention_dropout=0.1)
 
 
+@pytest.mark.long
 def test_killed_at_steps_and_inside_saves_the_weights_are_those_of_an_undisturbed_run(
     write_recipe, kinj_train, weights, manifest, model, tmp_path
 ):
@@ -23,13 +24,13 @@ def test_killed_at_steps_and_inside_saves_the_weights_are_those_of_an_undisturbe
     recipe = write_recipe(**settings)
     assert kinj_train(recipe, "--output_dir", tmp_path / "whole").code == 0
     out = tmp_path / "killed"
-    kills = ["step:2", "weights:3", "step:5", "optimizer:6", "step:8", "mark:9", "step:13", "config", "manifest"]
+    kills = ["step:2", "weights:3", "step:5", "optimizer:6", "step:8", "record:9", "step:13", "config", "manifest"]
     for kill in kills:
         done = kinj_train(recipe, "--output_dir", out, hook=kill)
-        assert done.code == KILLED, (kill, done.said)
+        assert done.code == KILLED, (kill, done.output)
         assert (out / "config.json").exists() == (kill == "manifest"), "half a model could be evaluated"
     last = kinj_train(recipe, "--output_dir", out)
-    assert last.code == 0, last.said
+    assert last.code == 0, last.output
     assert weights(out) == weights(tmp_path / "whole")
     told, expected = manifest(out), manifest(tmp_path / "whole")
     for key in ("training", "steps", "tokens", "targets", "losses", "held_out_losses", "weights_sha256"):
@@ -49,5 +50,5 @@ def test_a_broken_checkpoint_is_passed_over_for_the_one_before(write_recipe, kin
     (checkpoints[-2] / "kinj_complete.json").unlink()
     done = kinj_train(recipe)
     assert done.code == 0
-    assert f"going on at step {len(checkpoints) - 2}" in done.said
+    assert f"going on at step {len(checkpoints) - 2}" in done.output
     assert weights(out) == weights(expected)

@@ -18,7 +18,7 @@ def block(*parts, first=0):
 
 
 def rows(*blocks):
-    return [{name: list(getattr(one, name)) for name in COLUMNS} for one in blocks]
+    return [{name: list(getattr(row, name)) for name in COLUMNS} for row in blocks]
 
 
 def logits(model, batch):
@@ -37,10 +37,10 @@ def test_a_packed_row_gives_each_part_the_logits_it_has_alone(flat, tiny_model, 
     packed = logits(model, BlockCollator(flat)(rows(*blocks)))
     if flat:
         packed = packed[0].split([17, 9])
-    for one, seen in zip(blocks, packed, strict=True):
+    for row, seen in zip(blocks, packed, strict=True):
         start = 0
-        for length in one.lengths:
-            alone = logits(model, {"input_ids": torch.tensor([one.input_ids[start : start + length]])})[0]
+        for length in row.lengths:
+            alone = logits(model, {"input_ids": torch.tensor([row.input_ids[start : start + length]])})[0]
             torch.testing.assert_close(seen[start : start + length], alone, atol=1e-4, rtol=1e-4)
             start += length
 
@@ -49,7 +49,7 @@ def test_a_packed_row_gives_each_part_the_logits_it_has_alone(flat, tiny_model, 
 def test_the_first_token_of_a_part_and_padding_are_no_targets_and_the_count_is_the_blocks_own(flat):
     blocks = (block(5, 9, 3, first=10), block(7, 2, first=40), block(4, first=60))
     batch = BlockCollator(flat)(rows(*blocks))
-    assert batch["labels"][:, 1:].ne(NO_LOSS).sum() == sum(one.targets for one in blocks) == 24
+    assert batch["labels"][:, 1:].ne(NO_LOSS).sum() == sum(row.targets for row in blocks) == 24
     assert batch["tokens"] == 30
     assert batch["text_ids"] == ["t10", "t11", "t12", "t40", "t41", "t60"]
 
@@ -81,8 +81,8 @@ def test_the_planned_count_covers_a_part_of_an_epoch():
     blocks = [block(n + 2) for n in range(5)]
     schedule = Schedule(blocks=5, batch=2, seed=0, shuffled=False)
     assert schedule.steps_per_epoch == 3
-    assert schedule.fed(blocks, 6) == (2 * 20, 2 * 15)
-    assert schedule.fed(blocks, 4) == (20 + 5, 15 + 3)
+    assert schedule.token_count(blocks, 6) == (2 * 20, 2 * 15)
+    assert schedule.token_count(blocks, 4) == (20 + 5, 15 + 3)
 
 
 def test_a_model_that_keeps_texts_apart_is_accepted(tiny_model, load):

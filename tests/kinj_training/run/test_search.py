@@ -14,25 +14,25 @@ def test_the_grid_is_trained_gone_on_with_and_chosen_from_by_held_out_loss(write
     assert kinj_train(recipe, "--search", hook="step:4").code == -signal.SIGKILL
     assert not (tmp_path / "out" / "search.json").exists()
     done = kinj_train(recipe, "--search", "--json")
-    assert done.code == 0, done.said
-    assert done.said.count("this training is finished") >= 1
-    found = json.loads((tmp_path / "out" / "search.json").read_text())
-    losses = {tuple(run["settings"].values()): run["held_out_loss"] for run in found["runs"]}
+    assert done.code == 0, done.output
+    assert done.output.count("this training is finished") >= 1
+    result = json.loads((tmp_path / "out" / "search.json").read_text())
+    losses = {tuple(run["settings"].values()): run["held_out_loss"] for run in result["runs"]}
     assert list(losses) == [(1e-6, 1), (1e-6, 2), (1e-3, 1), (1e-3, 2)]
     best = min(losses, key=losses.get)
     assert best == (1e-3, 2)
-    assert tuple(found["chosen"]["settings"].values()) == best
-    assert [line["epoch"] for line in found["chosen"]["held_out_losses"]] == [1, 2]
-    assert f'"held_out_loss": {losses[best]}' in done.said
+    assert tuple(result["chosen"]["settings"].values()) == best
+    assert [line["epoch"] for line in result["chosen"]["held_out_losses"]] == [1, 2]
+    assert f'"held_out_loss": {losses[best]}' in done.output
     table = kinj_train(recipe, "--search")  # all is there: only the table is made again
-    assert re.search(rf"0.001\s+2.0\s+{losses[best]:.4f}", table.said), table.said
-    assert f"kinj train {recipe} --learning_rate 0.001 --num_train_epochs 2.0 --output_dir DIR" in table.said
-    words = shlex.split(found["command"])
+    assert re.search(rf"0.001\s+2.0\s+{losses[best]:.4f}", table.output), table.output
+    assert f"kinj train {recipe} --learning_rate 0.001 --num_train_epochs 2.0 --output_dir DIR" in table.output
+    words = shlex.split(result["command"])
     assert words == ["kinj", "train", str(recipe), "--learning_rate", "0.001", "--num_train_epochs", "2.0"]
     # The chosen folder is an ordinary finished training; the command makes the same weights.
     chosen = json.loads((tmp_path / "out" / "search" / "learning_rate_0.001_num_train_epochs_2.0" / "manifest.json").read_text())  # fmt: skip  # noqa: E501
     again = kinj_train(*words[2:])
-    assert again.code == 0, again.said
+    assert again.code == 0, again.output
     told = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert (told["training"], told["weights_sha256"]) == (chosen["training"], chosen["weights_sha256"])
     assert not list((tmp_path / "out" / "search").rglob("checkpoint-*"))
@@ -49,4 +49,4 @@ def test_the_grid_is_trained_gone_on_with_and_chosen_from_by_held_out_loss(write
 def test_a_search_that_cannot_choose_is_refused(values, words, why, write_recipe, kinj_train):
     done = kinj_train(write_recipe(**values), *words, "--search")
     assert done.code == 2
-    assert why in done.said
+    assert why in done.output

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 def finished_run(write_recipe, kinj_train, tmp_path):
     recipe = write_recipe(num_train_epochs=1)
     done = kinj_train(recipe)
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     return recipe, tmp_path / "out"
 
 
@@ -22,7 +22,7 @@ def test_the_manifest_says_what_the_weights_are_made_of(finished_run, manifest, 
     _, out = finished_run
     told = manifest(out)
     assert told["base"]["name"] == str(tiny_model)
-    assert len(told["base"]["sha256"]) == len(told["data"]["sha256"]) == len(told["weights_sha256"]) == 64
+    assert len(told["base"]["fingerprint"]) == len(told["data"]["sha256"]) == len(told["weights_sha256"]) == 64
     assert told["arm"] == "raw"
     assert told["tokens"] == told["data"]["tokens"] + told["data"]["tokens_read_again"]
     assert told["targets"] == told["data"]["targets"]
@@ -43,18 +43,18 @@ def test_a_finished_training_is_reused_another_refused_and_a_changed_one_never_t
     recipe, out = finished_run
     first, date = weights(out), (out / "model.safetensors").stat().st_mtime_ns
     again = kinj_train(recipe, "--logging_steps", "1")  # changes no weight
-    assert (again.code, "this training is finished" in again.said) == (0, True)
+    assert (again.code, "this training is finished" in again.output) == (0, True)
     assert (out / "model.safetensors").stat().st_mtime_ns == date
     other = kinj_train(recipe, "--learning_rate", "1e-3")
     assert other.code == 2
-    assert f"kinj: {out} holds another training" in other.said
+    assert f"kinj: {out} holds another training" in other.output
     assert weights(out) == first
     anew = kinj_train(recipe, "--learning_rate", "1e-3", "--overwrite")
     assert (anew.code, weights(out) == first) == (0, False)
     (out / "model.safetensors").write_bytes(b"half")
     broken = kinj_train(recipe, "--learning_rate", "1e-3")
     assert broken.code == 2
-    assert "model.safetensors is missing or was changed since training ended" in broken.said
+    assert "model.safetensors is missing or was changed since training ended" in broken.output
 
 
 def test_a_folder_of_somebody_else_is_left_alone_even_with_overwrite(write_recipe, kinj_train, tmp_path):
@@ -62,7 +62,7 @@ def test_a_folder_of_somebody_else_is_left_alone_even_with_overwrite(write_recip
     (tmp_path / "out" / "thesis.txt").write_text("two years of work")
     done = kinj_train(write_recipe(), "--overwrite")
     assert done.code == 2
-    assert "is not empty and was not made by kinj train" in done.said
+    assert "is not empty and was not made by kinj train" in done.output
     assert (tmp_path / "out" / "thesis.txt").read_text() == "two years of work"
 
 
@@ -70,7 +70,7 @@ def test_two_trainings_do_not_write_into_one_folder_at_once(write_recipe, kinj_t
     (tmp_path / "out").mkdir()
     with FileLock(tmp_path / "out" / ".kinj_train.lock"):
         done = kinj_train(write_recipe())
-    assert (done.code, "another kinj train is at work there" in done.said) == (2, True)
+    assert (done.code, "another kinj train is at work there" in done.output) == (2, True)
     assert kinj_train(write_recipe()).code == 0
 
 
@@ -87,7 +87,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_and_names_step_and_t
     recipe = write_recipe(model_name_or_path=str(model), layout="single", save_strategy="steps", save_steps=1)
     done = kinj_train(recipe)
     assert done.code == 2
-    [line] = [line for line in done.said.splitlines() if "loss of step" in line]
+    [line] = [line for line in done.output.splitlines() if "loss of step" in line]
     step = int(line.split("loss of step ")[1].split()[0])
     assert "is nan (texts d8.1)" in line
     # Every step before it was saved, and holds no NaN.
@@ -102,22 +102,23 @@ def test_a_token_that_was_planned_but_not_learnt_is_our_fault_and_leaves_nothing
 ):
     done = kinj_train(write_recipe(), hook="lose-a-token")
     assert done.code == 1
-    assert "RuntimeError: Fed(tokens=" in done.said
+    assert "RuntimeError: TokenCount(tokens=" in done.output
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
 def test_while_it_runs_loss_speed_time_left_and_held_out_loss_are_said(write_recipe, kinj_train):
     done = kinj_train(write_recipe(logging_steps=1), hook="show:0")
-    assert re.search(r"step 4 of 6, loss \d\.\d{4}, \d+ tokens/s, \d+ s left", done.said), done.said
-    assert re.search(r"epoch 2 \(step 6\): held-out loss \d\.\d{4}", done.said)
+    line = r"optimizer steps: 4 of 6, loss \d\.\d{4}, \d+ tokens/s, about \d+ s left"
+    assert re.search(line, done.output), done.output
+    assert re.search(r"epoch 2 \(step 6\): held-out loss \d\.\d{4}", done.output)
     # What will be trained stands before it.
-    assert done.said.index("steps  6 = 2 epochs x 3") < done.said.index("step 1 of 6")
+    assert done.output.index("steps  6 = 2 epochs x 3") < done.output.index("optimizer steps: 1 of 6")
 
 
 def test_on_a_terminal_a_bar_says_the_same(write_recipe, kinj_train):
     done = kinj_train(write_recipe(logging_steps=1), hook="show:1")
-    assert done.code == 0, done.said
-    assert re.search(r"6/6.*loss .*tokens/s", done.said), done.said
+    assert done.code == 0, done.output
+    assert re.search(r"6/6.*loss .*tokens/s", done.output), done.output
 
 
 @pytest.mark.parametrize(
@@ -132,22 +133,22 @@ def test_what_is_not_installed_or_does_not_go_together_is_refused_first(
     settings, why, write_recipe, kinj_train, tmp_path
 ):
     done = kinj_train(write_recipe(**settings))
-    assert (done.code, why in done.said) == (2, True), done.said
+    assert (done.code, why in done.output) == (2, True), done.output
     assert not (tmp_path / "out").exists()
 
 
 def test_a_model_that_averages_its_loss_by_itself_is_refused(write_recipe, kinj_train):
     done = kinj_train(write_recipe(), hook="own-loss")
-    assert (done.code, "cannot be averaged over the tokens of several batches" in done.said) == (2, True)
+    assert (done.code, "cannot be averaged over the tokens of several batches" in done.output) == (2, True)
 
 
 def test_ctrl_c_is_one_line_and_the_same_command_goes_on(write_recipe, kinj_train, tmp_path):
     recipe = write_recipe(save_strategy="steps", save_steps=1)
     done = kinj_train(recipe, hook="interrupt:2")
     assert done.code == 130
-    assert done.said.rstrip().endswith("kinj: interrupted: type the same command to go on from the last checkpoint")
-    assert "Traceback" not in done.said
-    assert "going on at step" in kinj_train(recipe).said
+    assert done.output.rstrip().endswith("kinj: interrupted: type the same command to go on from the last checkpoint")
+    assert "Traceback" not in done.output
+    assert "going on at step" in kinj_train(recipe).output
 
 
 def test_threads_stay_those_of_the_beginning(write_recipe, kinj_train, weights, manifest, tmp_path):
@@ -155,7 +156,7 @@ def test_threads_stay_those_of_the_beginning(write_recipe, kinj_train, weights, 
     assert kinj_train(recipe, "--output_dir", tmp_path / "whole").code == 0
     assert kinj_train(recipe, hook="step:3").code == -signal.SIGKILL
     done = kinj_train(recipe, hook="threads:2")
-    assert "begun with 1 threads, not 2: going on with 1" in done.said
+    assert "begun with 1 threads, not 2: going on with 1" in done.output
     assert weights(tmp_path / "out") == weights(tmp_path / "whole")
     assert manifest(tmp_path / "out")["threads"] == 1
 
@@ -164,7 +165,7 @@ def test_another_number_of_processes_than_asked_for_is_refused_with_the_way_out(
     recipe = write_recipe(num_processes=2)
     done = kinj_train(recipe)
     assert done.code == 2
-    assert f"num_processes: 2 was asked for, but 1 came up: start it with `torchrun --nproc_per_node 2 -m kinj_training {recipe}`" in done.said  # fmt: skip  # noqa: E501
+    assert f"num_processes: 2 was asked for, but 1 came up: start it with `torchrun --nproc_per_node 2 -m kinj_training {recipe}`" in done.output  # fmt: skip  # noqa: E501
 
 
 def test_a_training_begun_by_two_processes_is_not_gone_on_with_by_one(write_recipe, kinj_train, tmp_path):
@@ -174,7 +175,7 @@ def test_a_training_begun_by_two_processes_is_not_gone_on_with_by_one(write_reci
     start.write_text(json.dumps({**json.loads(start.read_text()), "world_size": 2}))
     done = kinj_train(recipe)
     assert done.code == 2
-    assert "was begun by 2 processes, now there are 1" in done.said
+    assert "was begun by 2 processes, now there are 1" in done.output
 
 
 def test_weights_that_could_run_code_are_not_read(write_recipe, kinj_train, make_tiny_model):
@@ -183,18 +184,18 @@ def test_weights_that_could_run_code_are_not_read(write_recipe, kinj_train, make
     (model / "model.safetensors").unlink()
     done = kinj_train(write_recipe(model_name_or_path=str(model)))
     assert done.code == 2
-    assert "lacks config.json or *.safetensors" in done.said
+    assert "lacks config.json or *.safetensors" in done.output
 
 
 def test_without_trl_the_command_says_what_to_install(write_recipe, kinj_train):
     done = kinj_train(write_recipe(), hook="without-trl")
     assert done.code == 2
-    assert "pip install 'kinj[train]'" in done.said
+    assert "pip install 'kinj[train]'" in done.output
 
 
 def test_the_recipe_comes_first(kinj_train, write_recipe):
     done = kinj_train("--learning_rate", "1e-5", write_recipe())
-    assert (done.code, "the recipe comes first" in done.said) == (2, True)
+    assert (done.code, "the recipe comes first" in done.output) == (2, True)
 
 
 def test_a_model_that_cannot_keep_texts_apart_is_refused_for_packing_and_trained_on_single_texts(
@@ -203,6 +204,6 @@ def test_a_model_that_cannot_keep_texts_apart_is_refused_for_packing_and_trained
     model = make_tiny_model("MambaConfig", state_size=4, conv_kernel=4)
     recipe = write_recipe(model_name_or_path=str(model), num_train_epochs=1)
     refused = kinj_train(recipe)
-    assert (refused.code, "take `layout: single`" in refused.said) == (2, True)
+    assert (refused.code, "take `layout: single`" in refused.output) == (2, True)
     done = kinj_train(recipe, "--layout", "single", "--overwrite")
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output

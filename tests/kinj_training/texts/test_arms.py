@@ -11,10 +11,10 @@ from kinj.errors import UserError
 from kinj_models.rag import RagLM
 from kinj_training.base import load_tokenizer
 from kinj_training.plan import make_plan
-from kinj_training.recipe.recipe import load_recipe
+from kinj_training.recipe.loading import load_recipe
 from kinj_training.recipe.settings import DataSettings
 from kinj_training.texts.raft import raft_texts
-from kinj_training.texts.texts import open_collection, question_and_answer
+from kinj_training.texts.texts import question_and_answer, select_texts
 from kinj_training.texts.tokens import NO_LOSS
 
 TASKS = Path(__file__).parents[3] / "task_configs"
@@ -27,12 +27,12 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def plan(recipe):
-    return make_plan(recipe, load_tokenizer(recipe), 1)
+    return make_plan(recipe, load_tokenizer(recipe.base), 1)
 
 
 def texts_of(recipe):
     """Text id -> (whole text, learnt text), of a recipe with one text a block."""
-    tokenizer = load_tokenizer(recipe)
+    tokenizer = load_tokenizer(recipe.base)
     return {
         block.text_ids[0]: (
             tokenizer.decode(block.input_ids),
@@ -49,7 +49,7 @@ def rows(tmp_path):
     def write(*objects, name="rows.jsonl"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
-        path.write_text("".join(json.dumps(one) + "\n" for one in objects))
+        path.write_text("".join(json.dumps(row) + "\n" for row in objects))
         return str(path)
 
     return write
@@ -96,7 +96,7 @@ def test_a_split_without_chunks_is_refused(write_recipe, training_collection, tm
 
 def test_a_training_question_is_said_in_the_words_of_the_option_task(training_collection):
     task = yaml.load((TASKS / "kinj_current_events_option.yaml").read_text(), yaml.BaseLoader)  # noqa: S506  # texts only
-    pair = open_collection(str(training_collection), None).pairs()[0]
+    pair = select_texts(str(training_collection), None).pairs()[0]
     text = question_and_answer(pair.id, pair.question, pair.answer, "pair")
     assert text.segments[0].text == Template(task["doc_to_text"]).render(question=pair.question)
     # lm-eval's target delimiter, one space, belongs to what is scored.
@@ -127,7 +127,7 @@ class Recorder(LM):
 
 @pytest.mark.parametrize(("gold_share", "retriever"), [(1.0, "gold+distractors"), (0.0, "distractors")])
 def test_a_raft_prompt_is_what_kinj_rag_would_send(training_collection, gold_share, retriever):
-    collection = open_collection(str(training_collection), None)
+    collection = select_texts(str(training_collection), None)
     texts = raft_texts(DataSettings(arm="raft", gold_share=gold_share, distractors=3), collection, seed=5)
     base = Recorder()
     adapter = RagLM(base, retriever=retriever, k=4, distractor_seed=5)
@@ -151,7 +151,7 @@ def test_a_raft_prompt_is_what_kinj_rag_would_send(training_collection, gold_sha
 
 
 def test_raft_keeps_the_right_passage_in_exactly_its_share_of_the_prompts(training_collection):
-    collection = open_collection(str(training_collection), None)
+    collection = select_texts(str(training_collection), None)
     texts = raft_texts(DataSettings(arm="raft", gold_share=0.5, distractors=2), collection, seed=0)
     chunks = {chunk.id: chunk.text for chunk in collection.whole.chunks}
     pairs = {pair.id: pair for pair in collection.pairs()}
@@ -165,7 +165,7 @@ def test_raft_keeps_the_right_passage_in_exactly_its_share_of_the_prompts(traini
 
 
 def test_more_distractors_than_other_documents_are_refused(training_collection):
-    collection = open_collection(str(training_collection), None)
+    collection = select_texts(str(training_collection), None)
     with pytest.raises(UserError, match=r"distractors: 9: for pair 'd0\.1\.a0' .* gives 9 passages in all"):
         raft_texts(DataSettings(arm="raft", gold_share=1.0, distractors=9), collection, seed=0)
 

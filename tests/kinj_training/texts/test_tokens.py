@@ -52,7 +52,7 @@ def qwen(tiny_tokenizer):
 def spelled(text, tokenizer, *, joined=False):
     """The tokens as text, and the learnt ones among them."""
     [tokens] = tokenize([text], tokenizer, marks_of(tokenizer, joined=joined))
-    return tokenizer.decode(tokens.input_ids), tokenizer.decode([one for one in tokens.labels if one != NO_LOSS])
+    return tokenizer.decode(tokens.input_ids), tokenizer.decode([label for label in tokens.labels if label != NO_LOSS])
 
 
 def test_a_text_stands_between_the_tokenizers_begin_and_end_marks_once(llama, gpt2, instruct, qwen):
@@ -106,7 +106,7 @@ def test_without_a_chat_template_a_chat_is_said_in_the_words_of_the_tasks(llama)
 
 def test_a_template_that_rewrites_earlier_turns_is_refused(instruct):
     instruct.chat_template = "{% for m in messages %}{{ loop.revindex }}{{ m.role }}: {{ m.content }}\n{% endfor %}"
-    with pytest.raises(UserError, match="'c': the chat template says earlier turns otherwise"):
+    with pytest.raises(UserError, match="'c': the chat template renders earlier turns differently"):
         chat_text("c", CHAT, instruct, "instruction")
 
 

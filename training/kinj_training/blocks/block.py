@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from kinj_training.texts.tokens import NO_LOSS
 
@@ -24,3 +26,8 @@ class Block:
         """How many tokens the block's loss is taken over: no part's first token, as nothing stands before it."""
         firsts = {sum(self.lengths[:i]) for i in range(len(self.lengths))}
         return sum(label != NO_LOSS for i, label in enumerate(self.labels) if i not in firsts)
+
+
+def as_json(blocks: Sequence[Block]) -> list[list[Any]]:  # Any: numbers and texts, as JSON has them
+    """The blocks in the one form in which they are hashed."""
+    return [[block.text_ids, block.input_ids, block.labels, block.lengths] for block in blocks]

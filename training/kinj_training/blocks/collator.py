@@ -30,9 +30,9 @@ def to_dataset(blocks: Sequence[Block], share: int = 1) -> Dataset:
 class BlockCollator:
     """A batch of rows as tensors: `input_ids` and `labels`, and `position_ids` where a row has several parts.
 
-    Positions restart with each part; without an attention mask and without a cache transformers reads the parts'
-    borders from that. Rows stand below each other, padded on the right, where no real token sees the padding; or, as
-    flash attention finds borders only in a single row, all in one row.
+    Positions restart with each part: where transformers gets neither an attention mask nor a cache, it reads the
+    borders of the parts from them. Rows are padded on the right, where no real token sees the padding. Flash attention
+    finds borders in a single row only, so for it the whole batch is one row.
     """
 
     #: all blocks of a batch in one row
@@ -40,8 +40,8 @@ class BlockCollator:
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Tensors of shape (blocks, longest block) or (1, all tokens); `text_ids` and `tokens` are for our count."""
-        packed = any(len(row["lengths"]) > 1 for row in rows)
-        lines = [_join(rows)] if self.flat and packed else [_join([row]) for row in rows]
+        is_packed = any(len(row["lengths"]) > 1 for row in rows)
+        lines = [_join(rows)] if self.flat and is_packed else [_join([row]) for row in rows]
         width = max(len(line["input_ids"]) for line in lines)
         batch: dict[str, Any] = {
             "input_ids": _stack([line["input_ids"] for line in lines], width, 0),
@@ -50,7 +50,7 @@ class BlockCollator:
             # A blank row is no training text.
             "tokens": sum(len(row["input_ids"]) for row in rows if row["text_ids"]),
         }
-        if packed:
+        if is_packed:
             # Padding goes on counting, as if it were more of the last part.
             batch["position_ids"] = torch.stack([_positions(line["lengths"], width) for line in lines])
         return batch

@@ -78,9 +78,9 @@ def _joined(texts: Sequence[Tokens], length: int) -> list[Block]:
     blocks = []
     for start in range(0, len(ids), length):
         end = min(start + length, len(ids))
-        given = labels[start:end]
+        learnt = labels[start:end]
         if end - start == 1 and start:
-            start, given = start - 1, [NO_LOSS, *given]
+            start, learnt = start - 1, [NO_LOSS, *learnt]
         text_ids = tuple(dict.fromkeys(owners[start:end]))
-        blocks.append(Block(text_ids, tuple(ids[start:end]), tuple(given), (end - start,)))
+        blocks.append(Block(text_ids, tuple(ids[start:end]), tuple(learnt), (end - start,)))
     return blocks

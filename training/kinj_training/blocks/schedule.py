@@ -13,8 +13,8 @@ from torch.utils.data import Sampler
 from kinj_training.blocks.block import Block
 
 
-class Fed(NamedTuple):
-    """What went through the model while it learnt, summed over epochs and processes."""
+class TokenCount(NamedTuple):
+    """How much went through the model while it learnt, summed over epochs and processes."""
 
     tokens: int
     targets: int
@@ -44,21 +44,22 @@ class Schedule:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         return torch.randperm(self.blocks, generator=generator).tolist()
 
-    def fed(self, blocks: Sequence[Block], steps: int) -> Fed:
-        """What `steps` steps show of these blocks."""
+    def token_count(self, blocks: Sequence[Block], steps: int) -> TokenCount:
+        """How much `steps` steps show of these blocks."""
         tokens = targets = 0
         for epoch in range(math.ceil(steps / self.steps_per_epoch)):
             left = steps - epoch * self.steps_per_epoch
             shown = [blocks[number] for number in self.order(epoch)[: left * self.batch]]
             tokens += sum(len(block.input_ids) for block in shown)
             targets += sum(block.targets for block in shown)
-        return Fed(tokens, targets)
+        return TokenCount(tokens, targets)
 
 
 class EpochSampler(Sampler[int]):
     """The rows of the epoch that the training stands in, the blank rows last.
 
-    Unlike a sampler that is told its epoch, which several processes that resume in the middle of an epoch are not.
+    It reads the epoch off the step. The usual sampler is told its epoch, but not where several processes resume in the
+    middle of one.
     """
 
     def __init__(self, schedule: Schedule, rows: int, step: Callable[[], int]) -> None:

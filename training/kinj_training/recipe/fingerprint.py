@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
-from kinj_training.recipe.recipe import Recipe
+from trl import ModelConfig, SFTConfig  # type: ignore[attr-defined]  # trl loads its names lazily
+
+from kinj_training.recipe.settings import Json
 
 #: Settings of where, how often and to whom something is written or said; none of them changes a weight.
 # fmt: off
@@ -28,13 +29,13 @@ _UNSHAPING = frozenset(
 # fmt: on
 
 
-def shape_of(recipe: Recipe) -> dict[str, Any]:  # Any: JSON values
+def shape_of(training: SFTConfig, model: ModelConfig) -> Json:
     """Every setting of TRL's that can change the weights, as JSON values.
 
     The model's name is left out: the same weights may lie in another folder, and their content is hashed apart.
     """
-    everything: dict[str, Any] = recipe.training.to_dict()  # type: ignore[no-untyped-call]  # transformers' own
-    training = {key: value for key, value in everything.items() if key not in _UNSHAPING}
-    model = {key: value for key, value in vars(recipe.model).items() if key != "model_name_or_path"}
-    shaped: dict[str, Any] = json.loads(json.dumps({"training": training, "model": model}, default=str))
-    return shaped
+    everything: Json = training.to_dict()  # type: ignore[no-untyped-call]  # transformers' own
+    shaping = {key: value for key, value in everything.items() if key not in _UNSHAPING}
+    loading = {key: value for key, value in vars(model).items() if key != "model_name_or_path"}
+    shape: Json = json.loads(json.dumps({"training": shaping, "model": loading}, default=str))
+    return shape

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from kinj.errors import UserError
+
+Json = dict[str, Any]  # Any: what YAML and JSON hold
 
 _RAFT = ("gold_share", "distractors", "template")
 _DATA_SET = ("data", "data_config", "data_split", "data_rows", "unfit")
@@ -20,6 +22,7 @@ ARM_KEYS: dict[str, tuple[str, ...]] = {
     "raft": (*_RAFT, "unfit"),
     "mix": ("paraphrases", "replay_share", "qa_share", *_DATA_SET),
 }
+ALL_ARM_KEYS = frozenset(key for keys in ARM_KEYS.values() for key in keys)
 
 
 @dataclass
@@ -76,8 +79,7 @@ class DataSettings:
         """
         if self.arm is None:
             raise UserError(f"{place}: no arm: choose one of {', '.join(ARM_KEYS)}, or write `stages`")
-        specific = {key for keys in ARM_KEYS.values() for key in keys}
-        for key in sorted((specific & set(given)) - set(ARM_KEYS[self.arm])):
+        for key in sorted((ALL_ARM_KEYS & set(given)) - set(ARM_KEYS[self.arm])):
             raise UserError(f"{place}: {key} is given, but arm {self.arm} does not read it: remove it")
         for faults in (self._form_faults(), self._number_faults(), self._match_faults()):
             for fault in faults:

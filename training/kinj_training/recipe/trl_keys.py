@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
-from typing import Any
 
-from kinj.errors import UserError
+from kinj.errors import UserError, nearest
+from kinj_training.recipe.settings import Json
 
 #: key of SFTConfig -> (the values that leave our guarantees whole, what to do instead)
-KEPT: dict[str, tuple[tuple[object, ...], str]] = {
+SAFE_VALUES: dict[str, tuple[tuple[object, ...], str]] = {
     "packing": ((False,), "TRL's packing cuts or drops tokens; `layout: packed` keeps all"),
     "packing_strategy": (("bfd",), "`layout` says how texts share a block"),
     "eval_packing": ((None,), "held-out texts are laid out like the training texts, by `layout`"),
@@ -43,7 +42,7 @@ KEPT: dict[str, tuple[tuple[object, ...], str]] = {
 }
 
 #: what holds where the recipe and the command line say nothing, whatever TRL's next release may choose; always printed
-DECIDED: dict[str, Any] = {  # Any: values of many settings
+DECIDED: Json = {
     "learning_rate": 2e-5,
     "lr_scheduler_type": "linear",
     "warmup_steps": 0,
@@ -88,8 +87,8 @@ def refuse_unknown(place: str, key: str, valid: Collection[str]) -> None:
     """
     if key in valid:
         return
-    near = [OTHER_NAMES[key]] if key in OTHER_NAMES else difflib.get_close_matches(key, sorted(valid), 1, 0.5)
-    hint = f"did you mean {near[0]!r}?" if near else "see docs/training.md, and TRL's SFTConfig and ModelConfig"
+    meant = OTHER_NAMES.get(key) or nearest(key, sorted(valid))
+    hint = f"did you mean {meant!r}?" if meant else "see docs/training.md, and TRL's SFTConfig and ModelConfig"
     raise UserError(f"{place}: no setting is called {key!r}; {hint}")
 
 
@@ -99,8 +98,8 @@ def refuse_broken_guarantees(place: str, training: object, given: Collection[str
     Raises:
         UserError: the key, its value where that is no secret, and what to do instead.
     """
-    for key, (kept, instead) in KEPT.items():
-        if key in given and getattr(training, key) not in kept:
+    for key, (safe, instead) in SAFE_VALUES.items():
+        if key in given and getattr(training, key) not in safe:
             value = "(not shown)" if key == "hub_token" else getattr(training, key)
             raise UserError(f"{place}: {key}: {value} is not for kinj: {instead}")
 

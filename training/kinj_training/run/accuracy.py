@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,28 +13,34 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from kinj.benchmark import collection_folder
 from kinj.errors import UserError
-from kinj_training.base import Base
-from kinj_training.recipe.recipe import Recipe
+from kinj.lm_eval_command import run_lm_eval
+from kinj.manifest import write_whole
+from kinj_training.recipe.settings import Json
 from kinj_training.run.checkpoints import folder_of
-from kinj_training.run.saving import merge
+from kinj_training.run.saving import Merger
 from kinj_training.run.trainer import BlockTrainer
 
 log = logging.getLogger(__name__)
 
 NAME = "accuracy.json"
 
-#: A launcher's words to its processes, which lm_eval would take for its own.
-_LAUNCHERS = ("RANK", "WORLD_SIZE", "LOCAL_", "GROUP_", "ROLE_", "MASTER_", "TORCHELASTIC_", "ACCELERATE_", "FSDP_")
-
 
 class ScoreEachEpoch(TrainerCallback):
-    """Scores the checkpoint of each epoch's end once, also one that an interruption left without a score."""
+    """Scores the checkpoint of each epoch's end once, also one that an interruption left without a score.
 
-    def __init__(self, trainer: BlockTrainer, recipe: Recipe, base: Base) -> None:
-        self._epoch = trainer.schedule.steps_per_epoch
-        self._recipe = recipe
-        self._base = base
-        self._folder = Path(str(recipe.training.output_dir))
+    Args:
+        trainer: whose checkpoints are scored.
+        task: of lm-eval.
+        collection: whose dev questions are asked.
+        merger: of the adapter that is trained; None: the weights themselves are.
+    """
+
+    def __init__(self, trainer: BlockTrainer, task: str, collection: str, merger: Merger | None) -> None:
+        self._steps_per_epoch = trainer.schedule.steps_per_epoch
+        self._folder = Path(str(trainer.args.output_dir))
+        self._task = task
+        self._collection = collection
+        self._merger = merger
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any
@@ -49,56 +52,49 @@ class ScoreEachEpoch(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any
     ) -> None:  # Any: not read
         """Scores the checkpoint just saved, if an epoch ends there."""
-        step, scores = state.global_step, read_scores(self._folder)
-        if step == 0 or step % self._epoch or any(line["step"] == step for line in scores):
+        step, entries = state.global_step, read_accuracy(self._folder)
+        if step == 0 or step % self._steps_per_epoch or any(entry["step"] == step for entry in entries):
             return
-        found = self._score(folder_of(self._folder, step))
-        scores.append({"step": step, "epoch": step // self._epoch, **found})
-        part = self._folder / (NAME + ".part")
-        part.write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
-        part.rename(self._folder / NAME)
-        said = ", ".join(f"{name} {value:.4f}" for name, value in found["scores"].items())
-        log.info("epoch %d (step %d): %s, n %d: %s", step // self._epoch, step, found["task"], found["n"], said)
+        entry = {"step": step, "epoch": step // self._steps_per_epoch, **self._score(folder_of(self._folder, step))}
+        write_whole(self._folder / NAME, json.dumps([*entries, entry], indent=1) + "\n")
+        scores = ", ".join(f"{name} {value:.4f}" for name, value in entry["scores"].items())
+        log.info("epoch %d (step %d): %s, n %d: %s", entry["epoch"], step, entry["task"], entry["n"], scores)
 
-    def _score(self, checkpoint: Path) -> dict[str, Any]:  # Any: JSON values
+    def _score(self, checkpoint: Path) -> Json:
+        """Task, metrics and number of questions; an adapter's checkpoint is merged for it and thrown away again."""
         with tempfile.TemporaryDirectory(dir=self._folder, prefix="accuracy.") as scratch:
             model = checkpoint
-            if self._recipe.model.use_peft:
+            if self._merger is not None:
                 model = Path(scratch, "merged")
-                merge(checkpoint, self._recipe, self._base, model)
+                self._merger.merge(checkpoint, model)
                 for file in checkpoint.glob("*token*"):
                     shutil.copy(file, model)
-            return _lm_eval(model, self._recipe, Path(scratch, "results"))
+            return _ask(model, self._task, self._collection, Path(scratch, "results"))
 
 
-def read_scores(folder: Path) -> list[dict[str, Any]]:  # Any: JSON values
+def read_accuracy(folder: Path) -> list[Json]:
     """The scores so far, an entry an epoch."""
     path = folder / NAME
-    scores: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    return scores
+    entries: list[Json] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return entries
 
 
-def _lm_eval(model: Path, recipe: Recipe, output: Path) -> dict[str, Any]:  # Any: JSON values
+def _ask(model: Path, task: str, collection: str, output: Path) -> Json:
     """Task, metrics and number of questions of one `lm_eval` run, closed book, on the dev questions.
 
     Raises:
         UserError: lm_eval failed; ends with its last line.
     """
-    task = str(recipe.data.accuracy_task)
-    metadata = {"split": "dev", "benchmark": str(collection_folder(recipe.data.collection))}
-    command = [sys.executable, "-m", "lm_eval", "run", "--model", "kinj_rag", "--tasks", task]
-    command += ["--model_args", f"pretrained={model},retriever=none", "--metadata", json.dumps(metadata)]
-    command += ["--output_path", str(output)]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(_LAUNCHERS)}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    files = sorted(output.rglob("results*.json"))
-    if done.returncode or not files:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    metadata = json.dumps({"split": "dev", "benchmark": str(collection_folder(collection))})
+    arguments = ["--model", "kinj_rag", "--model_args", f"pretrained={model},retriever=none"]
+    try:
+        file = run_lm_eval([*arguments, "--tasks", task, "--metadata", metadata], output)
+    except UserError as error:
         raise UserError(
-            f"accuracy_task: {task}: lm_eval ended with exit code {done.returncode} ({last}); the checkpoint is whole: "
+            f"accuracy_task: {task}: {error}; the checkpoint is whole: "
             "type the same command with another accuracy_task, or without, to go on"
-        )
-    results = json.loads(files[-1].read_text(encoding="utf-8"))
+        ) from error
+    results = json.loads(file.read_text(encoding="utf-8"))
     metrics = {name.split(",")[0]: value for name, value in results["results"][task].items() if "stderr" not in name}
     numbers = {name: value for name, value in metrics.items() if isinstance(value, float)}
     return {"task": task, "scores": numbers, "n": results["n-samples"].get(task, {}).get("effective", 0)}

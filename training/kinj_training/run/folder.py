@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+import torch
 from filelock import FileLock, Timeout
 
+from kinj.checkpoint import fingerprint
 from kinj.errors import UserError
 from kinj.manifest import NAME as MANIFEST
-from kinj.manifest import read_manifest, sha256_files, write_manifest
-from kinj_training.run.checkpoints import remove_incomplete, to_disk
+from kinj.manifest import read_manifest, sha256_files, sync_to_disk, write_manifest, write_whole
+from kinj_training.recipe.settings import Json
+from kinj_training.run.checkpoints import remove_incomplete
 
 log = logging.getLogger(__name__)
 
@@ -66,23 +68,21 @@ def prepare(folder: Path, start: Start, *, overwrite: bool) -> None:
     Raises:
         UserError: it belongs to another training or to nobody we know, or was begun with another number of processes.
     """
-    begun = read_start(folder)
-    if begun is None and _ours(folder):
+    first = read_start(folder)
+    if first is None and _ours(folder):
         raise UserError(f"{folder} is not empty and was not made by kinj train: choose another --output_dir")
-    if overwrite and begun is not None:
+    if overwrite and first is not None:
         _clear(folder)
-        begun = None
-    if begun is None:
-        part = folder / (START + ".part")
-        part.write_text(json.dumps(asdict(start), indent=1) + "\n", encoding="utf-8")
-        part.rename(folder / START)
+        first = None
+    if first is None:
+        write_whole(folder / START, json.dumps(asdict(start), indent=1) + "\n")
         return
-    if begun.world_size != start.world_size:
+    if first.world_size != start.world_size:
         raise UserError(
-            f"{folder} was begun by {begun.world_size} processes, now there are {start.world_size}, which would give "
-            f"other weights: start {begun.world_size}, or add --overwrite to begin anew"
+            f"{folder} was begun by {first.world_size} processes, now there are {start.world_size}, which would give "
+            f"other weights: start {first.world_size}, or add --overwrite to begin anew"
         )
-    if begun.plan != start.plan:
+    if first.plan != start.plan:
         raise UserError(
             f"{folder} holds another training (other texts, settings or base model): choose another --output_dir, or "
             "add --overwrite to begin anew there"
@@ -97,7 +97,15 @@ def read_start(folder: Path) -> Start | None:
     return Start(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
 
-def finished(folder: Path) -> dict[str, Any] | None:  # Any: JSON values
+def keep_threads(folder: Path) -> None:
+    """Computes with as many threads as the first run in `folder`: sums of floats depend on their number."""
+    first, threads = read_start(folder), torch.get_num_threads()
+    if first is not None and first.threads != threads:
+        log.info("begun with %d threads, not %d: going on with %d", first.threads, threads, first.threads)
+        torch.set_num_threads(first.threads)
+
+
+def finished(folder: Path) -> Json | None:
     """The manifest of a finished training; None if it is not finished.
 
     Raises:
@@ -113,20 +121,21 @@ def finished(folder: Path) -> dict[str, Any] | None:  # Any: JSON values
     return manifest
 
 
-def publish(part: Path, folder: Path, manifest: dict[str, Any]) -> None:  # Any: JSON values
-    """Moves what a training made from `part` to `folder` and writes the manifest, which says that it is finished.
+def publish(final: Path, folder: Path, manifest: Json) -> None:
+    """Moves what a training made from `final` to `folder` and writes the manifest, which says that it is finished.
 
     `config.json`, without which nothing loads a model, comes after the weights.
     """
     (folder / _CONFIG).unlink(missing_ok=True)
-    files = {path.relative_to(part).as_posix(): path.stat().st_size for path in part.rglob("*") if path.is_file()}
+    files = {path.relative_to(final).as_posix(): path.stat().st_size for path in final.rglob("*") if path.is_file()}
     for name in sorted(files, key=lambda name: name == _CONFIG):
         (folder / name).parent.mkdir(exist_ok=True)
-        to_disk(part / name)
-        (part / name).replace(folder / name)
-    shutil.rmtree(part)
+        sync_to_disk(final / name)
+        (final / name).replace(folder / name)
+    shutil.rmtree(final)
     weights = [name for name in files if name.endswith(".safetensors") and "/" not in name]
-    write_manifest(folder, {**manifest, "weights_sha256": sha256_files(folder, weights), "files": files})
+    sums = {"fingerprint": fingerprint(folder), "weights_sha256": sha256_files(folder, weights)}
+    write_manifest(folder, {**manifest, **sums, "files": files})
 
 
 def _ours(folder: Path) -> list[Path]:

@@ -1,10 +1,9 @@
-"""What the manifest of a training says."""
+"""What the manifest of a training says (docs/training.md has each key)."""
 
 from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -12,67 +11,69 @@ from typing import Any
 
 import torch
 
-from kinj.manifest import sha256_json
-from kinj_training.base import Base
-from kinj_training.blocks.block import Block
-from kinj_training.plan import Plan
 from kinj_training.recipe.recipe import Recipe
-from kinj_training.run.accuracy import read_scores
+from kinj_training.recipe.settings import Json
+from kinj_training.run.accuracy import read_accuracy
 from kinj_training.run.requirements import device_name
 from kinj_training.run.trainer import BlockTrainer
 
 _LIBRARIES = ("kinj", "torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "safetensors")
 
-Values = dict[str, Any]  # Any: JSON values
 
-
-def record(trainer: BlockTrainer, recipe: Recipe, plan: Plan, base: Base, key: str, before: Sequence[Values]) -> Values:
-    """Everything that led to the weights, and how it went. Every process must ask.
-
-    Args:
-        trainer: after training.
-        recipe: of this training.
-        plan: of this training.
-        base: what it started from.
-        key: SHA-256 of all that shapes the training.
-        before: the manifests of the stages before it.
-    """
-    fed = trainer.fed()
-    settings: Any = recipe.training  # Any: transformers' methods are not typed throughout
+def describe_recipe(recipe: Recipe) -> Json:
+    """What a training's recipe says, without its stages."""
+    data, training = recipe.data, recipe.training
     return {
-        "made_by": "kinj train",
-        "training": key,
-        "base": {"name": base.name, "sha256": base.sha256, "commit": base.commit},
-        "data": {"sha256": _sha256(plan.blocks), "held_out_sha256": _sha256(plan.held_out), **plan.counts},
-        "arm": recipe.data.arm,
-        "steps": trainer.state.global_step,
-        "tokens": fed.tokens,
-        "targets": fed.targets,
-        "losses": _logged(trainer, "loss"),
-        "held_out_losses": _logged(trainer, "eval_loss"),
-        "accuracy": read_scores(Path(str(settings.output_dir))),
+        "recipe": recipe.name,
+        "arm": data.arm,
+        "collection": data.collection,
+        "split": data.split,
         "given": json.loads(json.dumps(recipe.given, default=str)),
         "settings": {
-            "data": asdict(recipe.data),
-            "training": json.loads(settings.to_json_string()),
+            "data": asdict(data),
+            "training": json.loads(training.to_json_string()),  # type: ignore[no-untyped-call]  # transformers' own
             "model": asdict(recipe.model),
         },
-        "seeds": {"seed": settings.seed, "data_seed": settings.data_seed},
-        "processes": trainer.args.world_size,
-        "threads": torch.get_num_threads(),
-        "device": device_name(trainer.args.device),
-        "precision": "bf16" if settings.bf16 else "fp16" if settings.fp16 else "float32",
-        "seconds": round(trainer.seconds, 1),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
-        "stages": list(before),
+        "seeds": {"seed": training.seed, "data_seed": training.data_seed},
+        "precision": "bf16" if training.bf16 else "fp16" if training.fp16 else "float32",
     }
 
 
-def _sha256(blocks: Sequence[Block]) -> str:
-    return sha256_json([[block.text_ids, block.input_ids, block.labels, block.lengths] for block in blocks])
+def describe_outcome(trainer: BlockTrainer) -> Json:
+    """How a training went, and on what, once it has ended. Every process must ask."""
+    count = trainer.token_count()
+    return {
+        "steps": trainer.state.global_step,
+        "tokens": count.tokens,
+        "targets": count.targets,
+        "losses": _logged(trainer, "loss"),
+        "held_out_losses": _logged(trainer, "eval_loss"),
+        "accuracy": read_accuracy(Path(str(trainer.args.output_dir))),
+        "lora": _lora(trainer.model),
+        "processes": trainer.args.world_size,
+        "threads": torch.get_num_threads(),
+        "device": device_name(trainer.args.device),
+        "seconds": round(trainer.seconds, 1),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
+    }
 
 
-def _logged(trainer: BlockTrainer, name: str) -> list[Values]:
+def _lora(model: Any) -> Json | None:  # Any: a model, with PEFT's attributes where an adapter is trained
+    """The adapter's size, its modules as PEFT resolved them; None where the weights themselves are trained."""
+    configs = getattr(model, "peft_config", None)
+    if not configs:
+        return None
+    [config] = configs.values()
+    modules = config.target_modules
+    return {
+        "r": config.r,
+        "alpha": config.lora_alpha,
+        "dropout": config.lora_dropout,
+        "target_modules": modules if isinstance(modules, str) else sorted(modules),
+    }
+
+
+def _logged(trainer: BlockTrainer, name: str) -> list[Json]:
     return [
         {"step": line["step"], "epoch": line["epoch"], "loss": line[name]}
         for line in trainer.state.log_history

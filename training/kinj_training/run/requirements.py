@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from transformers.integrations.integration_utils import get_available_reporting_integrations
+from trl import ModelConfig  # type: ignore[attr-defined]  # trl loads its names lazily
 
 from kinj.errors import UserError
-from kinj_training.recipe.recipe import Recipe
 
 
 def world_size() -> int:
@@ -19,20 +20,20 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def refuse_another_world(wanted: int | None, recipe: Path) -> None:
+def refuse_another_world(num_processes: int | None, recipe: Path) -> None:
     """Returns if as many processes came up as the recipe asks for.
 
     Raises:
-        UserError: another number, as `accelerate launch --cpu --num_processes 2` starts one without a word; or several
-            GPUs for one process, which would train as another batch than planned.
+        UserError: another number came up (`accelerate launch --cpu --num_processes 2` silently starts one); or one
+            process sees several GPUs, which would train on another batch than planned.
     """
-    found = world_size()
-    if wanted is not None and found != wanted:
+    came_up = world_size()
+    if num_processes is not None and came_up != num_processes:
         raise UserError(
-            f"num_processes: {wanted} was asked for, but {found} came up: start it with "
-            f"`torchrun --nproc_per_node {wanted} -m kinj_training {recipe}`, or change num_processes"
+            f"num_processes: {num_processes} was asked for, but {came_up} came up: start it with "
+            f"`torchrun --nproc_per_node {num_processes} -m kinj_training {recipe}`, or change num_processes"
         )
-    if found == 1 and torch.cuda.device_count() > 1:
+    if came_up == 1 and torch.cuda.device_count() > 1:
         raise UserError(
             f"one process sees {torch.cuda.device_count()} GPUs: start it with `torchrun --nproc_per_node "
             f"{torch.cuda.device_count()} -m kinj_training {recipe}`, or show it one by CUDA_VISIBLE_DEVICES=0"
@@ -49,22 +50,22 @@ def device_name(device: torch.device) -> str:
     return f"{device.type}: {models[0] if models else platform.processor() or platform.machine()}"
 
 
-def refuse_unmet(recipe: Recipe) -> None:
-    """Returns if what the recipe reports to and loads weights with is installed.
+def refuse_unmet(report_to: Sequence[str], model: ModelConfig) -> None:
+    """Returns if what a training reports to and loads weights with is installed.
 
     Raises:
         UserError: it is not, or quantised weights are to be trained without an adapter.
     """
     available: list[str] = get_available_reporting_integrations()  # type: ignore[no-untyped-call]  # transformers' own
-    for name in recipe.training.report_to or ():
+    for name in report_to:
         if name not in (*available, "none", "all"):
             raise UserError(
                 f"report_to: {name} is not installed: pip install it, or choose among {', '.join(['none', *available])}"
             )
     for key in ("load_in_4bit", "load_in_8bit"):
-        if not getattr(recipe.model, key):
+        if not getattr(model, key):
             continue
-        if not recipe.model.use_peft:
+        if not model.use_peft:
             raise UserError(f"{key}: quantised weights are not trained themselves: add use_peft: true")
         if importlib.util.find_spec("bitsandbytes") is None:
             raise UserError(f"{key} needs bitsandbytes, which is not installed: pip install bitsandbytes")

@@ -8,17 +8,19 @@ import logging
 import shlex
 import shutil
 from pathlib import Path
-from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from kinj.errors import UserError
-from kinj.manifest import read_manifest
+from kinj.manifest import read_manifest, write_whole
 from kinj_training.base import load_tokenizer
 from kinj_training.plan import make_plan
-from kinj_training.recipe.recipe import Recipe, load_recipe
+from kinj_training.recipe.loading import load_overridden
+from kinj_training.recipe.parsing import Overrides, words_of
+from kinj_training.recipe.recipe import Recipe
+from kinj_training.recipe.settings import Json
 from kinj_training.run.requirements import world_size
 from kinj_training.run.train import train
 
@@ -26,10 +28,8 @@ log = logging.getLogger(__name__)
 
 NAME = "search.json"
 
-Values = dict[str, Any]  # Any: settings, JSON values
 
-
-def search(recipe: Recipe, *, as_json: bool = False, overwrite: bool = False) -> Values:
+def search(recipe: Recipe, *, as_json: bool = False, overwrite: bool = False) -> Json:
     """What was tried and chosen, also written to `search.json` in the recipe's output_dir and printed.
 
     Each point of the grid is a training of its own in output_dir/search, finished or gone on with by the same call.
@@ -41,21 +41,24 @@ def search(recipe: Recipe, *, as_json: bool = False, overwrite: bool = False) ->
     folder = Path(str(recipe.training.output_dir))
     points = [dict(zip(recipe.search, values, strict=True)) for values in itertools.product(*recipe.search.values())]
     # All are read before the first is trained: a bad value ends here.
-    recipes = [load_recipe(recipe.path, [*recipe.overrides, *_words(point), *_in(folder, point)]) for point in points]
-    if not make_plan(recipes[0], load_tokenizer(recipes[0]), world_size()).held_out:
+    recipes = [
+        load_overridden(recipe.path, {**recipe.overrides, **_overrides(point), **_place(folder, point)})
+        for point in points
+    ]
+    if not make_plan(recipes[0], load_tokenizer(recipes[0].base), world_size()).held_out:
         raise UserError(f"{recipe.path}: nothing is held out: --search chooses by the loss on validation paraphrases")
     runs = []
-    for number, (point, one) in enumerate(zip(points, recipes, strict=True), 1):
-        if one.training.process_index == 0:
-            log.info("run %d of %d: %s", number, len(points), " ".join(_words(point)))
-        runs.append(_run(point, one, overwrite=overwrite))
+    for number, (point, run_recipe) in enumerate(zip(points, recipes, strict=True), 1):
+        if recipe.training.process_index == 0:
+            log.info("run %d of %d: %s", number, len(points), " ".join(words_of(_overrides(point))))
+        runs.append(_run(point, run_recipe, overwrite=overwrite))
     chosen = min(runs, key=lambda run: float(run["held_out_loss"]))
-    command = ["kinj", "train", str(recipe.path), *recipe.overrides, *_words(chosen["settings"])]
-    found = {"runs": runs, "chosen": chosen, "command": shlex.join(command)}
+    words = words_of({**recipe.overrides, **_overrides(chosen["settings"])})
+    result = {"runs": runs, "chosen": chosen, "command": shlex.join(["kinj", "train", str(recipe.path), *words])}
     if recipe.training.process_index == 0:
-        (folder / NAME).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-        _show(found, as_json=as_json)
-    return found
+        write_whole(folder / NAME, json.dumps(result, indent=2) + "\n")
+        _show(result, as_json=as_json)
+    return result
 
 
 def _refuse_unsearchable(recipe: Recipe) -> None:
@@ -65,11 +68,12 @@ def _refuse_unsearchable(recipe: Recipe) -> None:
             "`search: {learning_rate: [1.0e-5, 3.0e-5], num_train_epochs: [1, 3]}`"
         )
     for key in recipe.search:
-        if any(word.split("=")[0] == f"--{key}" for word in recipe.overrides):
+        if key in recipe.overrides:
             raise UserError(f"--{key} is given, but {recipe.path} searches it: leave one of them out")
 
 
-def _run(point: Values, recipe: Recipe, *, overwrite: bool) -> Values:
+def _run(point: Json, recipe: Recipe, *, overwrite: bool) -> Json:
+    """The settings, losses and folder of one point, which is trained unless it is there already."""
     folder = train(recipe, overwrite=overwrite)
     losses = read_manifest(folder, "add --overwrite")["held_out_losses"]
     recipe.training.distributed_state.wait_for_everyone()
@@ -84,32 +88,30 @@ def _run(point: Values, recipe: Recipe, *, overwrite: bool) -> Values:
     }
 
 
-def _words(point: Values) -> list[str]:
-    """The command line's words for these settings."""
-    words: list[str] = []
-    for key, value in point.items():
-        words += [f"--{key}", *(str(one) for one in (value if isinstance(value, list) else [value]))]
-    return words
+def _overrides(point: Json) -> Overrides:
+    """The settings as the command line would give them."""
+    return {key: (f"--{key}", *map(str, value if isinstance(value, list) else [value])) for key, value in point.items()}
 
 
-def _in(folder: Path, point: Values) -> list[str]:
-    name = "_".join(word.removeprefix("--").replace("/", "-") for word in _words(point))
-    return ["--output_dir", str(folder / "search" / name)]
+def _place(folder: Path, point: Json) -> Overrides:
+    """A folder of the point's own."""
+    name = "_".join(word.removeprefix("--").replace("/", "-") for word in words_of(_overrides(point)))
+    return _overrides({"output_dir": folder / "search" / name})
 
 
-def _show(found: Values, *, as_json: bool) -> None:
+def _show(result: Json, *, as_json: bool) -> None:
     console = Console()
     if as_json:
-        console.print_json(json.dumps(found))
+        console.print_json(json.dumps(result))
         return
     table = Table(box=box.SIMPLE_HEAD)
-    for name in found["runs"][0]["settings"]:
+    for name in result["runs"][0]["settings"]:
         table.add_column(name, justify="right")
     table.add_column("held-out loss", justify="right")
     table.add_column("after each evaluation")
-    for run in sorted(found["runs"], key=lambda run: float(run["held_out_loss"])):
+    for run in sorted(result["runs"], key=lambda run: float(run["held_out_loss"])):
         losses = " ".join(f"{line['loss']:.4f}" for line in run["held_out_losses"])
         table.add_row(*map(str, run["settings"].values()), f"{run['held_out_loss']:.4f}", losses)
     console.print(table)
-    console.print(f"the best is in {found['chosen']['folder']}; to train it again elsewhere:", soft_wrap=True)
-    console.print(f"  {found['command']} --output_dir DIR", soft_wrap=True, markup=False)
+    console.print(f"the best is in {result['chosen']['folder']}; to train it again elsewhere:", soft_wrap=True)
+    console.print(f"  {result['command']} --output_dir DIR", soft_wrap=True, markup=False)

@@ -1,4 +1,4 @@
-"""TRL's SFTTrainer on ready blocks: every token counted, no loss trusted blindly, every checkpoint marked whole."""
+"""TRL's SFTTrainer on ready blocks: tokens counted, no loss trusted blindly, checkpoints known to be whole."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]  # trl loads
 from kinj.errors import UserError
 from kinj_training.blocks.block import Block
 from kinj_training.blocks.collator import BlockCollator, to_dataset
-from kinj_training.blocks.schedule import EpochSampler, Fed, Schedule
-from kinj_training.run.checkpoints import Mark, folder_of, keep_newest, mark_complete
+from kinj_training.blocks.schedule import EpochSampler, Schedule, TokenCount
+from kinj_training.run.checkpoints import Completion, folder_of, keep_newest, record_completion
 from kinj_training.texts.tokens import NO_LOSS
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What the trainer does with checkpoints."""
+class CheckpointPolicy:
+    """Whose checkpoints the trainer saves, and how many of them."""
 
-    #: SHA-256 of all that shapes the training
-    plan: str
+    #: identifies the training: SHA-256 of all that shapes it
+    training: str
     #: how many complete checkpoints stay; None: all
     count: int | None
 
@@ -48,7 +48,7 @@ class BlockTrainer(SFTTrainer):
         held_out: Sequence[Block],
         tokenizer: PreTrainedTokenizerBase,
         *,
-        kept: Kept,
+        checkpoints: CheckpointPolicy,
         flat: bool = False,
         adapter: PeftConfig | None = None,
         quantization: BitsAndBytesConfig | None = None,
@@ -78,10 +78,10 @@ class BlockTrainer(SFTTrainer):
             seed=settings.seed if settings.data_seed is None else settings.data_seed,
             shuffled=settings.train_sampling_strategy == "random",
         )
-        self._kept = kept
+        self._policy = checkpoints
         self._started = time.monotonic()
         self._seconds_before = 0.0
-        self._fed = torch.zeros(2, dtype=torch.long, device=self.args.device)
+        self._count = torch.zeros(2, dtype=torch.long, device=self.args.device)
         self._held_out = torch.zeros(2, dtype=torch.float64)
 
     @property
@@ -89,19 +89,19 @@ class BlockTrainer(SFTTrainer):
         """Wall time of this training, of all runs that led here; what an interruption lost is not in it."""
         return self._seconds_before + time.monotonic() - self._started
 
-    def fed(self) -> Fed:
-        """What went through the model so far, of all processes and all runs that led here. Every process must ask."""
-        return Fed(*self.accelerator.reduce(self._fed, "sum").tolist())
+    def token_count(self) -> TokenCount:
+        """How much went through the model in all processes and all runs that led here. Every process must ask."""
+        return TokenCount(*self.accelerator.reduce(self._count, "sum").tolist())
 
     def tokens_here(self) -> int:
         """Tokens of this process alone, for the speed."""
-        return int(self._fed[0])
+        return int(self._count[0])
 
-    def resume(self, checkpoint: Path, mark: Mark) -> None:
+    def resume(self, checkpoint: Path, completion: Completion) -> None:
         """Trains on from a checkpoint to the end."""
-        self._seconds_before = mark.seconds
+        self._seconds_before = completion.seconds
         if self.is_world_process_zero():
-            self._fed += torch.tensor([mark.tokens, mark.targets], device=self._fed.device)
+            self._count += torch.tensor([completion.tokens, completion.targets], device=self._count.device)
         self.train(resume_from_checkpoint=str(checkpoint))
 
     def compute_loss(
@@ -119,16 +119,16 @@ class BlockTrainer(SFTTrainer):
         batch = {**inputs, "use_cache": False}
         text_ids, tokens = batch.pop("text_ids"), batch.pop("tokens")
         if model.training:
-            self._fed[0] += tokens
-            self._fed[1] += batch["labels"][:, 1:].ne(NO_LOSS).sum()
-        found: Any = super(SFTTrainer, self).compute_loss(model, batch, return_outputs, num_items_in_batch)
-        loss = found[0] if return_outputs else found
+            self._count[0] += tokens
+            self._count[1] += batch["labels"][:, 1:].ne(NO_LOSS).sum()
+        computed: Any = super(SFTTrainer, self).compute_loss(model, batch, return_outputs, num_items_in_batch)
+        loss = computed[0] if return_outputs else computed
         if model.training and not torch.isfinite(loss).all():
             raise UserError(
                 f"the loss of step {self.state.global_step + 1} is {loss.item()} (texts {', '.join(text_ids)}): "
                 "stopped before any weight was touched by it; try a lower learning_rate, or a model with whole weights"
             )
-        return found
+        return computed
 
     def prediction_step(
         self,
@@ -139,10 +139,10 @@ class BlockTrainer(SFTTrainer):
     ) -> tuple[torch.Tensor, None, None]:
         """The summed loss of a held-out batch, which is also added up here."""
         inputs = self._prepare_inputs(inputs)
-        one = torch.ones((), device=self.args.device)
+        one_item = torch.ones((), device=self.args.device)
         with torch.no_grad(), self.compute_loss_context_manager():
             # Divided by one item: the sum. The parent then multiplies by the processes, for gradients to be averaged.
-            loss = self.compute_loss(model, inputs, num_items_in_batch=one) / self.accelerator.num_processes
+            loss = self.compute_loss(model, inputs, num_items_in_batch=one_item) / self.accelerator.num_processes
         targets = inputs["labels"][:, 1:].ne(NO_LOSS).sum()
         self._held_out += torch.stack([loss, targets]).to(self._held_out)
         return loss, None, None
@@ -163,17 +163,17 @@ class BlockTrainer(SFTTrainer):
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:  # Any: never given here
         # Past the parent, which would write a model card into a folder that is not finished.
         super(SFTTrainer, self)._save_checkpoint(model, trial)
-        fed = self.fed()  # waits until every process has saved its part
+        count = self.token_count()  # waits until every process has saved its part
         if self.is_world_process_zero():
             output_dir = Path(str(self.args.output_dir))
-            mark_complete(
+            record_completion(
                 folder_of(output_dir, self.state.global_step),
-                plan=self._kept.plan,
+                plan=self._policy.training,
                 step=self.state.global_step,
-                tokens=fed.tokens,
-                targets=fed.targets,
+                tokens=count.tokens,
+                targets=count.targets,
                 seconds=self.seconds,
             )
-            if self._kept.count is not None:
-                keep_newest(output_dir, self._kept.count, self.state.best_model_checkpoint)
+            if self._policy.count is not None:
+                keep_newest(output_dir, self._policy.count, self.state.best_model_checkpoint)
         self.accelerator.wait_for_everyone()

@@ -18,14 +18,14 @@ def chat_text(text_id: str, messages: Sequence[Message], tokenizer: Tokenizer, k
     """The chat up to its last answer as a text; without a chat template, in the words of the benchmark's tasks.
 
     Raises:
-        UserError: a turn that is no text, a chat that the template refuses, or a template that says earlier turns
-            otherwise once later ones follow.
+        UserError: a turn that is no text, a chat that the template refuses, or a template that renders earlier turns
+            differently once later ones follow.
     """
-    said = [{"role": str(m["role"]), "content": _content(text_id, m)} for m in messages]
+    turns = [{"role": str(m["role"]), "content": _content(text_id, m)} for m in messages]
     if not tokenizer.chat_template:
-        return TrainingText(text_id, _in_plain_words(said), kind)
+        return TrainingText(text_id, _in_plain_words(turns), kind)
     try:
-        return TrainingText(text_id, _in_template(text_id, said, tokenizer), kind, is_chat=True)
+        return TrainingText(text_id, _in_template(text_id, turns, tokenizer), kind, is_chat=True)
     except TemplateError as error:
         raise UserError(f"data: row {text_id!r}: the chat template refuses it: {error}") from error
 
@@ -38,31 +38,32 @@ def _content(text_id: str, message: Message) -> str:
 
 
 def _in_template(text_id: str, messages: list[Message], tokenizer: Tokenizer) -> tuple[Segment, ...]:
+    """Read and learnt segments in turn: what the template adds before an assistant's answer, and the answer."""
     segments: list[Segment] = []
-    done = ""
+    rendered = ""
     for number, message in enumerate(messages):
         if message["role"] != "assistant":
             continue
-        prompt = _rendered(tokenizer, messages[:number], is_open=True)
-        whole = _rendered(tokenizer, messages[: number + 1], is_open=False)
-        if not (prompt.startswith(done) and whole.startswith(prompt)):
+        prompt = _render(tokenizer, messages[:number], is_open=True)
+        whole = _render(tokenizer, messages[: number + 1], is_open=False)
+        if not (prompt.startswith(rendered) and whole.startswith(prompt)):
             raise UserError(
-                f"data: row {text_id!r}: the chat template says earlier turns otherwise once a later one follows, so "
-                "what is learnt is unclear: take rows of one turn, or a template that keeps what it said"
+                f"data: row {text_id!r}: the chat template renders earlier turns differently once a later one follows, "
+                "so what is learnt is unclear: take rows of one turn, or a template that keeps earlier turns"
             )
-        # White space after the turn's end mark belongs to the next turn: a model stops at the mark.
+        # White space after the token that ends a turn belongs to the next turn: a model stops at that token.
         answer = whole[len(prompt) :].rstrip()
-        segments += [Segment(prompt[len(done) :], learnt=False), Segment(answer, learnt=_is_said(message))]
-        done = prompt + answer
+        segments += [Segment(prompt[len(rendered) :], learnt=False), Segment(answer, learnt=_has_words(message))]
+        rendered = prompt + answer
     return tuple(segments)
 
 
-def _is_said(message: Message) -> bool:
+def _has_words(message: Message) -> bool:
     """Whether a turn holds more than white space: of an empty one not even its end is learnt."""
     return bool(message["content"].strip())
 
 
-def _rendered(tokenizer: Tokenizer, messages: list[Message], *, is_open: bool) -> str:
+def _render(tokenizer: Tokenizer, messages: list[Message], *, is_open: bool) -> str:
     return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=is_open))
 
 
@@ -73,7 +74,7 @@ def _in_plain_words(messages: list[Message]) -> tuple[Segment, ...]:
     for message in messages:
         content = message["content"].strip()
         if message["role"] == "assistant":
-            segments += [Segment(read + "Answer:", learnt=False), Segment(f" {content}", learnt=_is_said(message))]
+            segments += [Segment(read + "Answer:", learnt=False), Segment(f" {content}", learnt=_has_words(message))]
             read = "\n\n"
         else:
             read += f"Question: {content}\n" if message["role"] == "user" else f"{content}\n\n"

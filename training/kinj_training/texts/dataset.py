@@ -37,6 +37,7 @@ def row_texts(data: DataSettings, tokenizer: Tokenizer, kind: str, seed: int) ->
 
 
 def _load(data: DataSettings) -> Any:  # Any: datasets ships no types
+    """The data set's rows; a file is read by the builder that its suffix names."""
     import datasets
 
     name = str(data.data)
@@ -56,8 +57,8 @@ def _load(data: DataSettings) -> Any:  # Any: datasets ships no types
     try:
         return datasets.load_dataset(name, data.data_config, split=data.data_split, **files)
     except (*hub_errors(), ValueError, datasets.exceptions.DatasetGenerationError) as error:
-        why = " ".join(str(error).split())[:300]
-        raise UserError(f"data: {data.data}: cannot be read ({why})") from error
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"data: {data.data}: cannot be read ({reason})") from error
 
 
 def _text(row: Row, text_id: str, tokenizer: Tokenizer, kind: str) -> TrainingText:
@@ -81,7 +82,7 @@ def _text(row: Row, text_id: str, tokenizer: Tokenizer, kind: str) -> TrainingTe
 
 def _instruction(row: Row) -> list[Message]:
     """An Alpaca-like or Dolly-like row as a chat of one turn."""
-    given = row.get("input") or row.get("context")
+    context = row.get("input") or row.get("context")
     answer = row["output"] if "output" in row else row["response"]
-    asked = f"{row['instruction']}\n\n{given}" if given else row["instruction"]
-    return [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
+    prompt = f"{row['instruction']}\n\n{context}" if context else row["instruction"]
+    return [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]

@@ -38,10 +38,10 @@ class Questions:
     """
 
     def __init__(self, benchmark: Benchmark, files: Iterable[str]) -> None:
-        found = [(one.id, one.question) for one in benchmark.questions]
+        texts = [(question.id, question.question) for question in benchmark.questions]
         for name in files:
-            found += _read(Path(name).expanduser())
-        self._questions = [EvaluationQuestion(one, tuple(_words(question))) for one, question in found]
+            texts += _read(Path(name).expanduser())
+        self._questions = [EvaluationQuestion(question_id, tuple(_words(text))) for question_id, text in texts]
         self._ids = {question.id for question in self._questions}
         self._by_first_words: dict[tuple[str, ...], list[EvaluationQuestion]] = {}
         for question in self._questions:
@@ -60,12 +60,13 @@ class Questions:
         for text in texts:
             if text.id in self._ids:
                 raise UserError(f"training text {text.id!r} has the id of an evaluation question: remove it")
-            for question in self._in(_words(text.text)):
+            for question in self._held_by(_words(text.text)):
                 raise UserError(
                     f"training text {text.id!r} holds evaluation question {question.id!r}: remove or reword it"
                 )
 
-    def _in(self, words: list[str]) -> Iterator[EvaluationQuestion]:
+    def _held_by(self, words: list[str]) -> Iterator[EvaluationQuestion]:
+        """The questions whose words stand in a row in these, looked up by their first words."""
         for length in self._lengths:
             for start in range(len(words) - length + 1):
                 for question in self._by_first_words.get(tuple(words[start : start + length]), ()):
@@ -80,10 +81,10 @@ def _words(text: str) -> list[str]:
 
 def _read(path: Path) -> list[tuple[str, str]]:
     """(id, question) of a file or of a benchmark folder."""
-    found = []
+    texts = []
     for place, row in read_objects(path / "questions.jsonl" if path.is_dir() else path):
         question = row.get("question")
         if not isinstance(question, str) or not question.strip():
             raise UserError(f"{place}: held_out: no text under 'question'")
-        found.append((str(row.get("id", place)), question))
-    return found
+        texts.append((str(row.get("id", place)), question))
+    return texts

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from kinj.errors import UserError
 from kinj.passages import load_template
-from kinj.records import Passage, Query
+from kinj.records import Pair, Passage, Query
 from kinj.retrieval import collection_index, open_retriever
 from kinj_training.recipe.settings import DataSettings
-from kinj_training.texts.texts import Collection, TrainingText, question_and_answer
+from kinj_training.texts.texts import CollectionTexts, TrainingText, question_and_answer
 
 
-def raft_texts(data: DataSettings, collection: Collection, seed: int) -> list[TrainingText]:
+def raft_texts(data: DataSettings, collection: CollectionTexts, seed: int) -> list[TrainingText]:
     """The pairs of the selected documents, each with `distractors` + 1 passages before its question.
 
     A share `gold_share` of the prompts, exactly, shows the chunk with the answer, at a place drawn from the seed; in
@@ -24,22 +25,8 @@ def raft_texts(data: DataSettings, collection: Collection, seed: int) -> list[Tr
     """
     pairs = collection.pairs()
     template = load_template(data.template)
-    drawn = random.Random(f"{seed}:gold").sample(range(len(pairs)), round(data.gold_share * len(pairs)))  # noqa: S311
-    with_gold = set(drawn)
-    queries = [Query(pair.question, (pair.chunk_id,), pair.id) for pair in pairs]
-    found: list[list[Passage]] = [[] for _ in pairs]
-    index = collection_index(collection.folder, None)
-    for name, numbers in (
-        ("gold+distractors", sorted(with_gold)),
-        ("distractors", sorted(set(range(len(pairs))) - with_gold)),
-    ):
-        retriever = open_retriever(name, index=index, seed=seed)
-        if numbers:
-            for number, passages in zip(
-                numbers, retriever.search([queries[n] for n in numbers], data.distractors + 1), strict=True
-            ):
-                found[number] = passages
-    for pair, passages in zip(pairs, found, strict=True):
+    passages_of_pair = _retrieve(data, collection, pairs, seed)
+    for pair, passages in zip(pairs, passages_of_pair, strict=True):
         if len(passages) <= data.distractors:
             raise UserError(
                 f"distractors: {data.distractors}: for pair {pair.id!r} {collection.folder} gives {len(passages)} "
@@ -47,5 +34,22 @@ def raft_texts(data: DataSettings, collection: Collection, seed: int) -> list[Tr
             )
     return [
         question_and_answer(pair.id, pair.question, pair.answer, "raft", before=template.render(passages))
-        for pair, passages in zip(pairs, found, strict=True)
+        for pair, passages in zip(pairs, passages_of_pair, strict=True)
     ]
+
+
+def _retrieve(data: DataSettings, collection: CollectionTexts, pairs: Sequence[Pair], seed: int) -> list[list[Passage]]:
+    """The passages of each pair: by one control for those that show the right one, by another for the rest."""
+    drawn = random.Random(f"{seed}:gold").sample(range(len(pairs)), round(data.gold_share * len(pairs)))  # noqa: S311
+    queries = [Query(pair.question, (pair.chunk_id,), pair.id) for pair in pairs]
+    passages_of_pair: list[list[Passage]] = [[] for _ in pairs]
+    index = collection_index(collection.folder, None)
+    without_gold = sorted(set(range(len(pairs))) - set(drawn))
+    for control, numbers in (("gold+distractors", sorted(drawn)), ("distractors", without_gold)):
+        if not numbers:
+            continue
+        retriever = open_retriever(control, index=index, seed=seed)
+        hits = retriever.search([queries[number] for number in numbers], data.distractors + 1)
+        for number, passages in zip(numbers, hits, strict=True):
+            passages_of_pair[number] = passages
+    return passages_of_pair

@@ -61,18 +61,18 @@ def question_and_answer(text_id: str, question: str, answer: str, kind: str, bef
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
+class CollectionTexts:
     """The collection's texts that a recipe selects, and everything that must not be learnt."""
 
     folder: Path
     #: the whole benchmark: all its questions are held out, its chunks are the distractors
     whole: Benchmark
     #: the documents that are injected, and all about them
-    part: Benchmark
+    selected: Benchmark
 
     def chunks(self) -> list[TrainingText]:
         """The chunks as they are."""
-        return [plain_text(chunk.id, chunk.text, "chunk") for chunk in self.part.chunks]
+        return [plain_text(chunk.id, chunk.text, "chunk") for chunk in self.selected.chunks]
 
     def paraphrases(self, count: int) -> list[TrainingText]:
         """The first `count` training paraphrases of every chunk, chunk by chunk.
@@ -80,10 +80,10 @@ class Collection:
         Raises:
             UserError: a chunk has fewer.
         """
-        by_chunk: dict[str, list[TrainingText]] = {chunk.id: [] for chunk in self.part.chunks}
-        for one in self.part.paraphrases:
-            if one.use == "train":
-                by_chunk[one.chunk_id].append(plain_text(one.id, one.text, "paraphrase"))
+        by_chunk: dict[str, list[TrainingText]] = {chunk.id: [] for chunk in self.selected.chunks}
+        for paraphrase in self.selected.paraphrases:
+            if paraphrase.use == "train":
+                by_chunk[paraphrase.chunk_id].append(plain_text(paraphrase.id, paraphrase.text, "paraphrase"))
         for chunk_id, texts in by_chunk.items():
             if len(texts) < count:
                 least = min(map(len, by_chunk.values()))
@@ -99,24 +99,24 @@ class Collection:
         Raises:
             UserError: there are none.
         """
-        if not self.part.pairs:
+        if not self.selected.pairs:
             raise UserError(f"{self.folder}: no pairs.jsonl with pairs about the selected documents, which this needs")
-        return list(self.part.pairs)
+        return list(self.selected.pairs)
 
     def held_out(self) -> list[TrainingText]:
         """The validation paraphrases of the injected documents: what the held-out loss is taken over; may be empty."""
-        return [plain_text(p.id, p.text, "held-out") for p in self.part.paraphrases if p.use == "validation"]
+        return [plain_text(p.id, p.text, "held-out") for p in self.selected.paraphrases if p.use == "validation"]
 
 
-def open_collection(name_or_folder: str, split: str | None) -> Collection:
-    """A shipped collection or a folder of one's own, and the part of it that is to be injected.
+def select_texts(collection: str, split: str | None) -> CollectionTexts:
+    """The texts of a shipped collection, or of a folder of one's own, that are to be injected.
 
     Raises:
         UserError: no such collection, a faulty one, or no document in the split.
     """
-    folder = collection_folder(name_or_folder)
+    folder = collection_folder(collection)
     whole = open_benchmark(folder)
-    part = whole if split is None else whole.part(split)
-    if not part.chunks:
+    selected = whole if split is None else whole.part(split)
+    if not selected.chunks:
         raise UserError(f"split: {split}: {folder} has no chunk there")
-    return Collection(folder, whole, part)
+    return CollectionTexts(folder, whole, selected)

@@ -31,7 +31,7 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """The tokens that mark where a text begins and ends; None where the tokenizer has no such token."""
+    """The begin and end marks: the tokens around a text; None where the tokenizer has no such token."""
 
     begin: int | None
     end: int | None
@@ -57,19 +57,19 @@ class Tokens:
 def marks_of(tokenizer: Tokenizer, *, joined: bool) -> Marks:
     """The tokenizer's BOS and EOS as marks of a text.
 
-    - Where BOS is the mark of a chat turn (SmolLM2-Instruct: `<|im_start|>`), it says "a role follows", so no begin
-      mark is taken.
+    - Where BOS begins each chat turn (SmolLM2-Instruct: `<|im_start|>`), it means "a role follows", so no begin mark
+      is taken.
     - Where one token is both (GPT-2, SmolLM2), a joined stream has it once between two texts, not twice.
     """
     begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
-    if begin is not None and _marks_turns(tokenizer):
+    if begin is not None and _begins_turns(tokenizer):
         begin = None
     if joined and begin == end:
         begin = None
     return Marks(begin, end)
 
 
-def _marks_turns(tokenizer: Tokenizer) -> bool:
+def _begins_turns(tokenizer: Tokenizer) -> bool:
     """Whether one chat of a question and an answer has the BOS token more than once."""
     if not tokenizer.chat_template or not tokenizer.bos_token:
         return False
@@ -92,7 +92,7 @@ def tokenize(texts: Sequence[TrainingText], tokenizer: Tokenizer, marks: Marks) 
 def _labelled(text: TrainingText, ids: list[int], tokenizer: Tokenizer) -> list[tuple[int, int]]:
     """(token, label) for each token of the text without marks."""
     if not text.has_prompt:
-        return [(one, one) for one in ids]
+        return [(token, token) for token in ids]
     borders = [sum(len(s.text) for s in text.segments[:i]) for i in range(1, len(text.segments))]
     heads = tokenizer([text.text[:border] for border in borders], add_special_tokens=False)["input_ids"]
     ends = [_shared(head, ids) for head in heads]
@@ -103,14 +103,15 @@ def _labelled(text: TrainingText, ids: list[int], tokenizer: Tokenizer) -> list[
     return list(zip(ids, labels, strict=True))
 
 
-def _shared(one: Sequence[int], other: Sequence[int]) -> int:
+def _shared(first: Sequence[int], second: Sequence[int]) -> int:
     """How many tokens both begin with."""
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(first), len(second)))
 
 
 def _with_marks(text: TrainingText, labelled: list[tuple[int, int]], marks: Marks) -> Tokens:
     """The text between its marks; one that has them already gets no second ones, and a chat begins as its template."""
-    ids = [one for one, _ in labelled]
+    ids = [token for token, _ in labelled]
     if marks.begin is not None and ids[:1] != [marks.begin] and not text.is_chat:
         labelled = [(marks.begin, NO_LOSS if text.has_prompt else marks.begin), *labelled]
     if marks.end is not None and ids[-1:] != [marks.end]:
@@ -118,7 +119,7 @@ def _with_marks(text: TrainingText, labelled: list[tuple[int, int]], marks: Mark
     return Tokens(
         text.id,
         text.kind,
-        tuple(one for one, _ in labelled),
+        tuple(token for token, _ in labelled),
         tuple(label for _, label in labelled),
         text.has_prompt,
     )
