@@ -18,7 +18,7 @@ from lm_eval.api.model import LM
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager, get_task_dict
 
-from kinj.corpus import Cutter, load_tokenizer, read_collection
+from kinj.corpus import Cutter, load_tokenizer, open_inputs
 from kinj.hub.find import find_demo_model
 from kinj.retrieval import build_index
 from kinj_models.rag import RagLM
@@ -107,9 +107,7 @@ def index_of_corpus(options: argparse.Namespace) -> Iterator[str]:
         yield str(options.index)
         return
     with tempfile.TemporaryDirectory() as scratch:
-        collection = read_collection([options.corpus])
-        cutter = Cutter(256, load_tokenizer(None))
-        chunks = [*collection.chunks, *(c for document in collection.documents for c in cutter.cut(document))]
+        chunks = open_inputs([options.corpus]).all_chunks(Cutter(256, load_tokenizer(None)).cut)
         folder = Path(scratch) / "index"
         build_index(chunks, folder)
         yield str(folder)

@@ -83,7 +83,7 @@ def found(retriever: str, index: str | Path, queries: Sequence[Query], k: int) -
 
 def build(case: Case, name: str, vectors: str | None) -> str:
     """The same chunks on the cluster, with the same vectors."""
-    chunks = read_chunks([case.folder / CHUNKS])
+    chunks = list(read_chunks([case.folder / CHUNKS]))
     build_elastic_index(chunks, name, DEFAULT_EMBEDDER, overwrite=True, vectors=vectors)
     return f"elasticsearch:{name}"
 

@@ -25,7 +25,6 @@ from rich.table import Table
 from kinj.corpus.inputs import read_chunks
 from kinj.records import Chunk, Query
 from kinj.retrieval import build_elastic_index, build_index, open_retriever
-from kinj.retrieval.chunkfile import describe_chunks, in_order
 from kinj.retrieval.elastic.access import read_access
 from kinj.retrieval.elastic.bulk import DOCUMENTS, IN_FLIGHT
 from kinj.retrieval.elastic.mapping import CHUNK_FIELDS, TEXT, index_settings, source_of
@@ -36,7 +35,7 @@ NAME = "kinj-benchmark-words"
 
 def chunks_of(file: Path, size: int) -> list[Chunk]:
     """So many of the file's chunks, evenly from all of it."""
-    chunks = read_chunks([file])
+    chunks = list(read_chunks([file]))
     return [chunks[int(i * len(chunks) / size)] for i in range(size)]
 
 
@@ -58,10 +57,10 @@ def build_by_client(file: Path, size: int) -> Cost:
     from elasticsearch import Elasticsearch
     from elasticsearch.helpers import parallel_bulk
 
-    chunks = in_order(chunks_of(file, size))
+    chunks = sorted(chunks_of(file, size), key=lambda chunk: chunk.id)
     client = Elasticsearch(**read_access().arguments(), request_timeout=60)
     name = f"{NAME}-by-client"
-    body = index_settings(size, {"shards": 1, "chunks": describe_chunks(chunks)})
+    body = index_settings(size, {"shards": 1})
 
     def actions() -> Iterator[dict[str, object]]:
         for row, chunk in enumerate(chunks):

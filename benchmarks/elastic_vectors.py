@@ -57,7 +57,7 @@ def real(corpus: Path, mmlu: Path, count: int) -> Case:
     questions = mmlu_questions(mmlu)
     texts = [questions[int(i * len(questions) / count)].text for i in range(count)]
     asked = dict(zip(texts, find_embedder(DEFAULT_EMBEDDER).embed_queries(texts), strict=True))
-    return Case(read_chunks([folder / CHUNKS]), vectors_of(folder), asked, is_synthetic=False)
+    return Case(list(read_chunks([folder / CHUNKS])), vectors_of(folder), asked, is_synthetic=False)
 
 
 def synthetic(size: int, count: int, seed: int) -> Case:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+#: A JSON object.
+Json = dict[str, Any]  # Any: JSON values
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class Chunk:
     date: str = ""
     subject: str = ""
     source: str = ""
+    license: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +106,6 @@ class Passage:
     rank: int
     title: str = ""
     date: str = ""
+    #: where the text comes from, and under which licence it may be passed on; empty where unknown
+    source: str = ""
+    license: str = ""

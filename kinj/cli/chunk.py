@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +12,11 @@ from kinj.cli.interruption import interruptible
 from kinj.cli.options import ChunkTokens, Inputs, Overwrite, TokenizerName
 from kinj.corpus.cutting import CHUNK_TOKENS
 from kinj.errors import UserError
-from kinj.records import Chunk
+from kinj.manifest import replacing
+from kinj.records import Chunk, Document
+
+if TYPE_CHECKING:
+    from kinj.corpus import Cutter, InputFiles
 
 Out = Annotated[
     Path, typer.Argument(metavar="OUT", help="The file of chunks to write, JSON lines.", show_default=False)
@@ -46,33 +49,35 @@ def chunk(
     with interruptible("nothing was written"):
         chunks = read_and_cut(inputs, chunk_tokens, tokenizer)
         out.parent.mkdir(parents=True, exist_ok=True)
-        part = out.with_name(out.name + ".part")
-        try:
-            write_records(part, chunks)
-            part.rename(out)
-        finally:
-            part.unlink(missing_ok=True)
-    typer.echo(f"wrote {out}: {_count(len(chunks), 'chunk')}")
+        with replacing(out) as part:
+            count = write_records(part, chunks)
+    typer.echo(f"wrote {out}: {_count(count, 'chunk')}")
 
 
-def read_and_cut(inputs: Sequence[Path], tokens: int, tokenizer: str | None) -> list[Chunk]:
-    """The chunks of the inputs, documents cut; says what each input was taken for."""
-    from kinj.corpus import Cutter, load_tokenizer, read_collection
+def read_and_cut(inputs: Sequence[Path], tokens: int, tokenizer: str | None) -> Iterator[Chunk]:
+    """Yields the chunks of the inputs, documents cut; says what each input is and, at the end, what was cut."""
+    from kinj.corpus import Cutter, load_tokenizer, open_inputs
 
-    collection = read_collection(inputs)
-    for path, kind in collection.kinds:
+    opened = open_inputs(inputs)
+    for path, kind in opened.kinds:
         typer.echo(f"{path}: {kind}", err=True)
-    chunks = list(collection.chunks)
-    if collection.documents:
-        cutter = Cutter(tokens, load_tokenizer(tokenizer))
-        cuts = [chunk for document in collection.documents for chunk in cutter.cut(document)]
-        made = f"{_count(len(collection.documents), 'document')} into {_count(len(cuts), 'chunk')}"
-        typer.echo(f"cut {made} of at most {tokens} tokens", err=True)
-        chunks += cuts
-    twice = [chunk_id for chunk_id, times in Counter(chunk.id for chunk in chunks).items() if times > 1]
-    if twice:
-        raise UserError(f"the chunk id {twice[0]!r} comes from two of the inputs")
-    return chunks
+    if not opened.has_documents:
+        return opened.chunks()
+    return _cut(opened, Cutter(tokens, load_tokenizer(tokenizer)), tokens)
+
+
+def _cut(inputs: InputFiles, cutter: Cutter, tokens: int) -> Iterator[Chunk]:
+    documents = cuts = 0
+
+    def cut(document: Document) -> list[Chunk]:
+        nonlocal documents, cuts
+        made = cutter.cut(document)
+        documents, cuts = documents + 1, cuts + len(made)
+        return made
+
+    yield from inputs.all_chunks(cut)
+    made = f"{_count(documents, 'document')} into {_count(cuts, 'chunk')}"
+    typer.echo(f"cut {made} of at most {tokens} tokens", err=True)
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,12 +1,17 @@
-"""Outside texts as records: chunk files, document files and folders of texts, told apart by what they hold."""
+"""Outside texts as records: chunk files, document files and folders of texts, told apart by what they hold.
+
+Everything is read line by line: a collection may be larger than memory.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
+from kinj.corpus.used_ids import UsedIds
 from kinj.errors import UserError
 from kinj.jsonl import read_objects, to_record
 from kinj.records import Chunk, Document
@@ -17,27 +22,56 @@ T = TypeVar("T", Chunk, Document)
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
-    """What a set of inputs holds: documents still to be cut, and chunks already cut."""
+class InputFiles:
+    """A set of files and folders: documents still to be cut, and chunks already cut. `open_inputs` makes one."""
 
-    documents: tuple[Document, ...]
-    chunks: tuple[Chunk, ...]
     #: each input with what it was taken for
     kinds: tuple[tuple[Path, Kind], ...]
 
+    @property
+    def has_documents(self) -> bool:
+        """Whether anything is to be cut."""
+        return bool(self._document_paths)
 
-def read_collection(paths: Sequence[Path]) -> Collection:
-    """The documents and chunks of these files and folders.
+    def chunks(self) -> Iterator[Chunk]:
+        """Yields the chunks that are cut already; see `read_chunks`."""
+        return read_chunks(self._chunk_paths)
+
+    def documents(self) -> Iterator[Document]:
+        """Yields the documents; see `read_documents`."""
+        return read_documents(self._document_paths)
+
+    def all_chunks(self, cut: Callable[[Document], Iterable[Chunk]]) -> Iterator[Chunk]:
+        """Yields the chunks that are cut already, then those that `cut` makes of each document.
+
+        Raises:
+            UserError: as `open_inputs` and the readers, or a cut's id is that of a chunk; names both places.
+        """
+        used = UsedIds()
+        for _, chunk in _chunks_with_places(self._chunk_paths, used):
+            yield chunk
+        for place, document in _documents_with_places(self._document_paths, UsedIds()):
+            for chunk in cut(document):
+                # Two documents' cuts never share an id, since it begins with the document's.
+                used.check(chunk.id, place)
+                yield chunk
+
+    @property
+    def _chunk_paths(self) -> list[Path]:
+        return [path for path, kind in self.kinds if kind == "chunks"]
+
+    @property
+    def _document_paths(self) -> list[Path]:
+        return [path for path, kind in self.kinds if kind != "chunks"]
+
+
+def open_inputs(paths: Sequence[Path]) -> InputFiles:
+    """What these files and folders are; only the first line of each file is looked at.
 
     Raises:
-        UserError: nothing in them, an empty text, an id given twice, or a line that is no record: `file:line: why`.
+        UserError: no such file, an empty one, or one whose first line is neither a document nor a chunk.
     """
-    kinds = tuple((path, kind_of(path)) for path in paths)
-    return Collection(
-        documents=tuple(read_documents([path for path, kind in kinds if kind != "chunks"])),
-        chunks=tuple(read_chunks([path for path, kind in kinds if kind == "chunks"])),
-        kinds=kinds,
-    )
+    return InputFiles(tuple((path, kind_of(path)) for path in paths))
 
 
 def kind_of(path: Path) -> Kind:
@@ -56,17 +90,38 @@ def kind_of(path: Path) -> Kind:
     raise UserError(f"{path} is empty: there is nothing to read")
 
 
-def read_chunks(paths: Sequence[Path]) -> list[Chunk]:
-    """The chunks of these JSON-lines files."""
-    return _checked((item for path in paths for item in _records(path, Chunk)), _check_slice)
+def read_chunks(paths: Sequence[Path]) -> Iterator[Chunk]:
+    """Yields the chunks of these JSON-lines files.
+
+    Raises:
+        UserError: nothing in a file, an empty text, an id used twice, offsets that do not fit the text, or a line that
+            is no chunk: `file:line: why`.
+    """
+    return (chunk for _, chunk in _chunks_with_places(paths, UsedIds()))
 
 
-def read_documents(paths: Sequence[Path]) -> list[Document]:
-    """The documents of these JSON-lines files and folders of .txt and .md files.
+def read_documents(paths: Sequence[Path]) -> Iterator[Document]:
+    """Yields the documents of these JSON-lines files and folders of .txt and .md files.
 
     In a folder the id is the file's path inside it without the suffix. In a JSON line `url` stands in for `source`.
+
+    Raises:
+        UserError: nothing in a file or folder, an empty text, an id used twice, or a line that is no document:
+            `file:line: why`.
     """
-    return _checked(item for path in paths for item in (_texts(path) if path.is_dir() else _records(path, Document)))
+    return (document for _, document in _documents_with_places(paths, UsedIds()))
+
+
+def _chunks_with_places(paths: Sequence[Path], used: UsedIds) -> Iterator[tuple[str, Chunk]]:
+    items = (item for path in paths for item in _records(path, Chunk))
+    for place, chunk in _checked(items, used):
+        _check_slice(place, chunk)
+        yield place, chunk
+
+
+def _documents_with_places(paths: Sequence[Path], used: UsedIds) -> Iterator[tuple[str, Document]]:
+    items = (item for path in paths for item in (_texts(path) if path.is_dir() else _records(path, Document)))
+    return _checked(items, used)
 
 
 def _records(path: Path, kind: type[T]) -> Iterator[tuple[str, T]]:
@@ -81,31 +136,36 @@ def _records(path: Path, kind: type[T]) -> Iterator[tuple[str, T]]:
 
 
 def _texts(folder: Path) -> Iterator[tuple[str, Document]]:
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
-    if not files:
-        raise UserError(f"{folder} holds no {' or '.join(_SUFFIXES)} file")
-    for path in files:
+    empty = True
+    for path in _files(folder):
+        empty = False
         try:
             text = path.read_bytes().decode("utf-8")
         except UnicodeDecodeError as error:
             raise UserError(f"{path}: not UTF-8 ({error.reason} at byte {error.start})") from error
         name = path.relative_to(folder).with_suffix("").as_posix()
         yield str(path), Document(id=name, text=text, title=path.stem, source=str(path))
+    if empty:
+        raise UserError(f"{folder} holds no {' or '.join(_SUFFIXES)} file")
 
 
-def _checked(items: Iterator[tuple[str, T]], check: Callable[[str, Any], None] | None = None) -> list[T]:  # Any: a T
-    seen: dict[str, str] = {}
-    records: list[T] = []
+def _files(folder: Path) -> Iterator[Path]:
+    """The files of texts below the folder in the order of their paths; only one folder's names are held at a time."""
+    for name in sorted(os.listdir(folder)):
+        path = folder / name
+        if path.is_dir():
+            if not path.is_symlink():
+                yield from _files(path)
+        elif path.suffix.lower() in _SUFFIXES and path.is_file():
+            yield path
+
+
+def _checked(items: Iterable[tuple[str, T]], used: UsedIds) -> Iterator[tuple[str, T]]:
     for place, record in items:
         if not record.text.strip():
             raise UserError(f"{place}: {record.id!r} has an empty text")
-        if record.id in seen:
-            raise UserError(f"{place}: the id {record.id!r} was used before, at {seen[record.id]}")
-        if check is not None:
-            check(place, record)
-        seen[record.id] = place
-        records.append(record)
-    return records
+        used.add(record.id, place)
+        yield place, record
 
 
 def _check_slice(place: str, chunk: Chunk) -> None:

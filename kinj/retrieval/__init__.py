@@ -1,7 +1,8 @@
 """Retrieval: an index, in a folder or on a cluster, and the retrievers that read it."""
 
 from kinj.retrieval.elastic.build import build_elastic_index
-from kinj.retrieval.embedding.embedder import DEFAULT_EMBEDDER, Embedder, find_embedder
+from kinj.retrieval.embedding.embedder import Embedder
+from kinj.retrieval.embedding.find import DEFAULT_EMBEDDER, find_embedder
 from kinj.retrieval.filters import parse_filter
 from kinj.retrieval.index import Index
 from kinj.retrieval.local.build import build_index, collection_index

@@ -1,4 +1,4 @@
-"""The chunks of an index on disk: one JSON line each, in the order of their ids, read by row."""
+"""The chunks of an index on disk: one JSON line each, in the order of their ids, read in turn or by row."""
 
 from __future__ import annotations
 
@@ -7,35 +7,82 @@ import json
 import mmap
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from kinj.jsonl import record_line, write_records
-from kinj.records import Chunk
-
-
-def write_chunks(path: Path, chunks: Iterable[Chunk]) -> list[Chunk]:
-    """Writes the chunks sorted by id and returns them so: the same chunks give the same bytes, in whatever order."""
-    ordered = in_order(chunks)
-    write_records(path, ordered)
-    return ordered
+from kinj.errors import UserError
+from kinj.jsonl import record_line
+from kinj.records import Chunk, Json
+from kinj.retrieval.filters import FIELDS, filled_fields
+from kinj.retrieval.spool import Spool, open_spool
 
 
-def in_order(chunks: Iterable[Chunk]) -> list[Chunk]:
-    """The chunks sorted by id; a chunk's place is its row, which breaks ties."""
-    return sorted(chunks, key=lambda chunk: chunk.id)
+@dataclass(frozen=True, slots=True)
+class SortedChunks:
+    """A file of chunks in the order of their ids, each read when its turn comes. `sort_chunks` writes one."""
+
+    path: Path
+    #: what a manifest says about them: count, documents, bytes, sha256
+    summary: Json
+    #: how many of them have a value in each of `FIELDS` that a filter can meet
+    fields: dict[str, int]
+
+    def __len__(self) -> int:
+        return int(self.summary["count"])
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """Yields the chunks; a chunk's place is its row, which breaks ties."""
+        # Read, not memory-mapped: the pages of a map would count as this process's memory.
+        with self.path.open("rb") as lines:
+            for line in lines:
+                yield Chunk(**json.loads(line))
+
+    def texts(self) -> Iterator[str]:
+        """Yields their texts."""
+        return (chunk.text for chunk in self)
+
+    def move(self, path: Path) -> SortedChunks:
+        """The same chunks, their file renamed to `path`."""
+        return replace(self, path=self.path.rename(path))
 
 
-def describe_chunks(ordered: Sequence[Chunk]) -> dict[str, Any]:  # Any: JSON values
-    """What a manifest says about the chunks, as `write_chunks` would write them, whether or not it does."""
-    digest, size = hashlib.sha256(), 0
-    for chunk in ordered:
-        line = record_line(chunk).encode()
-        digest.update(line)
-        size += len(line)
-    documents = len({chunk.document_id for chunk in ordered})
-    return {"count": len(ordered), "documents": documents, "bytes": size, "sha256": digest.hexdigest()}
+def sort_chunks(chunks: Iterable[Chunk], path: Path) -> SortedChunks:
+    """Writes the chunks sorted by id, in memory that does not grow with them; the same chunks give the same bytes.
+
+    While it works it needs as much room again beside `path`.
+
+    Raises:
+        UserError: no chunks, an id given twice, or an empty text.
+        OSError: the disk is full.
+    """
+    with open_spool(path.with_name(path.name + ".spool")) as spool:
+        fields = _fill(spool, chunks)
+        digest, count, size = hashlib.sha256(), 0, 0
+        with path.open("wb") as sink:
+            for line in spool.lines():
+                sink.write(line)
+                digest.update(line)
+                count, size = count + 1, size + len(line)
+        documents = spool.count_documents()
+    summary = {"count": count, "documents": documents, "bytes": size, "sha256": digest.hexdigest()}
+    return SortedChunks(path, summary, fields)
+
+
+def _fill(spool: Spool, chunks: Iterable[Chunk]) -> dict[str, int]:
+    """Adds the chunks, checked, to the spool; returns how many have each field."""
+    counts = dict.fromkeys(FIELDS, 0)
+    empty = True
+    for chunk in chunks:
+        empty = False
+        if not chunk.text.strip():
+            raise UserError(f"chunk {chunk.id!r} has an empty text")
+        spool.add(chunk.id, chunk.document_id, record_line(chunk).encode())
+        for field in filled_fields(chunk):
+            counts[field] += 1
+    if empty:
+        raise UserError("no chunks: there is nothing to index")
+    return counts
 
 
 class ChunkFile:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
-from kinj.records import Passage, Query
+from kinj.records import Json, Passage, Query
 from kinj.retrieval.index import Index, as_passage
 from kinj.retrieval.retriever import search_distinct
 
@@ -34,7 +33,7 @@ class Control:
 
     @property
     def _settings(self) -> dict[str, str | int]:
-        name = "+".join(part for part, used in (("gold", self._gold), ("distractors", self._distractors)) if used)
+        name = "+".join(kind for kind, used in (("gold", self._gold), ("distractors", self._distractors)) if used)
         drawn = self._gold and self._distractors
         return {"retriever": name, **({"seed": self._seed} if drawn else {})}
 
@@ -43,7 +42,7 @@ class Control:
         """See `Retriever`."""
         return sha256_json({**self._settings, "index": self._index.identity(["bm25"] if self._distractors else [])})
 
-    def describe(self) -> dict[str, Any]:  # Any: JSON values
+    def describe(self) -> Json:
         """See `Retriever`."""
         return {**self._settings, "fingerprint": self.fingerprint, **self._index.describe()}
 
@@ -75,18 +74,18 @@ class Control:
     def _other_documents(self, texts: list[str], documents: list[set[str]], k: int) -> list[list[Passage]]:
         """BM25's k best passages outside each text's documents; asks deeper where those fill the first places."""
         depth = k + _SPARE
-        found: dict[int, list[Passage]] = {}
+        passages: dict[int, list[Passage]] = {}
         waiting = list(range(len(texts)))
         while waiting:
             rankings = self._index.rank([texts[i] for i in waiting], depth, ["bm25"])
             short = []
             for i, (ranking,) in zip(waiting, rankings, strict=True):
                 kept = [passage for passage in ranking if passage.document_id not in documents[i]][:k]
-                found[i] = [replace(passage, rank=rank) for rank, passage in enumerate(kept, 1)]
+                passages[i] = [replace(passage, rank=rank) for rank, passage in enumerate(kept, 1)]
                 if len(kept) < k and len(ranking) == depth:
                     short.append(i)
             waiting, depth = short, depth * 4
-        return [found[i] for i in range(len(texts))]
+        return [passages[i] for i in range(len(texts))]
 
     def _mix(self, query: Query, gold: list[Passage], others: list[Passage], k: int) -> list[Passage]:
         gold = gold[:k]

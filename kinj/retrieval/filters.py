@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -55,25 +54,25 @@ def parse_filter(text: str) -> Filter:
         UserError: a field that chunks do not have or without a value, a date that is none, a range that ends before it
             begins.
     """
-    given: dict[str, set[str]] = {}
-    for part in re.split(r"\+(?=\w*:)", text):
-        field, colon, value = part.partition(":")
+    values: dict[str, set[str]] = {}
+    for condition in re.split(r"\+(?=\w*:)", text):
+        field, colon, value = condition.partition(":")
         if field not in FIELDS:
             raise UserError(f"filter={text}: {field!r} is no field of a chunk ({', '.join(FIELDS)}); {_FORM}")
         if not colon or not value.strip():
             raise UserError(f"filter={text}: {field} has no value; {_FORM}")
-        given.setdefault(field, set()).add(value.strip())
-    days = sorted((_days(text, value) for value in given.pop("date", ())), key=lambda one: (one.first, one.last))
-    return Filter(tuple((field, tuple(sorted(given[field]))) for field in FIELDS if field in given), tuple(days))
+        values.setdefault(field, set()).add(value.strip())
+    days = sorted((_days(text, value) for value in values.pop("date", ())), key=lambda one: (one.first, one.last))
+    return Filter(tuple((field, tuple(sorted(values[field]))) for field in FIELDS if field in values), tuple(days))
 
 
 def day_of(text: str) -> int | None:
     """The day of an ISO date or time as the number 20230801; its first day where it is a month or year; else None."""
-    found = _DAY.match(text)
-    if found is None or (text[found.end() :] and text[found.end()] not in "T "):
+    match = _DAY.match(text)
+    if match is None or (text[match.end() :] and text[match.end()] not in "T "):
         return None
     try:
-        return number_of(_first_day(found))
+        return number_of(_first_day(match))
     except ValueError:
         return None
 
@@ -83,14 +82,11 @@ def number_of(day: date) -> int:
     return day.year * 10_000 + day.month * 100 + day.day
 
 
-def count_fields(chunks: Iterable[Chunk]) -> dict[str, int]:
-    """How many of the chunks have a value in each of `FIELDS` that a filter can meet."""
-    counts = dict.fromkeys(FIELDS, 0)
-    for chunk in chunks:
-        for field in FIELDS:
-            value = getattr(chunk, field)
-            counts[field] += bool(value) if field != "date" else day_of(value) is not None
-    return counts
+def filled_fields(chunk: Chunk) -> list[str]:
+    """Those of `FIELDS` in which the chunk has a value that a filter can meet."""
+    return [
+        field for field in FIELDS if (value := getattr(chunk, field)) and (field != "date" or day_of(value) is not None)
+    ]
 
 
 def check_fields(wanted: Filter, counts: dict[str, int], place: object) -> None:
@@ -129,18 +125,18 @@ def _days(text: str, value: str) -> Days:
 
 
 def _bound(text: str, value: str) -> Days:
-    found = _DAY.fullmatch(value)
+    match = _DAY.fullmatch(value)
     try:
-        if found is None:
+        if match is None:
             raise ValueError(value)
-        first = _first_day(found)
+        first = _first_day(match)
     except ValueError as error:
         raise UserError(f"filter={text}: {value!r} is no date; {_FORM}") from error
-    _, month, day = found.groups()
+    _, month, day = match.groups()
     last_month = first.month if month else 12
     last_day = first.day if day else monthrange(first.year, last_month)[1]
     return Days(first, first.replace(month=last_month, day=last_day))
 
 
-def _first_day(found: re.Match[str]) -> date:
-    return date(*(int(part or 1) for part in found.groups()))
+def _first_day(match: re.Match[str]) -> date:
+    return date(*(int(part or 1) for part in match.groups()))

@@ -5,26 +5,26 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from kinj.errors import UserError
-from kinj.records import Chunk, Passage
+from kinj.records import Chunk, Json, Passage
 
 if TYPE_CHECKING:
     from kinj.retrieval.filters import Filter
 
-#: A way to rank: by the words they share (BM25), or by the nearness of their embeddings.
-Way = Literal["bm25", "dense"]
+#: How to rank: by the words that query and chunk share (BM25), or by the nearness of their embeddings.
+Method = Literal["bm25", "dense"]
 
 
 class Index(Protocol):
     """Chunks that can be ranked.
 
-    A retriever asks for whole batches and for every way at once, which a cluster answers in one round trip.
+    A retriever asks for whole batches and for all its methods at once, which a cluster answers in one round trip.
     """
 
     #: what its builder wrote down: counts, embedder, analysis, versions
-    manifest: dict[str, Any]  # Any: JSON values
+    manifest: Json
 
     def __len__(self) -> int:
         """How many chunks it holds."""
@@ -35,23 +35,23 @@ class Index(Protocol):
         """64 hex digits: the same for the same chunks."""
         ...
 
-    def identity(self, ways: Sequence[Way]) -> str:
-        """SHA-256 over all of the index that shapes what these ways give back."""
+    def identity(self, methods: Sequence[Method]) -> str:
+        """SHA-256 over all that shapes what the index returns by these methods."""
         ...
 
-    def describe(self) -> dict[str, Any]:  # Any: JSON values
+    def describe(self) -> Json:
         """What results say about the index."""
         ...
 
-    def rank(self, texts: Sequence[str], depth: int, ways: Sequence[Way]) -> list[list[list[Passage]]]:
-        """For each text, for each way, its `depth` best passages, best first, ties by chunk id."""
+    def rank(self, texts: Sequence[str], depth: int, methods: Sequence[Method]) -> list[list[list[Passage]]]:
+        """For each text, for each method, its `depth` best passages, best first, ties by chunk id."""
         ...
 
     def chunks(self, ids: Sequence[str]) -> dict[str, Chunk]:
         """The chunks of those ids, whether or not a filter lets them through.
 
         Raises:
-            UserError: the index has one of them not.
+            UserError: the index lacks one of them.
         """
         ...
 
@@ -75,7 +75,17 @@ class Index(Protocol):
 
 def as_passage(chunk: Chunk, score: float, rank: int) -> Passage:
     """The chunk as a retrieved passage."""
-    return Passage(chunk.id, chunk.document_id, chunk.text, score, rank, title=chunk.title, date=chunk.date)
+    return Passage(
+        chunk_id=chunk.id,
+        document_id=chunk.document_id,
+        text=chunk.text,
+        score=score,
+        rank=rank,
+        title=chunk.title,
+        date=chunk.date,
+        source=chunk.source,
+        license=chunk.license,
+    )
 
 
 def no_chunk(place: str | Path, chunk_id: str) -> UserError:
@@ -83,13 +93,11 @@ def no_chunk(place: str | Path, chunk_id: str) -> UserError:
     return UserError(f"{place} has no chunk {chunk_id!r}: index the collection that the questions came from")
 
 
-def rebuild(
-    place: str | Path, manifest: dict[str, Any] | None = None, embedder: str | None = None
-) -> str:  # Any: JSON values
+def rebuild(place: str | Path, manifest: Json | None = None, embedder: str | None = None) -> str:
     """What to type to build the index (anew, where a manifest is given), as the end of an error message."""
-    given = manifest or {}
-    words = ["kinj", "index", "build", *(given.get("made_from") or ["IN"]), str(place)]
-    if name := embedder or (given.get("embedder") or {}).get("name"):
+    known = manifest or {}
+    words = ["kinj", "index", "build", *(known.get("made_from") or ["IN"]), str(place)]
+    if name := embedder or (known.get("embedder") or {}).get("name"):
         words += ["--embedder", name]
     if manifest is not None:
         words.append("--overwrite")

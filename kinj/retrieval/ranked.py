@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from kinj.manifest import sha256_json
-from kinj.records import Passage, Query
+from kinj.records import Json, Passage, Query
 from kinj.retrieval.fusion import DEPTH, RRF_K, fuse
-from kinj.retrieval.index import Index, Way
+from kinj.retrieval.index import Index, Method
 from kinj.retrieval.retriever import search_distinct
 
 
 class Ranked:
-    """An index ranked one way: `bm25` or `dense`."""
+    """An index ranked by one method: `bm25` or `dense`."""
 
-    def __init__(self, index: Index, way: Way) -> None:
+    def __init__(self, index: Index, method: Method) -> None:
         self._index = index
-        self._way: Way = way
+        self._method: Method = method
 
     @property
     def fingerprint(self) -> str:
         """See `Retriever`."""
-        return sha256_json({"retriever": self._way, "index": self._index.identity([self._way])})
+        return sha256_json({"retriever": self._method, "index": self._index.identity([self._method])})
 
-    def describe(self) -> dict[str, Any]:  # Any: JSON values
+    def describe(self) -> Json:
         """See `Retriever`."""
-        return {"retriever": self._way, "fingerprint": self.fingerprint, **self._index.describe()}
+        return {"retriever": self._method, "fingerprint": self.fingerprint, **self._index.describe()}
 
     def search(self, queries: Sequence[Query], k: int) -> list[list[Passage]]:
         """See `Retriever`."""
 
         def rank(distinct: list[Query]) -> list[list[Passage]]:
-            return [ways[0] for ways in self._index.rank([query.text for query in distinct], k, [self._way])]
+            texts = [query.text for query in distinct]
+            return [passages for [passages] in self._index.rank(texts, k, [self._method])]
 
         return search_distinct(queries, k, rank)
 
@@ -42,16 +42,16 @@ class Hybrid:
 
     def __init__(self, index: Index) -> None:
         self._index = index
-        self._ways: list[Way] = ["bm25", "dense"]
+        self._methods: list[Method] = ["bm25", "dense"]
         self._fusion = {"method": "reciprocal rank fusion", "k": RRF_K, "depth": DEPTH}
 
     @property
     def fingerprint(self) -> str:
         """See `Retriever`."""
-        parts = {"retriever": "hybrid", "fusion": self._fusion, "index": self._index.identity(self._ways)}
-        return sha256_json(parts)
+        index = self._index.identity(self._methods)
+        return sha256_json({"retriever": "hybrid", "fusion": self._fusion, "index": index})
 
-    def describe(self) -> dict[str, Any]:  # Any: JSON values
+    def describe(self) -> Json:
         """See `Retriever`."""
         mine = {"retriever": "hybrid", "fingerprint": self.fingerprint, "fusion": self._fusion}
         return {**mine, **self._index.describe()}
@@ -61,6 +61,6 @@ class Hybrid:
 
         def rank(distinct: list[Query]) -> list[list[Passage]]:
             texts = [query.text for query in distinct]
-            return [fuse(rankings, k) for rankings in self._index.rank(texts, max(k, DEPTH), self._ways)]
+            return [fuse(rankings, k) for rankings in self._index.rank(texts, max(k, DEPTH), self._methods)]
 
         return search_distinct(queries, k, rank)

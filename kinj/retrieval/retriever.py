@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from kinj.errors import UserError
-from kinj.records import Passage, Query
+from kinj.records import Json, Passage, Query
 
 
 class Retriever(Protocol):
@@ -17,7 +17,7 @@ class Retriever(Protocol):
         """SHA-256 over the index's content and the settings: equal where the same queries get the same passages."""
         ...
 
-    def describe(self) -> dict[str, Any]:  # Any: JSON values
+    def describe(self) -> Json:
         """What results say about the retriever and its index."""
         ...
 
@@ -42,5 +42,5 @@ def search_distinct(
         if not query.text.strip():
             raise UserError(f"query {query.id!r} is empty: there is nothing to search for")
     distinct = list(dict.fromkeys(queries))
-    found = dict(zip(distinct, search(distinct), strict=True)) if distinct else {}
-    return [list(found[query]) for query in queries]
+    passages = dict(zip(distinct, search(distinct), strict=True)) if distinct else {}
+    return [list(passages[query]) for query in queries]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,16 @@ def test_a_passage_carries_the_text_and_document_of_its_chunk(retriever, queries
         assert passage.document_id == chunks[passage.chunk_id].document_id
 
 
+@pytest.mark.parametrize("name", RETRIEVERS)
+def test_a_passage_carries_the_source_and_licence_of_its_chunk(name, collection, tiny_embedder, build):
+    known = {"source": "https://example.org/1", "license": "CC0-1.0", "title": "Towers", "date": "2031-05-01"}
+    chunks = [replace(chunk, **known) for chunk in read_chunks([collection / "chunks.jsonl"])]
+    retriever = open_retriever(name, index=build(chunks, "known", tiny_embedder))
+    [passages] = retriever.search([Query("water tower", (chunks[0].id,))], 3)
+    for passage in passages:
+        assert {field: getattr(passage, field) for field in known} == known
+
+
 def test_a_k_beyond_the_index_gives_what_there_is(retriever, queries):
     [passages] = retriever.search(queries[:1], 1000)
     assert 1 <= len(passages) <= CHUNKS
@@ -136,7 +147,7 @@ def test_the_fingerprint_is_the_same_when_opened_again(name, index, opened):
 
 @pytest.mark.parametrize("name", RETRIEVERS)
 def test_the_fingerprint_changes_with_the_chunks(name, collection, tiny_embedder, opened, build):
-    fewer = build(read_chunks([collection / "chunks.jsonl"])[1:], "fewer", tiny_embedder)
+    fewer = build(list(read_chunks([collection / "chunks.jsonl"]))[1:], "fewer", tiny_embedder)
     assert open_retriever(name, index=fewer).fingerprint != opened(name).fingerprint
 
 

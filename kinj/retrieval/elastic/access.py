@@ -43,14 +43,14 @@ class Access:
 
     def arguments(self) -> dict[str, Any]:  # Any: the client's own parameters
         """What the client's constructor takes."""
-        given: dict[str, Any] = {"cloud_id": self.cloud_id} if self.cloud_id else {"hosts": list(self.urls)}
+        arguments: dict[str, Any] = {"cloud_id": self.cloud_id} if self.cloud_id else {"hosts": list(self.urls)}
         if self.ca:
-            given["ca_certs"] = self.ca
+            arguments["ca_certs"] = self.ca
         if self.api_key:
-            given["api_key"] = self.api_key
+            arguments["api_key"] = self.api_key
         if self.password:
-            given["basic_auth"] = (self.user, self.password)
-        return given
+            arguments["basic_auth"] = (self.user, self.password)
+        return arguments
 
     def without_secrets(self, text: str) -> str:
         """The text with each secret blotted out, should a library ever put one into a message."""
@@ -97,22 +97,22 @@ def _secret(name: str) -> str:
     return value
 
 
-def _url(given: str) -> str:
+def _url(url: str) -> str:
     """The address with its port, checked without ever being shown where it may hold a secret."""
     try:
-        parts = urlsplit(given)
-        port = parts.port
+        address = urlsplit(url)
+        port = address.port
     except ValueError as error:
         raise UserError("ELASTICSEARCH_URL is no address: write it as http://127.0.0.1:9200") from error
-    if parts.username or parts.password:
+    if address.username or address.password:
         raise UserError(
             "ELASTICSEARCH_URL has a user or a password in it, which logs would show: set ELASTICSEARCH_USER and "
             "ELASTICSEARCH_PASSWORD instead"
         )
-    if parts.scheme not in _PORTS or not parts.hostname or parts.query or parts.fragment:
+    if address.scheme not in _PORTS or not address.hostname or address.query or address.fragment:
         raise UserError("ELASTICSEARCH_URL is no address: write it as http://127.0.0.1:9200 or https://HOST:9200")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}:{port or _PORTS[parts.scheme]}{parts.path.rstrip('/')}"
+    host = f"[{address.hostname}]" if ":" in address.hostname else address.hostname
+    return f"{address.scheme}://{host}:{port or _PORTS[address.scheme]}{address.path.rstrip('/')}"
 
 
 def _check_certificates(file: str) -> None:
@@ -125,11 +125,11 @@ def _check_certificates(file: str) -> None:
 
 
 def _wait() -> float:
-    given = _read("WAIT")
+    value = _read("WAIT")
     try:
-        seconds = float(given) if given else WAIT_SECONDS
+        seconds = float(value) if value else WAIT_SECONDS
     except ValueError:
         seconds = math.nan
     if not 0 <= seconds < math.inf:
-        raise UserError(f"ELASTICSEARCH_WAIT={given}: must be a number of seconds, 0 or more")
+        raise UserError(f"ELASTICSEARCH_WAIT={value}: must be a number of seconds, 0 or more")
     return seconds

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any
 
+from kinj.cache import cache_folder
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
-from kinj.records import Chunk
+from kinj.records import Chunk, Json
 from kinj.retrieval.analysis import ANALYSIS
-from kinj.retrieval.chunkfile import describe_chunks, in_order
+from kinj.retrieval.chunkfile import sort_chunks
 from kinj.retrieval.elastic.access import PREFIX
 from kinj.retrieval.elastic.connection import Connection, connect
 from kinj.retrieval.elastic.generations import Generation, builds_of, check_name, find_generation
 from kinj.retrieval.elastic.index import ElasticIndex, open_elastic_index
-from kinj.retrieval.elastic.mapping import EXACT_CHUNKS, FORMAT, at_least_one, vector_options
+from kinj.retrieval.elastic.mapping import EXACT_CHUNKS, FORMAT, GRAPH, at_least_one, vector_options
 from kinj.retrieval.elastic.steps import ElasticBuild
-from kinj.retrieval.filters import count_fields
-from kinj.retrieval.making import check_chunks, describe_embedder, find_if_named, in_words, versions_of
+from kinj.retrieval.embedding.find import find_embedder
+from kinj.retrieval.making import in_words, versions_of
+from kinj.retrieval.scratch import scratch_folder
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +40,11 @@ def build_elastic_index(
     """The index of these chunks under that name, built there or, where it is the one already there, reused.
 
     It is written as `NAME-HASH`; the alias NAME is set to it when it is complete and counted. An interrupted build of
-    the same chunks goes on where it stopped: what was embedded is there already.
+    the same chunks goes on where it stopped: what was embedded is there already. The chunks are sorted in a file of the
+    cache folder meanwhile: memory does not grow with their number.
 
     Args:
-        chunks: in any order; the same chunks give the same index.
+        chunks: in any order, read once; the same chunks give the same index.
         name: of the index, with or without `elasticsearch:` before it.
         embedder: name or folder of a sentence-transformers model; without one the index has no vectors.
         overwrite: replace an index of other chunks, another embedder or other settings, and what unfinished builds of
@@ -57,52 +59,42 @@ def build_elastic_index(
     Raises:
         UserError: no chunks, an id given twice, an empty text, a setting that is not allowed, a name that somebody else
             uses, a chunk that Elasticsearch refuses, or a cluster that does not answer.
+        OSError: the disk of the cache folder is full.
         MissingExtraError: Elasticsearch's client or the libraries for an embedder are not installed.
     """
     name = check_name(name.removeprefix(PREFIX))
-    ordered = in_order(check_chunks(list(chunks)))
-    model = find_if_named(embedder)
+    model = find_embedder(embedder) if embedder is not None else None
     numbers = {"m": m, "ef_construction": ef_construction, "num_candidates": num_candidates}
-    options = vector_options(vectors, len(ordered), **numbers)
     if model is None and (vectors or any(numbers.values())):
         raise UserError("settings for vectors need an embedder that makes them")
-    wanted: dict[str, Any] = {  # Any: JSON values
-        "format": FORMAT,
-        "chunks": describe_chunks(ordered),
-        "embedder": model and model.identity,
-        "vectors": options if model else None,
-        "analysis": ANALYSIS,
-        "shards": at_least_one("shards", shards),
-    }
+    # Here too, though only their number says how vectors are kept: reading the chunks may take long.
+    vector_options(vectors or GRAPH, 0, **numbers)
+    at_least_one("shards", shards)
     connection = connect()
-    serving = _serving(connection, name)
-    if serving is not None and _key(serving.manifest or {}) == _key(wanted):
-        log.info("%s%s already holds this index: reused", PREFIX, name)
-        return open_elastic_index(connection, name, serving)
-    if serving is not None and not overwrite:
-        raise UserError(
-            f"{PREFIX}{name} holds another index ({in_words(serving.manifest or {})}): add --overwrite, or choose "
-            "another name"
-        )
-    manifest = {
-        **wanted,
-        "kind": "kinj index",
-        "name": name,
-        "state": "building",
-        "fields": count_fields(ordered),
-        "made_from": list(made_from),
-        "versions": versions_of("kinj", "elasticsearch", "sentence-transformers"),
-    }
-    if model and options["type"] != "flat" and len(ordered) <= EXACT_CHUNKS:
-        log.info("up to %d chunks are compared one by one, exactly: the graph will not be searched", EXACT_CHUNKS)
-    build = ElasticBuild(connection, name, f"{name}-{_key(wanted)[:12]}", ordered, model)
-    build.create(manifest)
-    build.fill()
-    if model is not None:
-        texts = [chunk.text for chunk in ordered]
-        manifest["embedder"] = describe_embedder(model, texts, build.dimensions())
-    build.complete({**manifest, "state": "complete"})
-    build.switch(serving)
+    with scratch_folder(cache_folder("elasticsearch"), name) as scratch:
+        made = sort_chunks(chunks, scratch / "chunks.jsonl")
+        options = vector_options(vectors, len(made), **numbers)
+        wanted: Json = {
+            "format": FORMAT,
+            "chunks": made.summary,
+            "embedder": model and model.identity,
+            "vectors": options if model else None,
+            "analysis": ANALYSIS,
+            "shards": shards,
+        }
+        serving = _serving(connection, name)
+        if serving is not None and _key(serving.manifest or {}) == _key(wanted):
+            log.info("%s%s already holds this index: reused", PREFIX, name)
+            return open_elastic_index(connection, name, serving)
+        if serving is not None and not overwrite:
+            raise UserError(
+                f"{PREFIX}{name} holds another index ({in_words(serving.manifest or {})}): add --overwrite, or choose "
+                "another name"
+            )
+        if model and options["type"] != "flat" and len(made) <= EXACT_CHUNKS:
+            log.info("up to %d chunks are compared one by one, exactly: the graph will not be searched", EXACT_CHUNKS)
+        build = ElasticBuild(connection, name, f"{name}-{_key(wanted)[:12]}", made, model)
+        build.run(_manifest(name, wanted, made.fields, made_from), serving)
     for old in builds_of(connection, name):
         if old.index != build.index and (overwrite or old.is_complete):
             connection.request("DELETE", f"/{old.index}", what=f"delete {old.index}")
@@ -111,15 +103,28 @@ def build_elastic_index(
 
 def _serving(connection: Connection, name: str) -> Generation | None:
     """The index behind the alias of that name; refuses one that kinj must not replace."""
-    found = find_generation(connection, name)
-    if found is None:
+    generation = find_generation(connection, name)
+    if generation is None:
         return None
-    if found.manifest is None or found.index == name:
+    if generation.manifest is None or generation.index == name:
         raise UserError(f"{PREFIX}{name} is the name of something that kinj must not replace: choose another name")
-    return found
+    return generation
 
 
-def _key(manifest: dict[str, Any]) -> str:  # Any: JSON values
+def _manifest(name: str, wanted: Json, fields: dict[str, int], made_from: Sequence[str]) -> Json:
+    """The manifest of an unfinished build."""
+    return {
+        **wanted,
+        "kind": "kinj index",
+        "name": name,
+        "state": "building",
+        "fields": fields,
+        "made_from": list(made_from),
+        "versions": versions_of("kinj", "elasticsearch", "sentence-transformers"),
+    }
+
+
+def _key(manifest: Json) -> str:
     """64 hex digits: equal for builds that make the same index."""
-    parts = {name: manifest[name] for name in ("format", "vectors", "analysis", "shards")}
-    return sha256_json([parts, manifest["chunks"]["sha256"], (manifest["embedder"] or {}).get("sha256")])
+    settings = {name: manifest[name] for name in ("format", "vectors", "analysis", "shards")}
+    return sha256_json([settings, manifest["chunks"]["sha256"], (manifest["embedder"] or {}).get("sha256")])

@@ -1,4 +1,4 @@
-"""Documents into an index in a few large requests at a time, each taken whole, in part again, or refused by name."""
+"""Documents into an index, a few large requests at a time: what is not taken is sent again, or named in an error."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from kinj.errors import UserError
+from kinj.records import Json
 from kinj.retrieval.elastic.connection import BUSY, Connection
-from kinj.retrieval.elastic.patience import Refusal, Trouble
+from kinj.retrieval.elastic.patience import PermanentError, TransientError
 
 #: Requests under way at once: one is being made while others are indexed; more would only queue on the server.
 IN_FLIGHT = 3
@@ -23,7 +23,7 @@ _TAKEN = (200, 201, 409)  # 409: it is there already, from an attempt whose answ
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class BulkItem:
     """What is sent for one chunk."""
 
     id: str
@@ -31,19 +31,21 @@ class Document:
     lines: bytes
 
 
-def as_document(chunk_id: str, source: dict[str, Any]) -> Document:  # Any: JSON values
-    """The document as it is sent: made only where none of that id is there, so nothing is ever written twice."""
+def as_item(chunk_id: str, source: Json) -> BulkItem:
+    """The document as it is sent: it is created only where none of that id is there, so nothing is written twice."""
     action = json.dumps({"create": {"_id": chunk_id}})
-    return Document(chunk_id, f"{action}\n{json.dumps(source, ensure_ascii=False)}\n".encode())
+    return BulkItem(chunk_id, f"{action}\n{json.dumps(source, ensure_ascii=False)}\n".encode())
 
 
-def send_all(connection: Connection, alias: str, parts: Iterable[list[Document]]) -> Iterator[int]:
-    """Sends the documents; yields how many more were taken, as they are. No more are made than are being taken.
+def send_all(connection: Connection, alias: str, batches: Iterable[list[BulkItem]]) -> Iterator[int]:
+    """Sends the documents; yields how many more were taken, request by request.
+
+    Documents are asked of `batches` only as requests end, so that few are held at a time.
 
     Args:
         connection: the cluster.
         alias: an alias of the index, never its name: an index that is gone is not made anew with a guessed mapping.
-        parts: documents that come together go together, unless they are too large.
+        batches: what to send in one request each; those of more than `BYTES` are cut further.
 
     Raises:
         UserError: documents that were refused, by their ids, or no progress within the stated time.
@@ -51,8 +53,8 @@ def send_all(connection: Connection, alias: str, parts: Iterable[list[Document]]
     sent: deque[Future[int]] = deque()
     pool = ThreadPoolExecutor(IN_FLIGHT, "kinj-bulk")
     try:
-        for part in _small(parts):
-            sent.append(pool.submit(_send, connection, alias, part))
+        for batch in _small(batches):
+            sent.append(pool.submit(_send, connection, alias, batch))
             if len(sent) == IN_FLIGHT:
                 yield sent.popleft().result()
         while sent:
@@ -64,40 +66,43 @@ def send_all(connection: Connection, alias: str, parts: Iterable[list[Document]]
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _small(parts: Iterable[list[Document]]) -> Iterator[list[Document]]:
-    """The parts, those of more than `BYTES` cut further."""
-    for documents in parts:
-        part: list[Document] = []
+def _small(batches: Iterable[list[BulkItem]]) -> Iterator[list[BulkItem]]:
+    """The batches, those of more than `BYTES` cut further."""
+    for items in batches:
+        batch: list[BulkItem] = []
         size = 0
-        for document in documents:
-            if part and size + len(document.lines) > BYTES:
-                yield part
-                part, size = [], 0
-            part.append(document)
-            size += len(document.lines)
-        yield part
+        for item in items:
+            if batch and size + len(item.lines) > BYTES:
+                yield batch
+                batch, size = [], 0
+            batch.append(item)
+            size += len(item.lines)
+        yield batch
 
 
-def _send(connection: Connection, alias: str, documents: list[Document]) -> int:
-    """Sends them until all are taken. A server that has too much to do is asked for less at a time."""
+def _send(connection: Connection, alias: str, items: list[BulkItem]) -> int:
+    """Sends the documents until all are taken; returns how many.
+
+    What was not taken goes first in the next request. A server that has too much to do gets half as many at a time.
+    """
     what = "take the chunks"
     patience = connection.patience(what)
-    waiting, size = documents, len(documents)
+    waiting, size = items, len(items)
     while waiting:
-        part, rest = waiting[:size], waiting[size:]
+        batch, rest = waiting[:size], waiting[size:]
         try:
             answer = connection.once(
                 "POST",
                 f"/{alias}/_bulk",
-                b"".join(document.lines for document in part),
+                b"".join(item.lines for item in batch),
                 what=what,
                 require_alias=True,
                 timeout=f"{_SHARD_SECONDS}s",
             )
-            again, why, busy = _not_taken(connection, part, answer["items"])
-        except Trouble as trouble:
-            again, why, busy = part, str(trouble), trouble.busy
-        if len(again) < len(part):
+            again, why, busy = _not_taken(connection, batch, answer["items"])
+        except TransientError as error:
+            again, why, busy = batch, str(error), error.busy
+        if len(again) < len(batch):
             patience.progress()
         if again:
             less = busy and size > 1
@@ -105,12 +110,10 @@ def _send(connection: Connection, alias: str, documents: list[Document]) -> int:
             patience.wait(why, longer=not less)
         waiting = again + rest
     patience.over()
-    return len(documents)
+    return len(items)
 
 
-def _not_taken(
-    connection: Connection, part: list[Document], items: list[dict[str, Any]]
-) -> tuple[list[Document], str, bool]:  # Any: JSON values
+def _not_taken(connection: Connection, batch: list[BulkItem], results: list[Json]) -> tuple[list[BulkItem], str, bool]:
     """The documents to send again, why, and whether the server has too much to do.
 
     Raises:
@@ -118,18 +121,18 @@ def _not_taken(
     """
     again, why, busy = [], "", False
     refused: list[str] = []
-    for document, item in zip(part, items, strict=True):
-        result = item["create"]
+    for item, answer in zip(batch, results, strict=True):
+        result = answer["create"]
         if result["status"] in _TAKEN:
             continue
         try:
-            why = connection.passing(result["status"], result["error"], f"take chunk {document.id!r}")
-            again.append(document)
+            why = connection.passing(result["status"], result["error"], f"take chunk {item.id!r}")
+            again.append(item)
             busy = busy or result["status"] == BUSY
-        except Refusal as refusal:
-            if refusal.kind in ("cluster_block_exception", "index_not_found_exception"):
+        except PermanentError as error:
+            if error.kind in ("cluster_block_exception", "index_not_found_exception"):
                 raise
-            refused.append(str(refusal))
+            refused.append(str(error))
     if refused:
         more = f"; and {len(refused) - 3} more" if len(refused) > 3 else ""
         raise UserError("; ".join(refused[:3]) + more)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from kinj.errors import MissingExtraError, UserError
+from kinj.records import Json
 from kinj.retrieval.elastic.access import Access, read_access
-from kinj.retrieval.elastic.patience import Patience, Refusal, Trouble
+from kinj.retrieval.elastic.patience import Patience, PermanentError, TransientError
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch, TransportError
@@ -28,7 +28,7 @@ _PASSING = frozenset((408, BUSY, 500, 502, 503, 504))
 
 
 class Connection:
-    """Sends requests, and sends them again while the reason of a failure may pass.
+    """Sends requests, and repeats one that failed for a reason that may pass.
 
     Every error that comes out of it is a `UserError` without secrets.
     """
@@ -59,7 +59,7 @@ class Connection:
         what: str,
         patience: Patience | None = None,
         **params: str | int | bool,
-    ) -> Any:  # Any: JSON values
+    ) -> Any:  # Any: whatever JSON value is answered
         """The JSON that Elasticsearch answers; `body` is a JSON value, or lines of JSON as bytes.
 
         Args:
@@ -71,52 +71,52 @@ class Connection:
             **params: the part of the address after `?`.
 
         Raises:
-            Refusal: an answer that trying again does not change.
+            PermanentError: an answer that trying again does not change.
             UserError: no good answer within the stated time, or a certificate that does not verify.
         """
         waiting = patience or self.patience(what)
         while True:
             try:
                 answer = self.once(method, path, body, what=what, **params)
-            except Trouble as trouble:
-                waiting.wait(str(trouble))
+            except TransientError as error:
+                waiting.wait(str(error))
                 continue
             if patience is None:
                 waiting.over()
             return answer
 
-    def passing(self, status: int, error: Mapping[str, Any], what: str) -> str:  # Any: JSON values
-        """The reason of a failed item of a larger answer, where it may pass.
+    def passing(self, status: int, error: Json, what: str) -> str:
+        """Why one item of a larger answer failed, where the reason may pass.
 
         Raises:
-            Refusal: it will not.
+            PermanentError: it does not.
         """
-        kind, reason = _told(error)
+        kind, reason = _kind_and_reason(error)
         if "read_only_allow_delete" in reason or "read-only-allow-delete" in reason:
-            raise self._refusal(
+            raise self._permanent(
                 "its disk is nearly full, so it lets this index only be read or deleted: free some disk, and when "
                 "Elasticsearch has lifted the block (by itself, within a minute) type the same command again",
                 status, kind,
             )  # fmt: skip
         if kind == "cluster_block_exception" and status == 403:
-            raise self._refusal(f"did not {what}: {reason}", status, kind)
+            raise self._permanent(f"did not {what}: {reason}", status, kind)
         if status in _PASSING:
             return self._access.without_secrets(f"{status} {kind}: {reason}")
         if status == 401:
-            raise self._refusal(f"{self._access.credentials} (401)", status, kind)
+            raise self._permanent(f"{self._access.credentials} (401)", status, kind)
         if status == 403:
-            raise self._refusal(f"the given credentials may not {what} (403 {kind}: {reason})", status, kind)
+            raise self._permanent(f"the given credentials may not {what} (403 {kind}: {reason})", status, kind)
         if kind == "media_type_header_exception":
-            raise self._refusal(
+            raise self._permanent(
                 "is of an older major version than the client installed here: pip install 'elasticsearch>=8.19,<9'",
                 status, kind,
             )  # fmt: skip
-        raise self._refusal(f"did not {what}: {status} {kind}: {reason}", status, kind)
+        raise self._permanent(f"did not {what}: {status} {kind}: {reason}", status, kind)
 
     def once(
         self, method: str, path: str, body: object = None, *, what: str, **params: str | int | bool
-    ) -> Any:  # Any: JSON values
-        """As `request`, but a failure that may pass comes back as `Trouble` at once."""
+    ) -> Any:  # Any: whatever JSON value is answered
+        """As `request`, but a failure that may pass is raised as a `TransientError` at once."""
         from elasticsearch import ApiError, TransportError, UnsupportedProductError
 
         lines = isinstance(body, bytes)
@@ -130,9 +130,9 @@ class Connection:
         except ApiError as error:
             self._answered = True
             why = self.passing(error.meta.status, _error_of(error.body), what)
-            raise Trouble(why, busy=error.meta.status == BUSY) from error
+            raise TransientError(why, busy=error.meta.status == BUSY) from error
         except TransportError as error:
-            raise Trouble(self._unreached(error)) from error
+            raise TransientError(self._unreached(error)) from error
         self._answered = True
         return answer.body
 
@@ -142,23 +142,23 @@ class Connection:
         Raises:
             UserError: the server's certificate does not verify, or it speaks no TLS.
         """
-        said = self._access.without_secrets(f"{error}: {error.message}")
-        if "CERTIFICATE_VERIFY_FAILED" in said:
+        message = self._access.without_secrets(f"{error}: {error.message}")
+        if "CERTIFICATE_VERIFY_FAILED" in message:
             raise UserError(
                 f"the certificate of Elasticsearch at {self.address} does not verify: set ELASTICSEARCH_CA to the file "
                 "of the CA that signed it, and use the host name that it was made for"
             ) from error
-        if "WRONG_VERSION_NUMBER" in said or "HTTP_REQUEST" in said:
+        if "WRONG_VERSION_NUMBER" in message or "HTTP_REQUEST" in message:
             raise UserError(
                 f"Elasticsearch at {self.address} speaks no TLS: write http:// in ELASTICSEARCH_URL"
             ) from error
         for sign, plain in (("refused", "connection refused"), ("timed out", "no answer in time")):
-            if sign in said.lower():
+            if sign in message.lower():
                 return plain
-        return said
+        return message
 
-    def _refusal(self, message: str, status: int, kind: str) -> Refusal:
-        return Refusal(self._access.without_secrets(f"Elasticsearch at {self.address}: {message}"), status, kind)
+    def _permanent(self, message: str, status: int, kind: str) -> PermanentError:
+        return PermanentError(self._access.without_secrets(f"Elasticsearch at {self.address}: {message}"), status, kind)
 
 
 def connect() -> Connection:
@@ -185,7 +185,7 @@ def connect() -> Connection:
     return Connection(client, access)
 
 
-def _error_of(body: object) -> dict[str, Any]:  # Any: JSON values
+def _error_of(body: object) -> Json:
     """The error in an answer; a proxy in front of the cluster may send a page instead of JSON."""
     error = body.get("error") if isinstance(body, dict) else None
     if isinstance(error, dict):
@@ -193,8 +193,8 @@ def _error_of(body: object) -> dict[str, Any]:  # Any: JSON values
     return {"type": "error", "reason": str(error or body)[:200]}
 
 
-def _told(error: Mapping[str, Any]) -> tuple[str, str]:  # Any: JSON values
-    """Elasticsearch's name for an error and its reason: those of the first cause, which says what truly happened."""
+def _kind_and_reason(error: Json) -> tuple[str, str]:
+    """Elasticsearch's name for an error and the reason: those of the first cause, since the outer ones only wrap it."""
     causes = error.get("root_cause") or [error]
     cause = causes[0] if isinstance(causes, list) and isinstance(causes[0], dict) else error
     deeper = cause.get("caused_by") or error.get("caused_by")

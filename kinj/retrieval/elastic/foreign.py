@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
-from kinj.records import Chunk, Passage
+from kinj.records import Chunk, Json, Passage
 from kinj.retrieval.elastic.access import PREFIX
 from kinj.retrieval.elastic.connection import Connection
 from kinj.retrieval.elastic.generations import Generation
-from kinj.retrieval.elastic.search import Hit, count, search_all
+from kinj.retrieval.elastic.search import ElasticHit, count, search_all
+from kinj.retrieval.embedding.embedder import Embedder, query_vectors
 from kinj.retrieval.filters import FIELDS, Filter, check_fields, check_matches
-from kinj.retrieval.index import Way, as_passage, no_chunk
-
-if TYPE_CHECKING:
-    from kinj.retrieval.embedding.embedder import Embedder
+from kinj.retrieval.index import Method, as_passage, no_chunk
 
 #: The fewest neighbours that a search looks for, and how many it looks at in each shard.
 NEIGHBOURS, NUM_CANDIDATES = 100, 500
 #: What Elasticsearch gives at most in one answer, unless an index is set to more.
 _WINDOW = 10_000
 _WORDS = ("text", "match_only_text")
+#: What is read about a document besides its text, from fields of these names.
+_ABOUT = ("document_id", "title", "date", "source", "license")
 _WHOLE = ("keyword", "constant_keyword", "wildcard")
 
 
 class ForeignIndex:
     """Somebody else's index, opened for reading. A chunk is a document, its id the document's.
 
-    Title, date and document id come from fields of those names, where there are any. Nothing but the server knows
+    What else is known of it comes from fields named as a chunk's are, where there are any. Nothing but the server knows
     whether its content changes: the fingerprint holds what it says about that when the index is opened.
     """
 
@@ -37,7 +36,7 @@ class ForeignIndex:
         self, connection: Connection, name: str, generation: Generation, text_field: str, vector_field: str | None
     ) -> None:
         self.place = PREFIX + name
-        self.manifest: dict[str, Any] = {"kind": "foreign index", "embedder": None}  # Any: JSON values
+        self.manifest: Json = {"kind": "foreign index", "embedder": None}
         self._connection = connection
         self._generation = generation
         self._text = text_field
@@ -55,18 +54,18 @@ class ForeignIndex:
         """SHA-256 over the index's UUID, document count and highest sequence number."""
         return sha256_json(self._state)
 
-    def identity(self, ways: Sequence[Way]) -> str:
+    def identity(self, methods: Sequence[Method]) -> str:
         """See `Index`."""
-        parts: dict[str, Any] = {"state": self._state, "text_field": self._text}  # Any: JSON values
-        if ways and self._filter is not None:
-            parts["filter"] = str(self._filter)
-        if "dense" in ways and self._embedder is not None:
-            parts |= {"vector_field": self._vector, "embedder": self._embedder.sha256, "neighbours": self._neighbours}
-        return sha256_json(parts)
+        content: Json = {"state": self._state, "text_field": self._text}
+        if methods and self._filter is not None:
+            content["filter"] = str(self._filter)
+        if "dense" in methods and self._embedder is not None:
+            content |= {"vector_field": self._vector, "embedder": self._embedder.sha256, "neighbours": self._neighbours}
+        return sha256_json(content)
 
-    def describe(self) -> dict[str, Any]:  # Any: JSON values
+    def describe(self) -> Json:
         """See `Index`."""
-        said: dict[str, Any] = {  # Any: JSON values
+        info: Json = {
             "index": self.content,
             "chunks": len(self),
             "embedder": self._embedder and self._embedder.identity,
@@ -80,39 +79,41 @@ class ForeignIndex:
             },
         }
         if self._embedder is not None:
-            said["back_end"]["vector_field"] = self._vector
-            said["neighbours"] = self._neighbours
+            info["back_end"]["vector_field"] = self._vector
+            info["neighbours"] = self._neighbours
         if self._filter is not None:
-            said["filter"] = {"condition": str(self._filter), "chunks": self._matching}
-        return said
+            info["filter"] = {"condition": str(self._filter), "chunks": self._matching}
+        return info
 
-    def rank(self, texts: Sequence[str], depth: int, ways: Sequence[Way]) -> list[list[list[Passage]]]:
+    def rank(self, texts: Sequence[str], depth: int, methods: Sequence[Method]) -> list[list[list[Passage]]]:
         """See `Index`. Ties go by id as far down as one answer reaches, a few documents beyond `depth`."""
-        vectors = self._query_vectors(texts) if "dense" in ways else [[]] * len(texts)
+        vectors = query_vectors(self._embedder, texts) if "dense" in methods else [[]] * len(texts)
         bodies = [
-            self._words(text, depth) if way == "bm25" else self._near(vector, depth)
+            self._words(text, depth) if method == "bm25" else self._near(vector, depth)
             for text, vector in zip(texts, vectors, strict=True)
-            for way in ways
+            for method in methods
         ]
-        found = iter(search_all(self._connection, self._generation.index, bodies, "kinj" if "dense" in ways else None))
-        return [[self._passages(next(found), depth) for _ in ways] for _ in texts]
+        answers = iter(
+            search_all(self._connection, self._generation.index, bodies, "kinj" if "dense" in methods else None)
+        )
+        return [[self._passages(next(answers), depth) for _ in methods] for _ in texts]
 
     def chunks(self, ids: Sequence[str]) -> dict[str, Chunk]:
         """See `Index`."""
-        found: dict[str, Chunk] = {}
+        chunks: dict[str, Chunk] = {}
         for start in range(0, len(ids), 1000):
             wanted = list(ids[start : start + 1000])
             body = {"query": {"ids": {"values": wanted}}, "size": len(wanted), **self._shown}
             for hit in search_all(self._connection, self._generation.index, [body])[0]:
-                found[hit["_id"]] = self._chunk(hit)
+                chunks[hit["_id"]] = self._chunk(hit)
         for chunk_id in ids:
-            if chunk_id not in found:
+            if chunk_id not in chunks:
                 raise no_chunk(self.place, chunk_id)
-        return found
+        return chunks
 
     def use_embedder(self, name: str | None) -> None:
         """See `Index`."""
-        from kinj.retrieval.embedding.embedder import find_embedder
+        from kinj.retrieval.embedding.find import find_embedder
 
         if self._vector is None or name is None:
             raise UserError(
@@ -136,17 +137,17 @@ class ForeignIndex:
         self._matching = check_matches(wanted, matching, self.place)
 
     @property
-    def _neighbours(self) -> dict[str, Any]:  # Any: JSON values
+    def _neighbours(self) -> Json:
         options = self._field(str(self._vector)).get("index_options", {})
         return {"search": "by the index's own options", **options, "num_candidates": NUM_CANDIDATES}
 
     @property
-    def _shown(self) -> dict[str, Any]:  # Any: JSON values
-        return {"_source": False, "fields": [self._text, "document_id", "title", "date"], "track_total_hits": False}
+    def _shown(self) -> Json:
+        return {"_source": False, "fields": [self._text, *_ABOUT], "track_total_hits": False}
 
     @property
-    def _allowed(self) -> list[dict[str, Any]]:  # Any: JSON values
-        clauses: list[dict[str, Any]] = [{"exists": {"field": self._text}}]
+    def _allowed(self) -> list[Json]:
+        clauses: list[Json] = [{"exists": {"field": self._text}}]
         if self._filter is None:
             return clauses
         clauses += [{"terms": {self._exact(field): list(values)}} for field, values in self._filter.values]
@@ -165,22 +166,17 @@ class ForeignIndex:
             return name if field.get("type") in ("date", "date_nanos") else ""
         if field.get("type") in _WHOLE:
             return name
-        parts = [part for part, said in field.get("fields", {}).items() if said.get("type") in _WHOLE]
-        return f"{name}.{parts[0]}" if parts else ""
+        subfields = [subfield for subfield, mapping in field.get("fields", {}).items() if mapping.get("type") in _WHOLE]
+        return f"{name}.{subfields[0]}" if subfields else ""
 
-    def _field(self, path: str) -> dict[str, Any]:  # Any: JSON values
+    def _field(self, path: str) -> Json:
         return find_field(self._generation.fields, path)
 
-    def _query_vectors(self, texts: Sequence[str]) -> list[list[float]]:
-        if self._embedder is None:
-            raise ValueError("dense search without an embedder")
-        return [[float(value) for value in row] for row in self._embedder.embed_queries(texts)]
-
-    def _words(self, text: str, depth: int) -> dict[str, Any]:  # Any: JSON values
+    def _words(self, text: str, depth: int) -> Json:
         query = {"bool": {"must": {"match": {self._text: text}}, "filter": self._allowed}}
         return {"query": query, "size": self._size(depth), **self._shown}
 
-    def _near(self, vector: list[float], depth: int) -> dict[str, Any]:  # Any: JSON values
+    def _near(self, vector: list[float], depth: int) -> Json:
         size = self._size(depth)
         k = max(size, NEIGHBOURS)
         nearest = {"field": self._vector, "query_vector": vector, "k": k, "num_candidates": max(k, NUM_CANDIDATES)}
@@ -189,17 +185,17 @@ class ForeignIndex:
     def _size(self, depth: int) -> int:
         return min(depth + NEIGHBOURS, _WINDOW)
 
-    def _passages(self, hits: Sequence[Hit], depth: int) -> list[Passage]:
+    def _passages(self, hits: Sequence[ElasticHit], depth: int) -> list[Passage]:
         best = sorted(hits, key=lambda hit: (-hit["_score"], hit["_id"]))[:depth]
         return [as_passage(self._chunk(hit), float(hit["_score"]), rank) for rank, hit in enumerate(best, 1)]
 
-    def _chunk(self, hit: Hit) -> Chunk:
+    def _chunk(self, hit: ElasticHit) -> Chunk:
         values = hit["fields"]
         text = "\n".join(map(str, values[self._text]))
-        of = {name: str(values[name][0]) if values.get(name) else "" for name in ("document_id", "title", "date")}
-        return Chunk(
-            hit["_id"], of["document_id"] or hit["_id"], text, 0, len(text), title=of["title"], date=of["date"][:10]
-        )
+        of = {name: str(values[name][0]) if values.get(name) else "" for name in _ABOUT}
+        of["document_id"] = of["document_id"] or hit["_id"]
+        of["date"] = of["date"][:10]
+        return Chunk(id=hit["_id"], text=text, start=0, end=len(text), **of)
 
 
 def open_foreign_index(
@@ -213,12 +209,12 @@ def open_foreign_index(
     place = PREFIX + name
     texts = _fields_of(generation.fields, _WORDS)
     if text_field not in texts:
-        given = "" if text_field is None else f", and {text_field!r} is no field of text there"
+        mistake = "" if text_field is None else f", and {text_field!r} is no field of text there"
         raise UserError(
-            f"{place} was not built by kinj{given}: say by text_field= where its texts are; there are: "
+            f"{place} was not built by kinj{mistake}: say by text_field= where its texts are; there are: "
             f"{', '.join(texts) or 'none'}"
         )
-    if any("filter" in said for alias, said in generation.aliases.items() if alias == name):
+    if any("filter" in settings for alias, settings in generation.aliases.items() if alias == name):
         raise UserError(f"{place} is an alias with a filter of its own: name the index behind it, {generation.index}")
     vectors = _fields_of(generation.fields, ("dense_vector",))
     if vector_field is not None and vector_field not in vectors:
@@ -229,24 +225,24 @@ def open_foreign_index(
     return ForeignIndex(connection, name, generation, text_field, vector_field)
 
 
-def find_field(fields: dict[str, Any], path: str) -> dict[str, Any]:  # Any: JSON values
+def find_field(fields: Json, path: str) -> Json:
     """What a mapping says about the field of that dotted path; empty where there is none."""
-    said: dict[str, Any] = {"properties": fields}
-    for part in path.split("."):
-        said = said.get("properties", {}).get(part, {})
-    return said
+    mapping: Json = {"properties": fields}
+    for name in path.split("."):
+        mapping = mapping.get("properties", {}).get(name, {})
+    return mapping
 
 
-def _fields_of(fields: dict[str, Any], types: Sequence[str], prefix: str = "") -> list[str]:  # Any: JSON values
-    found = []
-    for name, said in fields.items():
-        if said.get("type") in types:
-            found.append(prefix + name)
-        found += _fields_of(said.get("properties", {}), types, f"{prefix}{name}.")
-    return found
+def _fields_of(fields: Json, types: Sequence[str], prefix: str = "") -> list[str]:
+    paths = []
+    for name, mapping in fields.items():
+        if mapping.get("type") in types:
+            paths.append(prefix + name)
+        paths += _fields_of(mapping.get("properties", {}), types, f"{prefix}{name}.")
+    return paths
 
 
-def _state(connection: Connection, generation: Generation) -> dict[str, Any]:  # Any: JSON values
+def _state(connection: Connection, generation: Generation) -> Json:
     """What tells the index's content as far as the server knows it."""
     what = "give the state of the index"
     patience = connection.patience(what)

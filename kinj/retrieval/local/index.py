@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kinj.errors import UserError
 from kinj.manifest import read_manifest, sha256_json
-from kinj.records import Chunk, Passage
+from kinj.records import Chunk, Json, Passage
 from kinj.retrieval.analysis import ANALYSIS
 from kinj.retrieval.chunkfile import ChunkFile
 from kinj.retrieval.filters import Filter, check_fields, check_matches
-from kinj.retrieval.index import Way, as_passage, no_chunk, rebuild
+from kinj.retrieval.index import Method, as_passage, no_chunk, rebuild
 from kinj.retrieval.local.bm25 import BM25
 from kinj.retrieval.local.ties import Hit
 
@@ -27,7 +27,7 @@ CHUNKS, WORDS, VECTORS = "chunks.jsonl", "bm25", "vectors.faiss"
 class LocalIndex:
     """An index folder, opened for reading. `open_local_index` makes one."""
 
-    def __init__(self, folder: Path, manifest: dict[str, Any], chunks: ChunkFile) -> None:  # Any: JSON values
+    def __init__(self, folder: Path, manifest: Json, chunks: ChunkFile) -> None:
         self.folder = folder
         self.manifest = manifest
         self._chunks = chunks
@@ -44,41 +44,41 @@ class LocalIndex:
         """SHA-256 of the chunks: the same for the same chunks, in whatever folder and order they came."""
         return str(self.manifest["chunks"]["sha256"])
 
-    def identity(self, ways: Sequence[Way]) -> str:
-        """SHA-256 over all of the index that shapes what these ways give back."""
-        parts: dict[str, Any] = {"chunks": self.content}  # Any: JSON values
-        if "bm25" in ways:
-            parts["analysis"] = self.manifest["analysis"]
-        if "dense" in ways:
-            parts["embedder"] = self.manifest["embedder"]["sha256"]
-        if ways and self._filter is not None:
-            parts["filter"] = str(self._filter)
-        return sha256_json(parts)
+    def identity(self, methods: Sequence[Method]) -> str:
+        """SHA-256 over all that shapes what the index returns by these methods."""
+        content: Json = {"chunks": self.content}
+        if "bm25" in methods:
+            content["analysis"] = self.manifest["analysis"]
+        if "dense" in methods:
+            content["embedder"] = self.manifest["embedder"]["sha256"]
+        if methods and self._filter is not None:
+            content["filter"] = str(self._filter)
+        return sha256_json(content)
 
-    def describe(self) -> dict[str, Any]:  # Any: JSON values
+    def describe(self) -> Json:
         """See `Index`."""
-        said: dict[str, Any] = {"index": self.content, "chunks": len(self), "embedder": self.manifest["embedder"]}
+        info: Json = {"index": self.content, "chunks": len(self), "embedder": self.manifest["embedder"]}
         if self._filter is not None:
-            said["filter"] = {"condition": str(self._filter), "chunks": len(self._allowed or ())}
-        return said
+            info["filter"] = {"condition": str(self._filter), "chunks": len(self._allowed or ())}
+        return info
 
-    def rank(self, texts: Sequence[str], depth: int, ways: Sequence[Way]) -> list[list[list[Passage]]]:
-        """For each text, for each way, its `depth` best passages, best first, ties by chunk id."""
-        by_way: list[list[list[Passage]]] = []
-        for way in ways:
-            ranked = self._rank_words(texts, depth) if way == "bm25" else self._rank_vectors(texts, depth)
-            by_way.append([[self._passage(hit, rank) for rank, hit in enumerate(hits, 1)] for hits in ranked])
-        return [list(ways_of_one) for ways_of_one in zip(*by_way, strict=True)]
+    def rank(self, texts: Sequence[str], depth: int, methods: Sequence[Method]) -> list[list[list[Passage]]]:
+        """For each text, for each method, its `depth` best passages, best first, ties by chunk id."""
+        by_method: list[list[list[Passage]]] = []
+        for method in methods:
+            ranked = self._rank_words(texts, depth) if method == "bm25" else self._rank_vectors(texts, depth)
+            by_method.append([[self._passage(hit, rank) for rank, hit in enumerate(hits, 1)] for hits in ranked])
+        return [list(of_one_text) for of_one_text in zip(*by_method, strict=True)]
 
     def chunks(self, ids: Sequence[str]) -> dict[str, Chunk]:
         """See `Index`."""
-        found: dict[str, Chunk] = {}
+        chunks: dict[str, Chunk] = {}
         for chunk_id in ids:
             chunk = self._chunks.find(chunk_id)
             if chunk is None:
                 raise no_chunk(self.folder, chunk_id)
-            found[chunk_id] = chunk
-        return found
+            chunks[chunk_id] = chunk
+        return chunks
 
     def use_embedder(self, name: str | None) -> None:
         """Takes the embedder that the index was built with for its dense searches.
@@ -87,18 +87,9 @@ class LocalIndex:
             UserError: the index has no vectors, or they come from another model than `name`.
             MissingExtraError: the libraries for dense retrieval are not installed.
         """
-        from kinj.retrieval.embedding.embedder import DEFAULT_EMBEDDER, find_embedder
+        from kinj.retrieval.embedding.find import find_embedder_of
 
-        built_with = self.manifest["embedder"]
-        if built_with is None:
-            command = rebuild(self.folder, self.manifest, name or DEFAULT_EMBEDDER)
-            raise UserError(f"{self.folder} was built without an embedder; {command}")
-        embedder = find_embedder(name or built_with["name"])
-        if embedder.sha256 != built_with["sha256"]:
-            raise UserError(
-                f"{self.folder} was built with embedder {built_with['name']} (sha256 {built_with['sha256'][:12]}), not "
-                f"with {embedder.name} (sha256 {embedder.sha256[:12]}); {rebuild(self.folder, self.manifest, name)}"
-            )
+        embedder = find_embedder_of(self.folder, self.manifest, name)
         from kinj.retrieval.local.vectors import Vectors
 
         self._embedder: Embedder = embedder
@@ -112,9 +103,9 @@ class LocalIndex:
         check_matches(wanted, len(allowed), self.folder)
         self._filter, self._allowed = wanted, allowed
 
-    def _check_count(self, part: str, count: int) -> None:
+    def _check_count(self, name: str, count: int) -> None:
         if count != len(self):
-            why = f"its {part} has {count} rows for {len(self)} chunks"
+            why = f"its {name} has {count} rows for {len(self)} chunks"
             raise UserError(f"{self.folder}: {why}; {rebuild(self.folder, self.manifest)}")
 
     def _rank_words(self, texts: Sequence[str], depth: int) -> list[list[Hit]]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Hit(NamedTuple):
-    """A row of the index and its score. Rows are in the order of chunk ids, so a smaller row wins a tie."""
+    """A row of the index with its score. Rows are in the order of chunk ids, so a smaller row wins a tie."""
 
     row: int
     score: float

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from kinj.corpus import Cutter, cut, load_tokenizer
+from kinj.corpus import Cutter, cut, cutting, load_tokenizer
 from kinj.errors import UserError
 from kinj.hub.packaged import DEMO
 from kinj.records import Document
@@ -64,16 +64,32 @@ def test_chunks_end_at_sentences_where_they_fit(tokenizer):
 
 
 def test_a_short_document_is_one_chunk_with_what_is_known_of_it(tokenizer):
-    document = Document("d", " The tower. ", title="Towers", date="2031-05-01", subject="towns", source="https://x.org")
+    known = {"title": "Towers", "date": "2031-05-01", "subject": "towns", "source": "https://x.org"}
+    document = Document("d", " The tower. ", license="CC0-1.0", **known)
     [chunk] = cut(document, 256, tokenizer)
-    assert (chunk.id, chunk.document_id, chunk.text, chunk.start, chunk.end) == ("d#001", "d", "The tower.", 1, 11)
+    assert (chunk.id, chunk.document_id, chunk.text, chunk.start, chunk.end) == ("d#000001", "d", "The tower.", 1, 11)
     assert (chunk.title, chunk.date, chunk.subject, chunk.source) == ("Towers", "2031-05-01", "towns", "https://x.org")
+    assert chunk.license == "CC0-1.0"
 
 
 def test_ids_number_the_chunks_of_a_document_in_order(tokenizer):
     chunks = cut(Document("d", "The tower. " * 20), 10, tokenizer)
-    assert [chunk.id for chunk in chunks[:3]] == ["d#001", "d#002", "d#003"]
+    assert [chunk.id for chunk in chunks[:3]] == ["d#000001", "d#000002", "d#000003"]
     assert chunks == cut(Document("d", "The tower. " * 20), 10, tokenizer)
+
+
+def test_the_ids_of_a_long_documents_chunks_sort_as_its_chunks_do(tokenizer):
+    chunks = cut(Document("d", "The tower. " * 2500), 10, tokenizer)
+    assert len(chunks) > 1000
+    assert [chunk.id for chunk in chunks] == sorted(chunk.id for chunk in chunks)
+    assert [chunk.start for chunk in chunks] == sorted(chunk.start for chunk in chunks)
+
+
+def test_a_document_of_more_chunks_than_can_be_numbered_is_refused(tokenizer, monkeypatch):
+    monkeypatch.setattr(cutting, "_DIGITS", 1)
+    assert [chunk.id for chunk in cut(Document("d", "The tower. " * 18), 10, tokenizer)][-1] == "d#9"
+    with pytest.raises(UserError, match=r"document 'd' has 10 chunks, more than the 9 that can be numbered: split it"):
+        cut(Document("d", "The tower. " * 20), 10, tokenizer)
 
 
 def test_a_tokenizer_file_that_truncates_and_pads_counts_all_tokens(tokenizer, tmp_path):

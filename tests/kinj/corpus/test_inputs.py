@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import errno
+import gc
 import json
 from pathlib import Path
 
 import pytest
 
-from kinj.corpus import read_chunks, read_collection, read_documents
+from kinj.corpus import open_inputs, read_chunks, read_documents, used_ids
 from kinj.errors import UserError
+from kinj.records import Chunk, Document
 
 
 def lines(path: Path, *rows: dict) -> Path:
@@ -23,10 +26,10 @@ def test_inputs_are_told_apart_by_their_keys(tmp_path):
     texts.mkdir()
     (texts / "a.md").write_text("# Fox")
     given = [lines(tmp_path / "c.jsonl", CHUNK), lines(tmp_path / "d.jsonl", DOCUMENT), texts]
-    collection = read_collection(given)
-    assert [kind for _, kind in collection.kinds] == ["chunks", "documents", "folder of texts"]
-    assert [chunk.id for chunk in collection.chunks] == ["d#1"]
-    assert [document.id for document in collection.documents] == ["d", "a"]
+    inputs = open_inputs(given)
+    assert [kind for _, kind in inputs.kinds] == ["chunks", "documents", "folder of texts"]
+    assert [chunk.id for chunk in inputs.chunks()] == ["d#1"]
+    assert [document.id for document in inputs.documents()] == ["d", "a"]
 
 
 def test_a_folder_gives_its_txt_and_md_files_by_their_path(tmp_path):
@@ -55,46 +58,98 @@ def test_an_address_stands_in_for_the_source(tmp_path):
 def test_a_bad_document_is_refused_by_file_and_line(tmp_path, row, why):
     path = lines(tmp_path / "d.jsonl", DOCUMENT | {"id": "first"}, row)
     with pytest.raises(UserError, match=why):
-        read_documents([path])
+        list(read_documents([path]))
 
 
 def test_an_id_used_in_two_files_is_refused_with_both_places(tmp_path):
     one, other = lines(tmp_path / "1.jsonl", CHUNK), lines(tmp_path / "2.jsonl", CHUNK)
     with pytest.raises(UserError, match=r"2\.jsonl:1: the id 'd#1' was used before, at .*1\.jsonl:1"):
-        read_chunks([one, other])
+        list(read_chunks([one, other]))
 
 
 @pytest.mark.parametrize("offsets", [{"start": 0}, {"end": 99}, {"start": -1, "end": 6}])
 def test_a_chunk_whose_offsets_do_not_fit_its_text_is_refused(tmp_path, offsets):
     with pytest.raises(UserError, match=r"c\.jsonl:1: chunk 'd#1' is 7 characters long but says"):
-        read_chunks([lines(tmp_path / "c.jsonl", CHUNK | offsets)])
+        list(read_chunks([lines(tmp_path / "c.jsonl", CHUNK | offsets)]))
 
 
 @pytest.mark.parametrize("content", ["", "\n\n"])
 def test_an_empty_file_is_refused(tmp_path, content):
     path = tmp_path / "d.jsonl"
     path.write_text(content)
-    for read in (read_documents, read_chunks, read_collection):
+    for read in (read_documents, read_chunks, open_inputs):
         with pytest.raises(UserError, match=r"d\.jsonl is empty: there is nothing to read"):
-            read([path])
+            list(read([path]))
 
 
 def test_a_folder_without_texts_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"holds no \.txt or \.md file"):
-        read_documents([tmp_path])
+        list(read_documents([tmp_path]))
 
 
 def test_a_text_that_is_not_utf8_is_refused(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"caf\xe9")
     with pytest.raises(UserError, match=r"a\.txt: not UTF-8 .* at byte 3"):
-        read_documents([tmp_path])
+        list(read_documents([tmp_path]))
 
 
 def test_an_object_of_another_kind_is_refused_with_its_keys(tmp_path):
     with pytest.raises(UserError, match=r"q\.jsonl:1: neither a document .* nor a chunk .* keys are 'question'"):
-        read_collection([lines(tmp_path / "q.jsonl", {"question": "who?"})])
+        open_inputs([lines(tmp_path / "q.jsonl", {"question": "who?"})])
 
 
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"none\.jsonl: no such file"):
-        read_collection([tmp_path / "none.jsonl"])
+        open_inputs([tmp_path / "none.jsonl"])
+
+
+def test_lines_are_read_when_their_turn_comes(tmp_path):
+    path = lines(tmp_path / "d.jsonl", DOCUMENT, {"id": "broken"})
+    documents = read_documents([path])
+    assert next(documents).id == "d"
+    with pytest.raises(UserError, match=r"d\.jsonl:2: no 'text'"):
+        next(documents)
+
+
+@pytest.mark.parametrize(("kind", "read", "row"), [(Document, read_documents, DOCUMENT), (Chunk, read_chunks, CHUNK)])
+def test_records_are_held_one_at_a_time(tmp_path, kind, read, row):
+    path = lines(tmp_path / "x.jsonl", *[row | {"id": str(number)} for number in range(500)])
+    gc.collect()
+    alive = [sum(type(one) is kind for one in gc.get_objects()) for _ in read([path])]
+    assert len(alive) == 500
+    assert max(alive) < 5
+
+
+def test_ids_beyond_memory_are_refused_with_both_places(tmp_path, monkeypatch):
+    monkeypatch.setattr(used_ids, "_PRAGMAS", ("journal_mode = OFF", "cache_size = -1"))
+    rows = [DOCUMENT | {"id": f"{number * 7919 % 20_000}"} for number in range(20_000)]
+    path = lines(tmp_path / "d.jsonl", *rows, rows[77])
+    with pytest.raises(UserError, match=r"d\.jsonl:20001: the id '9763' was used before, at .*d\.jsonl:78$"):
+        list(read_documents([path]))
+
+
+def test_a_disk_too_full_for_the_ids_is_an_error_of_the_system(tmp_path, monkeypatch):
+    monkeypatch.setattr(used_ids, "_PRAGMAS", (*used_ids._PRAGMAS, "max_page_count = 3"))
+    path = lines(tmp_path / "d.jsonl", *[DOCUMENT | {"id": f"{number:09d}"} for number in range(1000)])
+    with pytest.raises(OSError, match=r"full: .*temporary file \(TMPDIR says in which folder\)") as caught:
+        list(read_documents([path]))
+    assert caught.value.errno == errno.ENOSPC
+
+
+def test_the_files_of_a_folder_come_in_the_order_of_their_paths(tmp_path):
+    for name in ("b/z.txt", "b.txt", "b/a/c.md", "a.txt", "B.txt", "b-a/x.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("text")
+    read = [document.source for document in read_documents([tmp_path])]
+    assert read == [str(path) for path in sorted(tmp_path.rglob("*")) if path.is_file()]
+
+
+def test_an_id_of_a_chunk_and_of_a_cut_is_refused_with_both_places(tmp_path):
+    inputs = open_inputs([lines(tmp_path / "d.jsonl", DOCUMENT), lines(tmp_path / "c.jsonl", CHUNK)])
+    with pytest.raises(UserError, match=r"d\.jsonl:1: the id 'd#1' was used before, at .*c\.jsonl:1"):
+        list(inputs.all_chunks(lambda document: [Chunk("d#1", "d", document.text, 0, 10)]))
+
+
+def test_the_licence_of_a_chunk_is_read(tmp_path):
+    [chunk] = read_chunks([lines(tmp_path / "c.jsonl", CHUNK | {"license": "CC0-1.0", "source": "https://x.org"})])
+    assert (chunk.license, chunk.source) == ("CC0-1.0", "https://x.org")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +11,7 @@ import pytest
 from kinj.errors import UserError
 from kinj.records import Chunk, Query
 from kinj.retrieval import build_elastic_index, open_index, open_retriever
+from kinj.retrieval.elastic import steps
 from kinj.retrieval.elastic.connection import Connection, connect
 from kinj.retrieval.embedding import shards
 from kinj.retrieval.embedding.embedder import Embedder
@@ -109,6 +111,36 @@ def test_an_interrupted_build_leaves_the_old_index_serving_and_goes_on_without_e
     assert resumed.manifest["embedder"]["dimensions"] == 24
     [passages] = open_retriever("dense", index="elasticsearch:mine").search([Query("tower number 7")], 22)
     assert {passage.chunk_id for passage in passages} == {chunk.id for chunk in made}
+
+
+def test_chunks_are_held_a_request_at_a_time(cluster, chunks, monkeypatch):
+    monkeypatch.setattr(steps, "DOCUMENTS", 10)
+    alive, as_item = [], steps.as_item
+
+    def count_and_make(chunk_id, source):
+        if chunk_id.endswith("0"):
+            alive.append(sum(type(one) is Chunk for one in gc.get_objects()))
+        return as_item(chunk_id, source)
+
+    monkeypatch.setattr(steps, "as_item", count_and_make)
+    made = (chunk for number in range(400) for chunk in [Chunk(f"c{number:03d}", "d", f"tower {number}", 0, 9)])
+    assert len(build_elastic_index(made, "mine")) == 400
+    assert len(alive) == 40
+    assert max(alive) < 40
+
+
+def test_the_working_files_are_in_the_cache_folder_and_go_with_the_build(cluster, chunks, monkeypatch, tmp_path):
+    monkeypatch.setenv("KINJ_CACHE", str(tmp_path))
+    found = []
+
+    def look(**given):
+        found.extend(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("chunks.jsonl*"))
+        yield from chunks("red fox")
+
+    build_elastic_index(look(), "mine")
+    assert len(found) == 1
+    assert found[0].startswith("elasticsearch/.mine.sorting-")
+    assert list((tmp_path / "elasticsearch").iterdir()) == []
 
 
 def test_a_build_that_never_ended_is_not_opened_and_says_how_to_go_on(cluster, chunks, tiny_embedder, monkeypatch):
@@ -216,3 +248,12 @@ def test_settings_that_are_not_allowed_are_refused(cluster, chunks, tiny_embedde
     with pytest.raises(UserError, match=message):
         build_elastic_index(chunks("red fox"), "mine", embedder, **settings)
     assert names(cluster) == []
+
+
+def test_a_setting_that_is_never_allowed_is_refused_before_a_chunk_is_read(tiny_embedder):
+    unread = iter([Chunk("a", "d", "x", 0, 1)])
+    with pytest.raises(UserError, match="vectors=tree: must be one of"):
+        build_elastic_index(unread, "mine", str(tiny_embedder), vectors="tree")
+    with pytest.raises(UserError, match="shards=0: must be at least 1"):
+        build_elastic_index(unread, "mine", shards=0)
+    assert len(list(unread)) == 1

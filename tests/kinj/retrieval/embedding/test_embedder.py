@@ -8,7 +8,7 @@ import pytest
 
 from kinj.errors import UserError
 from kinj.retrieval import DEFAULT_EMBEDDER, find_embedder
-from kinj.retrieval.embedding import embedder
+from kinj.retrieval.embedding import find
 from kinj.retrieval.embedding.prefixes import prefixes_of
 
 
@@ -16,7 +16,7 @@ from kinj.retrieval.embedding.prefixes import prefixes_of
 def no_hub(monkeypatch, tmp_path):
     """A machine on which nothing is cached and the hub is out of reach."""
     monkeypatch.setenv("KINJ_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(embedder, "_in_hub_cache", lambda name: None)
+    monkeypatch.setattr(find, "_in_hub_cache", lambda name: None)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
+import threading
 
 import pytest
 
@@ -90,6 +92,28 @@ def test_an_index_that_must_not_be_written_is_read_without_writing(indexed, chun
     retriever = open_retriever("bm25", index=folder)
     assert ids(retriever.search([Query("red"), Query("hen")], 3)) == [["c00", "c01"], ["c01"]]
     assert sorted((folder / "bm25").iterdir()) == before
+
+
+def test_links_in_which_tantivy_still_takes_its_lock_are_removed_all_the_same(
+    indexed, monkeypatch, ids, tmp_path_factory
+):
+    folder, links = indexed("red fox", "red hen").folder, tmp_path_factory.mktemp("links")
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    monkeypatch.setattr(tempfile, "tempdir", str(links))
+    removed, rmdir = threading.Event(), os.rmdir
+
+    def lock_meanwhile(path, *given, **named):
+        if not removed.is_set():
+            [place] = links.iterdir()
+            (place / ".tantivy-meta.lock").touch()
+            removed.set()
+        rmdir(path, *given, **named)
+
+    monkeypatch.setattr(os, "rmdir", lock_meanwhile)
+    retriever = open_retriever("bm25", index=folder)
+    assert removed.is_set()
+    assert list(links.iterdir()) == []
+    assert ids(retriever.search([Query("hen")], 3)) == [["c01"]]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes are of POSIX")
@@ -185,3 +209,21 @@ def test_a_changed_collection_and_another_embedder_get_indexes_of_their_own(
 def test_a_collection_without_chunks_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"chunks.jsonl: no such file; a collection needs"):
         collection_index(tmp_path, None)
+
+
+def test_chunks_are_taken_one_at_a_time_and_the_index_is_that_of_a_list(chunks, tmp_path):
+    made = chunks(*[f"tower number {number}" for number in range(500)])
+    built = build_index(iter(made[::-1]), tmp_path / "iterator")
+    listed = build_index(made, tmp_path / "list")
+    assert built.content == listed.content
+    assert (built.folder / "chunks.jsonl").read_bytes() == (listed.folder / "chunks.jsonl").read_bytes()
+
+
+def test_an_error_among_the_chunks_leaves_nothing_behind(chunks, tmp_path):
+    def failing():
+        yield from chunks("red fox", "red hen")
+        raise UserError("chunks.jsonl:3: not JSON")
+
+    with pytest.raises(UserError, match=r"chunks\.jsonl:3: not JSON"):
+        build_index(failing(), tmp_path / "index")
+    assert list(tmp_path.iterdir()) == []

@@ -69,6 +69,14 @@ def test_passages_beyond_the_window_are_counted_and_said(indexed, tiny_embedder,
     assert "1 of 2 passages are longer than the 48 tokens" in caplog.text
 
 
+def test_passages_beyond_the_window_are_counted_a_few_at_a_time(indexed, tiny_embedder, monkeypatch):
+    from kinj.retrieval.embedding import embedder
+
+    monkeypatch.setattr(embedder, "_COUNTED", 2)
+    texts = ["tower " * 100, "a tower", "blue " * 100, "gold", "dun " * 100]
+    assert indexed(*texts, embedder=str(tiny_embedder)).manifest["embedder"]["passages_cut"] == 3
+
+
 def test_an_index_without_vectors_is_refused_with_the_command_that_makes_them(indexed):
     index = indexed("red fox")
     with pytest.raises(
@@ -102,10 +110,10 @@ def test_the_same_model_in_another_folder_is_the_same_embedder(indexed, tiny_emb
 
 
 def test_bm25_reads_an_index_with_vectors_and_does_not_load_the_model(indexed, tiny_embedder, monkeypatch):
-    from kinj.retrieval.embedding import embedder
+    from kinj.retrieval.embedding import find
 
     index = indexed("red fox", embedder=str(tiny_embedder))
-    monkeypatch.setattr(embedder, "find_embedder", None)
+    monkeypatch.setattr(find, "find_embedder", None)
     with_vectors = open_retriever("bm25", index=index.folder)
     without = open_retriever("bm25", index=indexed("red fox", name="plain").folder)
     assert with_vectors.fingerprint == without.fingerprint
@@ -123,6 +131,44 @@ def test_dense_without_faiss_says_what_to_install(indexed, tiny_embedder, monkey
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(MissingExtraError, match=r"needs faiss-cpu, .*pip install 'kinj\[dense\]'"):
         open_retriever("dense", index=index.folder)
+
+
+@pytest.mark.parametrize(("rows", "dimensions"), [(1, 1), (5, 3), (200, 384)])
+def test_vectors_are_written_in_pieces_as_faiss_writes_them_whole(tmp_path, rows, dimensions):
+    import faiss
+
+    from kinj.retrieval.local.vectors import Vectors, write_vectors
+
+    vectors = np.random.default_rng(0).normal(size=(rows, dimensions)).astype("float32")
+    index = faiss.IndexFlatIP(dimensions)
+    index.add(vectors)
+    faiss.write_index(index, str(tmp_path / "whole"))
+    pieces = [vectors[start : start + 64] for start in range(0, rows, 64)]
+    assert write_vectors(tmp_path / "pieces", pieces) == dimensions
+    assert (tmp_path / "pieces").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert len(Vectors(tmp_path / "pieces")) == rows
+
+
+def test_vectors_of_two_sizes_or_none_are_an_error(tmp_path):
+    from kinj.retrieval.local.vectors import write_vectors
+
+    with pytest.raises(ValueError, match="a row of 3 numbers among rows of 2"):
+        write_vectors(tmp_path / "v", [np.ones((1, 2), "float32"), np.ones((1, 3), "float32")])
+    with pytest.raises(ValueError, match="no vectors to write"):
+        write_vectors(tmp_path / "v", [])
+
+
+def test_a_file_that_faiss_reads_otherwise_is_an_error(tmp_path, monkeypatch):
+    from kinj.retrieval.local import vectors
+
+    given = [np.ones((2, 2), "float32")]
+    with monkeypatch.context() as patch:
+        patch.setattr(vectors, "_ROWS_AT", 16)
+        with pytest.raises(RuntimeError, match="IndexFlat codes"):
+            vectors.write_vectors(tmp_path / "v", given)
+    monkeypatch.setattr(np, "ascontiguousarray", np.zeros_like)
+    with pytest.raises(ValueError, match="does not read what was written for it"):
+        vectors.write_vectors(tmp_path / "v", given)
 
 
 @pytest.mark.real_model
