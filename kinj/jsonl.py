@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import json
+import re
 import typing
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import MISSING
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,6 +34,8 @@ def read_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:  # Any: JS
     with path.open("rb") as lines:
         for number, raw in enumerate(lines, 1):
             place = f"{path}:{number}"
+            if number == 1:  # tools on Windows begin a file with a byte-order mark
+                raw = raw.removeprefix(codecs.BOM_UTF8)
             if not raw.strip():
                 continue
             try:
@@ -57,15 +62,40 @@ def read_records(path: Path, kind: type[T]) -> Iterator[T]:
 def to_record(place: str, value: dict[str, Any], kind: type[T]) -> T:
     """The object as a record of `kind`, each field's type checked; lists become tuples.
 
+    Null means that an optional key is absent, and an id may be a whole number: many tools write both.
+
     Raises:
-        UserError: a field is missing or of another type; `place` begins the message.
+        UserError: a field is missing, of another type, or holds half a character; `place` begins the message.
     """
+    values = {name: _id_text(name, value[name]) for name in _fields(kind, value)}
     try:
         # As JSON text: only there does strict mode take a list for a tuple and a mapping for a dataclass.
-        record: T = _adapter(kind).validate_json(json.dumps(value), strict=True)
+        record: T = _adapter(kind).validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
-        raise UserError(f"{place}: {_first_fault(error, kind)}") from error
+        raise UserError(f"{place}: {_half_character(values) or _first_fault(error, kind)}") from error
     return record
+
+
+def _fields(kind: type, value: dict[str, Any]) -> list[str]:
+    """The record's fields that the object has a value for."""
+    fields = dataclasses.fields(kind)
+    return [f.name for f in fields if f.name in value and (value[f.name] is not None or f.default is MISSING)]
+
+
+def _id_text(name: str, value: Any) -> Any:
+    if isinstance(value, list) and name.endswith("_ids"):
+        return [_id_text("id", entry) for entry in value]
+    is_id = name == "id" or name.endswith("_id")
+    return str(value) if is_id and isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _half_character(values: dict[str, Any]) -> str | None:
+    """Which value has a surrogate without its other half: JSON can spell one as an escape, UTF-8 cannot."""
+    for name, value in values.items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and (half := re.search("[\ud800-\udfff]", text)):
+                return f"{name!r} holds half a character (\\u{ord(half[0]):04x}): write the whole one, or remove it"
+    return None
 
 
 def _first_fault(error: ValidationError, kind: type) -> str:

@@ -6,6 +6,7 @@ Everything is read line by line: a collection may be larger than memory.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,9 +102,11 @@ def read_chunks(paths: Sequence[Path]) -> Iterator[Chunk]:
 
 
 def read_documents(paths: Sequence[Path]) -> Iterator[Document]:
-    """Yields the documents of these JSON-lines files and folders of .txt and .md files.
+    r"""Yields the documents of these JSON-lines files and folders of .txt and .md files.
 
-    In a folder the id is the file's path inside it without the suffix. In a JSON line `url` stands in for `source`.
+    In a folder the id is the file's path inside it without the suffix, which stays where two files differ in nothing
+    else (README.txt, README.md). A file's byte-order mark is left out, and its lines end in `\n` whatever ends them in
+    the file: neither belongs in a prompt. In a JSON line `url` stands in for `source`.
 
     Raises:
         UserError: nothing in a file or folder, an empty text, an id used twice, or a line that is no document:
@@ -137,27 +140,34 @@ def _records(path: Path, kind: type[T]) -> Iterator[tuple[str, T]]:
 
 def _texts(folder: Path) -> Iterator[tuple[str, Document]]:
     empty = True
-    for path in _files(folder):
+    for path, has_twin in _files(folder):
         empty = False
         try:
-            text = path.read_bytes().decode("utf-8")
+            text = path.read_bytes().decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise UserError(f"{path}: not UTF-8 ({error.reason} at byte {error.start})") from error
-        name = path.relative_to(folder).with_suffix("").as_posix()
+        inside = path.relative_to(folder)
+        name = (inside if has_twin else inside.with_suffix("")).as_posix()
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
         yield str(path), Document(id=name, text=text, title=path.stem, source=str(path))
     if empty:
         raise UserError(f"{folder} holds no {' or '.join(_SUFFIXES)} file")
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """The files of texts below the folder in the order of their paths; only one folder's names are held at a time."""
-    for name in sorted(os.listdir(folder)):
+def _files(folder: Path) -> Iterator[tuple[Path, bool]]:
+    """Yields the files of texts below the folder in the order of their paths, holding one folder's names at a time.
+
+    With each comes whether another of its folder has the same name but for the suffix.
+    """
+    names = sorted(os.listdir(folder))
+    stems = Counter(Path(name).stem for name in names if Path(name).suffix.lower() in _SUFFIXES)
+    for name in names:
         path = folder / name
         if path.is_dir():
             if not path.is_symlink():
                 yield from _files(path)
         elif path.suffix.lower() in _SUFFIXES and path.is_file():
-            yield path
+            yield path, stems[path.stem] > 1
 
 
 def _checked(items: Iterable[tuple[str, T]], used: UsedIds) -> Iterator[tuple[str, T]]:

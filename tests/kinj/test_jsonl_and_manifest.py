@@ -23,7 +23,7 @@ def test_records_come_back_as_they_were_written_without_their_defaults(tmp_path)
         (b"[]", r"x\.jsonl:2: expected a JSON object, got list"),
         (b'"\xff"', r"x\.jsonl:2: not UTF-8"),
         (b'{"id": "c"}', r"x\.jsonl:2: no 'document_id' \(a chunk needs it\)"),
-        (b'{"id": 1, "document_id": "d", "text": "t", "start": 0, "end": 1}', r"2: 'id' is int, expected str"),
+        (b'{"id": "c", "document_id": "d", "text": 1, "start": 0, "end": 1}', r"2: 'text' is int, expected str"),
         (b'{"id": "c", "document_id": "d", "text": "t", "start": true, "end": 1}', r"'start' is bool, expected int"),
     ],
 )

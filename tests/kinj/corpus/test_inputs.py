@@ -38,7 +38,29 @@ def test_a_folder_gives_its_txt_and_md_files_by_their_path(tmp_path):
     (tmp_path / "sub/a.MD").write_text("one")
     (tmp_path / "sub/picture.png").write_bytes(b"\x89PNG")
     documents = read_documents([tmp_path])
-    assert [(document.id, document.text) for document in documents] == [("b", "Füchse\r\nzwei"), ("sub/a", "one")]
+    assert [(document.id, document.text) for document in documents] == [("b", "Füchse\nzwei"), ("sub/a", "one")]
+
+
+def test_a_byte_order_mark_and_line_ends_of_another_system_are_no_part_of_a_text(tmp_path):
+    (tmp_path / "lease.txt").write_bytes(b"\xef\xbb\xbfLease signed.\r\nRent due.\rEnd.")
+    [document] = read_documents([tmp_path])
+    assert document.text == "Lease signed.\nRent due.\nEnd."
+    path = tmp_path / "d.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(DOCUMENT).encode() + b"\r\n")
+    assert [document.id for document in read_documents([path])] == [DOCUMENT["id"]]
+
+
+def test_files_that_differ_in_their_suffix_alone_keep_it_in_their_ids(tmp_path):
+    for name in ("notes.txt", "notes.md", "other.txt", "notes.png"):
+        (tmp_path / name).write_text(name)
+    assert [document.id for document in read_documents([tmp_path])] == ["notes.md", "notes.txt", "other"]
+
+
+def test_null_is_an_absent_optional_key_and_ids_may_be_whole_numbers(tmp_path):
+    [document] = read_documents([lines(tmp_path / "d.jsonl", DOCUMENT | {"id": 7, "title": None, "date": None})])
+    assert (document.id, document.title, document.date) == ("7", "", "")
+    [chunk] = read_chunks([lines(tmp_path / "c.jsonl", CHUNK | {"id": 71, "document_id": 7})])
+    assert (chunk.id, chunk.document_id) == ("71", "7")
 
 
 def test_an_address_stands_in_for_the_source(tmp_path):
@@ -52,7 +74,10 @@ def test_an_address_stands_in_for_the_source(tmp_path):
         (DOCUMENT | {"text": " \n"}, "d.jsonl:2: 'd' has an empty text"),
         (DOCUMENT | {"id": "first"}, "d.jsonl:2: the id 'first' was used before, at .*d.jsonl:1"),
         ({"id": "x"}, "d.jsonl:2: no 'text'"),
-        ({"id": 7, "text": "x"}, "d.jsonl:2: 'id' is int, expected str"),
+        ({"id": 7.5, "text": "x"}, "d.jsonl:2: 'id' is float, expected str"),
+        ({"id": True, "text": "x"}, "d.jsonl:2: 'id' is bool, expected str"),
+        ({"id": "x", "text": None}, "d.jsonl:2: 'text' is NoneType, expected str"),
+        ({"id": "x", "text": "smile \ud83d end"}, r"d.jsonl:2: 'text' holds half a character \(\\ud83d\)"),
     ],
 )
 def test_a_bad_document_is_refused_by_file_and_line(tmp_path, row, why):
