@@ -13,7 +13,7 @@ from lm_eval.api.model import LM, CacheHook
 
 from kinj.errors import UserError, show_user_errors_plainly
 from kinj.passages import load_template
-from kinj_models.base import choose_base, identity, refuse_unknown_commit, training_of, warn_of_letters
+from kinj_models.base import choose_base, identity, manifest_of, refuse_unknown_commit, training_of, warn_of_letters
 from kinj_models.prompts import add_slot, has_slot
 from kinj_models.reading import Reader, group_by_question
 from kinj_models.response_cache import Answer, ResponseCache
@@ -21,6 +21,7 @@ from kinj_models.retrievers import Retrievers
 from kinj_models.settings import Json, Settings, make_settings
 from kinj_models.sharing import PrefixSharing
 from kinj_models.trace import Effort, Recorder, Stopwatch, check_trace
+from kinj_models.trained_texts import TrainingMatch, trained_texts
 from kinj_models.window import Window
 
 log = logging.getLogger("lm_eval.kinj")
@@ -54,6 +55,8 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
         self._recorder = Recorder(self.settings.trace, self.settings.k)
         self._length_checked = True
         self._response_cache: ResponseCache | None = None
+        self._manifest = manifest_of(self._choice)
+        self._training_match = TrainingMatch(trained_texts(self._manifest))
         self._sharing = PrefixSharing(enabled=self.settings.share_prefixes)
         log.info("kinj_rag: %s", self._summary())
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
@@ -205,6 +208,7 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
     def _with_passages(self, attr: str, requests: list[Instance]) -> list[Instance]:
         questions = group_by_question(requests)
         self._recorder.begin(attr, {question.key: question.row for question in questions})
+        self._training_match.check(self._recorder.sources)
         retrievals = self._reader.retrieve(questions)
         window = Window.of(self.base)
         self._length_checked = self._length_checked and window is not None
@@ -230,7 +234,8 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
             **self.settings.to_object(),
             "model_name": self._choice.model_name,
             "base": self._identity,
-            "checkpoint": training_of(self._choice),
+            "checkpoint": training_of(self._manifest),
+            "questions_about_trained_texts": self._training_match.is_match,
             "indexes": self._retrievers.describe(),
             "length_checked": self._length_checked,
             "processes": self.world_size,

@@ -180,9 +180,10 @@ class Recorder:
         #: by task; of all processes in the first one, empty in the others
         self.tallies: dict[str, Tally] = {}
         self.effort = Effort()
+        #: each task's benchmark and split (`source_of`)
+        self.sources: dict[str, Json] = {}
         self._trace = trace
         self._k = k
-        self._sources: dict[str, Json] = {}
         #: by task, the ids of questions whose source chunk was sent
         self._gold_sent: dict[str, set[str]] = {}
         self._asked: set[tuple[str, Key]] = set()
@@ -200,8 +201,8 @@ class Recorder:
             self.tallies, self.effort, self._asked, self._gold_sent = {}, Effort(), set(), {}
         self._asked |= asked
         for (task, _), row in rows.items():
-            if task not in self._sources:
-                self._sources[task] = source_of(row)
+            if task not in self.sources:
+                self.sources[task] = source_of(row)
 
     def record(self, records: Sequence[TraceRecord], rank: int, gather: Gather) -> None:
         """Adds this process's questions to its trace file, and everybody's to the tallies, which it logs."""
@@ -228,7 +229,7 @@ class Recorder:
         """What results carry of the run: each task's benchmark and counts, and the seconds."""
         tasks: Json = {}
         for task, count in self.tallies.items():
-            tasks[task] = {**self._sources[task], **count.to_object(self._k)}
+            tasks[task] = {**self.sources[task], **count.to_object(self._k)}
             if self._k is not None and count.known:
                 tasks[task]["questions_with_gold_sent"] = sorted(self._gold_sent.get(task, ()))
         effort, questions = self.effort, sum(count.questions for count in self.tallies.values())
