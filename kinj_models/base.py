@@ -68,6 +68,11 @@ class BaseChoice:
         source = type(self.source) if isinstance(self.source, LM) else self.source
         return "base_url" in named_parameters(source)
 
+    def summary(self) -> str:
+        """Its name, and its model's where one was given, for one line of the log."""
+        model = self.demo.label if self.demo else self.arguments.get("pretrained", "")
+        return f"base={self.name}" + (f" model={model}" if model != "" else "")
+
     def load(self) -> LM:
         """The base, ready to answer.
 
