@@ -68,6 +68,11 @@ class BaseChoice:
         source = type(self.source) if isinstance(self.source, LM) else self.source
         return "base_url" in named_parameters(source)
 
+    def summary(self) -> str:
+        """Its name, and its model's where one was given, for one line of the log."""
+        model = self.demo.label if self.demo else self.arguments.get("pretrained", "")
+        return f"base={self.name}" + (f" model={model}" if model != "" else "")
+
     def load(self) -> LM:
         """The base, ready to answer.
 
@@ -189,14 +194,18 @@ def _by_content(value: Any, subfolder: str = "") -> Any:  # Any: an argument of 
     return value if isinstance(value, (str, int, float, bool, type(None), list, dict)) else str(value)
 
 
-def training_of(choice: BaseChoice) -> Json | None:
-    """What `kinj train` wrote down about the base's folder or its adapter; None for every other base."""
+def manifest_of(choice: BaseChoice) -> Json | None:
+    """The manifest that `kinj train` left with the base's folder or its adapter; None for every other base."""
     folders = []
     if isinstance(peft := choice.arguments.get("peft"), str):
         folders += [Path(peft), Path(peft).resolve().parent]  # a finished folder has its adapter in a folder of its own
     if isinstance(pretrained := choice.arguments.get("pretrained"), str):
         folders.append(Path(pretrained, str(choice.arguments.get("subfolder", ""))))
-    manifest = next((manifest for folder in folders if (manifest := read_training(folder)) is not None), None)
+    return next((manifest for folder in folders if (manifest := read_training(folder)) is not None), None)
+
+
+def training_of(manifest: Json | None) -> Json | None:
+    """What results carry of that manifest."""
     if manifest is None:
         return None
     chosen = {key: manifest[key] for key in TRAINING_KEYS if key in manifest}

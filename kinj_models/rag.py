@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 from functools import cached_property
@@ -13,7 +12,8 @@ from lm_eval.api.model import LM, CacheHook
 
 from kinj.errors import UserError, show_user_errors_plainly
 from kinj.passages import load_template
-from kinj_models.base import choose_base, identity, refuse_unknown_commit, training_of, warn_of_letters
+from kinj_models.base import choose_base, identity, manifest_of, refuse_unknown_commit, training_of, warn_of_letters
+from kinj_models.prompt_checks import PromptChecks
 from kinj_models.prompts import add_slot, has_slot
 from kinj_models.reading import Reader, group_by_question
 from kinj_models.response_cache import Answer, ResponseCache
@@ -21,6 +21,7 @@ from kinj_models.retrievers import Retrievers
 from kinj_models.settings import Json, Settings, make_settings
 from kinj_models.sharing import PrefixSharing
 from kinj_models.trace import Effort, Recorder, Stopwatch, check_trace
+from kinj_models.trained_texts import TrainingMatch, trained_texts
 from kinj_models.window import Window
 
 log = logging.getLogger("lm_eval.kinj")
@@ -52,18 +53,15 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
         self._searching, self._scoring = Stopwatch(), Stopwatch()
         self._reader = Reader(self.settings, self._template, self._retrievers, self._searching)
         self._recorder = Recorder(self.settings.trace, self.settings.k)
+        self._checks = PromptChecks(self._template, self.settings.query_field)
         self._length_checked = True
         self._response_cache: ResponseCache | None = None
+        self._manifest = manifest_of(self._choice)
+        self._training_match = TrainingMatch(trained_texts(self._manifest))
         self._sharing = PrefixSharing(enabled=self.settings.share_prefixes)
-        log.info("kinj_rag: %s", self._summary())
+        log.info("kinj_rag: %s %s", self.settings.summary(), self._choice.summary())
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             self.base  # noqa: B018  # only the loaded base knows its rank
-
-    def _summary(self) -> str:
-        shown = {name: value for name, value in dataclasses.asdict(self.settings).items() if value is not None}
-        shown["base"] = self._choice.name
-        shown["model"] = self._choice.demo.label if self._choice.demo else self._choice.arguments.get("pretrained", "")
-        return " ".join(f"{name}={value}" for name, value in shown.items() if value != "")
 
     # ---- what the harness asks of any model, passed on by name because LM defines it on the class
 
@@ -122,9 +120,10 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> Any:
         """The base's rendering; with retrieval, a slot stands where the passages will go, inside the user's turn."""
+        turns = self._checks.chat(self.base, chat_history)
         if self.settings.closed_book:
-            return self.base.apply_chat_template(chat_history, add_generation_prompt=add_generation_prompt)
-        messages = add_slot(chat_history, self.settings.placement)
+            return self.base.apply_chat_template(turns, add_generation_prompt=add_generation_prompt)
+        messages = add_slot(turns, self.settings.placement)
         rendered = self.base.apply_chat_template(messages, add_generation_prompt=add_generation_prompt)
         if not has_slot(rendered):
             raise UserError("the chat template changes or drops the user's text: passages cannot be put into its turn")
@@ -189,6 +188,7 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
     def _answer(self, attr: str, requests: list[Instance]) -> list[Answer]:
         final = requests if attr == "loglikelihood_rolling" else self._with_passages(attr, requests)
         base = self._sharing.scorer(self.base) if attr == "loglikelihood" else self.base
+        self._checks.first_prompt(base, final)
         if self._choice.demo is not None:
             warn_of_letters(final)
 
@@ -198,6 +198,8 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
 
         cache = self._response_cache
         answers = compute(final) if cache is None else cache.answers(attr, final, compute)
+        if attr == "generate_until":
+            self._recorder.add(self._checks.answers(base, final, answers), self._gather)
         effort = Effort(self._searching.take(), self._scoring.take(), *self._sharing.take_tokens())
         self._recorder.add_effort(effort, self._gather)
         return answers
@@ -205,6 +207,7 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
     def _with_passages(self, attr: str, requests: list[Instance]) -> list[Instance]:
         questions = group_by_question(requests)
         self._recorder.begin(attr, {question.key: question.row for question in questions})
+        self._training_match.check(self._recorder.sources)
         retrievals = self._reader.retrieve(questions)
         window = Window.of(self.base)
         self._length_checked = self._length_checked and window is not None
@@ -215,6 +218,8 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
             final.update(zip(map(id, question.requests), placed, strict=True))
             records.append(record)
         self._recorder.record(records, self.rank, self._gather)
+        rows = (question.row for question in questions)
+        self._recorder.add(self._checks.texts(self.base, zip(rows, records, strict=True)), self._gather)
         return [final[id(request)] for request in requests]
 
     def _gather(self, value: Any) -> list[Any]:  # Any: whatever is gathered
@@ -230,10 +235,12 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
             **self.settings.to_object(),
             "model_name": self._choice.model_name,
             "base": self._identity,
-            "checkpoint": training_of(self._choice),
+            "checkpoint": training_of(self._manifest),
+            "questions_about_trained_texts": self._training_match.is_match,
             "indexes": self._retrievers.describe(),
             "length_checked": self._length_checked,
             "processes": self.world_size,
+            **self._checks.to_object(),
             **self._recorder.to_object(),
         }
         if not self.settings.closed_book:

@@ -68,6 +68,10 @@ class Settings:
         """What results carry: all but the trace, and the template, which they tell by its content."""
         return {name: value for name, value in asdict(self).items() if name not in ("trace", "template")}
 
+    def summary(self) -> str:
+        """The settings as one line of the log: those that have a value."""
+        return " ".join(f"{name}={value}" for name, value in asdict(self).items() if value not in (None, ""))
+
     @property
     def closed_book(self) -> bool:
         """Whether the base answers from memory, without passages."""

@@ -92,6 +92,14 @@ class Tally:
     prompts_over_window: int = 0
     #: questions whose source chunk was truly sent, after drops
     gold_sent: int = 0
+    #: questions that were searched for control tokens, with their passages: none where no tokenizer tells them
+    texts_checked: int = 0
+    passages_with_control_tokens: int = 0
+    questions_with_control_tokens: int = 0
+    #: generated answers, those that are scored with a thought in them, and those whose thought has no end
+    answers: int = 0
+    thoughts: int = 0
+    unfinished_thoughts: int = 0
 
     def __add__(self, other: Tally) -> Tally:
         ours, theirs = asdict(self), asdict(other)
@@ -104,8 +112,15 @@ class Tally:
         book, which has neither.
         """
         counts: Json = {"questions": self.questions, "prompts_over_window": self.prompts_over_window}
+        if self.texts_checked:
+            counts["questions_with_control_tokens"] = self.questions_with_control_tokens
+        if self.answers:
+            counts["answers_with_thoughts"] = self.thoughts
+            counts["answers_with_unfinished_thoughts"] = self.unfinished_thoughts
         if k is None:
             return counts
+        if self.texts_checked:
+            counts["passages_with_control_tokens"] = self.passages_with_control_tokens
         counts["passages_dropped"] = self.passages_dropped
         counts["questions_with_drops"] = self.questions_with_drops
         counts["questions_without_passages"] = self.questions_without_passages
@@ -180,9 +195,10 @@ class Recorder:
         #: by task; of all processes in the first one, empty in the others
         self.tallies: dict[str, Tally] = {}
         self.effort = Effort()
+        #: each task's benchmark and split (`source_of`)
+        self.sources: dict[str, Json] = {}
         self._trace = trace
         self._k = k
-        self._sources: dict[str, Json] = {}
         #: by task, the ids of questions whose source chunk was sent
         self._gold_sent: dict[str, set[str]] = {}
         self._asked: set[tuple[str, Key]] = set()
@@ -200,8 +216,8 @@ class Recorder:
             self.tallies, self.effort, self._asked, self._gold_sent = {}, Effort(), set(), {}
         self._asked |= asked
         for (task, _), row in rows.items():
-            if task not in self._sources:
-                self._sources[task] = source_of(row)
+            if task not in self.sources:
+                self.sources[task] = source_of(row)
 
     def record(self, records: Sequence[TraceRecord], rank: int, gather: Gather) -> None:
         """Adds this process's questions to its trace file, and everybody's to the tallies, which it logs."""
@@ -210,15 +226,19 @@ class Recorder:
         counts: dict[str, Tally] = {}
         for record in records:
             counts[record.task] = counts.get(record.task, Tally()) + tally(record)
-        for process in gather(counts):
-            for task, count in process.items():
-                self.tallies[task] = self.tallies.get(task, Tally()) + count
+        self.add(counts, gather)
         for process in gather([(record.task, record.query.id) for record in records if record.has_gold_sent]):
             for task, question_id in process:
                 self._gold_sent.setdefault(task, set()).add(question_id)
         for task in counts:
             if task in self.tallies:
                 self._log(task, self.tallies[task])
+
+    def add(self, counts: Mapping[str, Tally], gather: Gather) -> None:
+        """Adds everybody's counts, by task, to the tallies."""
+        for process in gather(counts):
+            for task, count in process.items():
+                self.tallies[task] = self.tallies.get(task, Tally()) + count
 
     def add_effort(self, effort: Effort, gather: Gather) -> None:
         """Adds everybody's effort to the run's."""
@@ -228,7 +248,7 @@ class Recorder:
         """What results carry of the run: each task's benchmark and counts, and the seconds."""
         tasks: Json = {}
         for task, count in self.tallies.items():
-            tasks[task] = {**self._sources[task], **count.to_object(self._k)}
+            tasks[task] = {**self.sources[task], **count.to_object(self._k)}
             if self._k is not None and count.known:
                 tasks[task]["questions_with_gold_sent"] = sorted(self._gold_sent.get(task, ()))
         effort, questions = self.effort, sum(count.questions for count in self.tallies.values())

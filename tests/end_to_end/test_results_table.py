@@ -132,6 +132,11 @@ def test_a_run_says_which_training_made_its_model(runs, trained):
     assert runs["bm25"]["config"]["kinj"]["checkpoint"] is None
 
 
+def test_a_run_says_whether_its_questions_are_about_trained_texts(runs):
+    told = {name: run["config"]["kinj"]["questions_about_trained_texts"] for name, run in runs.items()}
+    assert told == {"closed": None, "bm25": None, "trained": True}
+
+
 def test_a_run_says_which_benchmark_was_asked_closed_book_too(runs):
     sources = [run["config"]["kinj"]["tasks"][task] for run in runs.values() for task in TASKS]
     assert {source["benchmark"]["name"] for source in sources} == {"towers"}

@@ -477,7 +477,7 @@ def test_results_say_the_benchmark_of_each_task_and_nothing_of_other_data_sets(r
 
 
 def test_a_checkpoint_of_kinj_train_says_its_training_also_by_its_adapter(recorder, tmp_path):
-    from kinj_models.base import BaseChoice, training_of
+    from kinj_models.base import BaseChoice, manifest_of, training_of
 
     (tmp_path / "out" / "adapter").mkdir(parents=True)
     manifest = {"made_by": "kinj train", "arm": "raw", "steps": 3, "threads": 2, "base": {"name": "b", "files": 1}}
@@ -488,9 +488,9 @@ def test_a_checkpoint_of_kinj_train_says_its_training_also_by_its_adapter(record
         {"pretrained": str(tmp_path), "subfolder": "out"},
         {"pretrained": "some/base", "peft": str(tmp_path / "out" / "adapter")},
     ):
-        assert training_of(BaseChoice("hf", recorder, arguments)) == expected
+        assert training_of(manifest_of(BaseChoice("hf", recorder, arguments))) == expected
     (tmp_path / "out" / "manifest.json").write_text(json.dumps({**manifest, "made_by": "somebody"}))
-    assert training_of(BaseChoice("hf", recorder, {"pretrained": str(tmp_path / "out")})) is None
+    assert training_of(manifest_of(BaseChoice("hf", recorder, {"pretrained": str(tmp_path / "out")}))) is None
 
 
 def test_a_second_run_of_one_model_has_seconds_and_tokens_of_its_own(tiny_model, request_for):
