@@ -20,9 +20,12 @@ class Finder:
 
                 def exec_module(module, run=spec.loader.exec_module):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
                     run(module)
-                    import kinj_lm_eval_plugin
+                    try:
+                        import kinj_lm_eval_plugin
 
-                    kinj_lm_eval_plugin.extend(module)
+                        kinj_lm_eval_plugin.extend(module)
+                    except (AttributeError, ImportError) as error:  # left behind by an uninstallation: lm-eval goes on
+                        sys.stderr.write(f"kinj: its start-up hook found no kinj ({error}): remove {__file__}\n")
 
                 spec.loader.exec_module = exec_module
                 return spec

@@ -1,7 +1,9 @@
 """Makes `kinj_rag` and the kinj tasks known to lm-eval 0.4.13, which looks for no plugins itself.
 
-A later lm-eval that reads entry points finds `kinj_rag` by itself, and this module then stands aside. Results of a
+Where a later lm-eval has found `kinj_rag` by its entry point, the registry knows it and nothing is added. Results of a
 `kinj_rag` whose model no argument names get a stable name, where lm-eval would draw a random one for each run.
+
+Called by the start-up hook; `python -m kinj_models` calls it where there is none.
 """
 
 from __future__ import annotations
@@ -15,12 +17,18 @@ from typing import Any
 
 log = logging.getLogger("lm_eval.kinj")
 
+#: The name on a module that has our part already.
+_EXTENDED = "_kinj_extended"
+
 
 def extend(module: ModuleType) -> None:
     """Adds our part to a module of lm-eval that has just run; where lm-eval has changed, says so and does nothing."""
     add, missing = _PARTS[module.__name__]
+    if getattr(module, _EXTENDED, False):
+        return
     try:
         add(module)
+        setattr(module, _EXTENDED, True)
     except (AttributeError, ImportError, TypeError, ValueError) as error:  # lm-eval itself must go on working
         log.warning("kinj could not add itself to %s (%s): %s", module.__name__, error, missing)
 
@@ -32,17 +40,15 @@ def task_folder() -> Path:
     return installed if installed.is_dir() else here / "task_configs"
 
 
-def _register_model(models: ModuleType) -> None:
+def _register_model(_: ModuleType) -> None:
     from lm_eval.api import registry
 
-    # Registering twice under different targets raises inside lm-eval, so ours stays away where entry points are read.
-    if not (_reads_entry_points(models) or _reads_entry_points(registry)) and "kinj_rag" not in registry.model_registry:
+    # Registering twice raises inside lm-eval.
+    if "kinj_rag" not in registry.model_registry:
         registry.model_registry.register("kinj_rag", target="kinj_models.rag:RagLM")
 
 
 def _add_tasks(manager: ModuleType) -> None:
-    if _reads_entry_points(manager):
-        return
     plain_init = manager.TaskManager.__init__
 
     signature = inspect.signature(plain_init)
@@ -81,15 +87,12 @@ def _name_models(tracking: ModuleType) -> None:
     tracker.log_experiment_args = log_experiment_args
 
 
-def _reads_entry_points(module: ModuleType) -> bool:
-    loader = module.__spec__.loader if module.__spec__ else None
-    source = loader.get_source(module.__name__) if loader is not None and hasattr(loader, "get_source") else None
-    return "entry_points(" in (source or "")
-
-
 #: What to add to which module, and what is missing where that fails.
 _PARTS = {
     "lm_eval.models": (_register_model, "kinj_rag is missing"),
     "lm_eval.tasks.manager": (_add_tasks, "kinj's tasks are missing"),
     "lm_eval.loggers.evaluation_tracker": (_name_models, "results without pretrained= have a random model name"),
 }
+
+#: The modules of lm-eval that get a part of ours.
+MODULES = tuple(_PARTS)

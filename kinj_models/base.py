@@ -122,6 +122,8 @@ def choose_base(base: str | LM, arguments: Arguments) -> BaseChoice:
         raise UserError(f"base={name}: {why}; {hint}")
     source = get_model(name)
     check_base_keys(source, name, list(arguments))
+    if name in HF_NAMES and "device" not in arguments:
+        arguments = {**arguments, "device": ""}  # the one there is; lm-eval's default from Python is "cuda" everywhere
     if name in HF_NAMES and "pretrained" not in arguments:
         demo = find_demo_model()
         return BaseChoice(name, source, {**arguments, **demo.arguments}, demo)

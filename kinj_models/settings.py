@@ -96,7 +96,7 @@ def make_settings(arguments: dict[str, Any]) -> Settings:  # Any: values as lm-e
         raise UserError(f"share_prefixes={values['share_prefixes']}: must be true or false")
     for name in _TEXTS:
         if values.get(name) is not None:
-            values[name] = str(values[name])
+            values[name] = _text(name, values[name])
     if values.get("filter") is not None:
         values["filter"] = str(parse_filter(values["filter"]))
     if values.get("retriever") == "none":
@@ -108,6 +108,22 @@ def make_settings(arguments: dict[str, Any]) -> Settings:  # Any: values as lm-e
     if values.get("k", 1) < 1:
         raise UserError(f"k={values['k']}: at least one passage; for the closed book use retriever=none")
     return Settings(**values)
+
+
+def _text(name: str, value: Any) -> str:  # Any: as lm-eval's parser made it
+    if isinstance(value, (bool, int, float)):
+        raise UserError(
+            f"{name}={value}: lm-eval's parser takes what looks like a number for one (007 becomes 7, 2023.10 becomes "
+            f'2023.1); write a folder as ./NAME, or the arguments as JSON: --model_args \'{{"{name}": "NAME"}}\''
+        )
+    text = str(value)
+    for key in ("base", "pretrained", *Settings.names()):
+        if f",{key}=" in text:
+            raise UserError(
+                f"{name}={text}: holds ',{key}=': after an apostrophe, a quote or a bracket lm-eval's parser splits no "
+                f'more; write the arguments as JSON: --model_args \'{{"{name}": "…", "{key}": …}}\''
+            )
+    return text
 
 
 def _check_choice(values: dict[str, Any], name: str, allowed: tuple[str, ...]) -> None:

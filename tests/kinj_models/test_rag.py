@@ -553,3 +553,22 @@ def test_answers_of_a_hub_model_of_unknown_commit_are_not_kept(recorder):
     with pytest.raises(UserError, match=r"the commit of pretrained=owner/elsewhere is not in the hub's cache"):
         refuse_unknown_commit(told)
     refuse_unknown_commit({"base": "hf", "pretrained": "owner/tiny", "commit": COMMITS[0], "peft": {"fingerprint": ""}})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"index": 2023.1}, r"index=2023\.1: lm-eval's parser takes what looks like a number for one .* as \./NAME"),
+        ({"trace": 7}, "trace=7: lm-eval's parser"),
+        ({"trace": "runs/Bob's.jsonl,share_prefixes=false"}, "holds ',share_prefixes=': after an apostrophe"),
+        ({"filter": "title:The President's plan,k=1"}, "holds ',k=': after an apostrophe"),
+    ],
+)
+def test_what_lm_evals_parser_made_something_else_of_is_refused(recorder, arguments, message):
+    with pytest.raises(UserError, match=message):
+        RagLM(recorder, **arguments)
+
+
+def test_without_a_device_the_best_there_is_computes(tiny_model):
+    lm = RagLM("hf", pretrained=str(tiny_model), retriever="none")
+    assert lm.base.device.type in ("cpu", "cuda", "mps")

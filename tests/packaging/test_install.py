@@ -60,17 +60,38 @@ def test_the_hook_does_nothing_twice():
     assert run(code).stdout.strip() == "1"
 
 
-def test_a_later_lm_eval_that_reads_entry_points_is_left_alone():
+def test_a_later_lm_eval_that_knows_us_by_the_entry_point_is_left_alone():
     code = (
-        "import types, kinj_lm_eval_plugin as p;"
-        "m = types.ModuleType('lm_eval.models');"
-        "source = 'for e in md.entry_points(group=\"lm_eval.models\")';"
-        "loader = type('L', (), {'get_source': lambda self, name: source})();"
-        "m.__spec__ = types.SimpleNamespace(loader=loader);"
-        "p.extend(m);"
-        "from lm_eval.api.registry import model_registry as r; print('kinj_rag' in r)"
+        "import lm_eval.models, kinj_lm_eval_plugin as p;"
+        "from lm_eval.api.registry import model_registry as r; r.register('kinj_rag', target='kinj_models.rag:RagLM');"
+        "p.extend(lm_eval.models); print(r['kinj_rag'].__name__)"
     )
-    assert run(code, KINJ_NO_HOOK="1").stdout.strip() == "False"
+    done = run(code, KINJ_NO_HOOK="1")
+    assert done.stdout.strip() == "RagLM", done.stderr
+    assert "could not add itself" not in done.stderr
+
+
+def test_a_hook_without_its_plugin_lets_lm_eval_go_on(tmp_path):
+    shutil.copy(ROOT / "kinj_lm_eval_hook.py", tmp_path)
+    code = (
+        f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; sys.modules['kinj_lm_eval_plugin'] = None;"
+        "import kinj_lm_eval_hook, lm_eval.models;"
+        "from lm_eval.api.registry import model_registry as r; print('hf' in r)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd="/", env={**os.environ}
+    )
+    assert done.stdout.strip() == "True", done.stderr
+    assert "its start-up hook found no kinj" in done.stderr
+
+
+def test_without_the_hook_python_m_kinj_models_is_lm_eval_with_kinj(tiny_model, tmp_path):
+    command = [sys.executable, "-m", "kinj_models", "run", "--tasks", "kinj_current_events_option", "--limit", "1"]
+    command += ["--model", "kinj_rag", "--model_args", f"pretrained={tiny_model},k=1"]
+    env = {**os.environ, "KINJ_NO_HOOK": "1", "KINJ_CACHE": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=env)
+    assert done.returncode == 0, done.stderr
+    assert "kinj_current_events_option" in done.stdout
 
 
 def test_the_entry_point_names_the_same_class():
