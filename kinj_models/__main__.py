@@ -1,6 +1,6 @@
-"""`python -m kinj_models ARGUMENTS` is `lm_eval ARGUMENTS` with kinj in it, where the start-up hook is not read or wanted.
+"""`python -m kinj_models ARGUMENTS` is `lm_eval ARGUMENTS` with kinj in it, without the start-up hook.
 
-That is so for `pip install --target`, `python -S`, and `KINJ_NO_HOOK=1`.
+For where that is not read or not wanted: `pip install --target`, `python -S`, `KINJ_NO_HOOK=1`.
 """
 
 from __future__ import annotations
