@@ -13,6 +13,8 @@ from transformers.integrations.integration_utils import get_available_reporting_
 from trl import ModelConfig  # type: ignore[attr-defined]  # trl loads its names lazily
 
 from kinj.errors import UserError
+from kinj_training.base import resolve_name
+from kinj_training.recipe.recipe import Recipe
 
 
 def world_size() -> int:
@@ -38,6 +40,25 @@ def refuse_another_world(num_processes: int | None, recipe: Path) -> None:
             f"one process sees {torch.cuda.device_count()} GPUs: start it with `torchrun --nproc_per_node "
             f"{torch.cuda.device_count()} -m kinj_training {recipe}`, or show it one by CUDA_VISIBLE_DEVICES=0"
         )
+
+
+def refuse_overlap(recipe: Recipe) -> None:
+    """Returns if nothing that the training reads lies in the folder that it writes, where --overwrite deletes.
+
+    Raises:
+        UserError: something does, or the folder lies inside the base model's own.
+    """
+    data, out = recipe.data, Path(str(recipe.training.output_dir)).resolve()
+    base = Path(resolve_name(recipe.base)[0]).resolve()
+    read = [("model_name_or_path", base), ("the recipe", recipe.path.resolve())]
+    named = [("collection", data.collection), ("data", data.data), ("template", data.template)]
+    named += [("held_out", name) for name in data.held_out or ()]
+    read += [(key, Path(name).expanduser().resolve()) for key, name in named if name is not None]
+    for key, path in read:
+        if path.exists() and path.is_relative_to(out):
+            raise UserError(f"{key}: {path} lies in output_dir, which a training writes: choose another --output_dir")
+    if base.is_dir() and out.is_relative_to(base):
+        raise UserError(f"output_dir: {out} lies in the base model's folder {base}: choose another --output_dir")
 
 
 def device_name(device: torch.device) -> str:
