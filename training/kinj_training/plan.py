@@ -14,6 +14,7 @@ from kinj_training.base import block_length
 from kinj_training.blocks.block import Block, as_json
 from kinj_training.blocks.matching import LayOut, Match, Pace, Reference
 from kinj_training.blocks.packing import lay_out
+from kinj_training.rates import idle_steps, warmup_steps
 from kinj_training.recipe.recipe import Recipe
 from kinj_training.recipe.settings import Json
 from kinj_training.texts.arms import Arm, in_order
@@ -71,6 +72,8 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
         chosen = Match(data.match, reference, pace).choose(texts.tokens, to_blocks)
     blocks, held_out = to_blocks(chosen), to_blocks(texts.held_out)
     _refuse_lost_tokens(data.layout, chosen, blocks)
+    steps = _step_counts(pace, len(blocks))
+    warmup = warmup_steps(training, steps["steps"])
     counts = {
         "arm": data.arm,
         "collection": data.collection,
@@ -83,11 +86,16 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
         "left_out": texts.left_out,
         **_text_counts(texts.tokens, chosen),
         **_block_counts(chosen, blocks, length),
-        **_step_counts(pace, len(blocks)),
+        **steps,
+        "warmup_steps": warmup,
+        "idle_steps": idle_steps(training, steps["steps"]),
         "matched": None if reference is None else {"by": data.match, **asdict(reference)},
         "held_out": {"texts": len(texts.held_out), **_block_counts(texts.held_out, held_out, length)},
     }
-    digest = sha256_json([as_json(blocks), as_json(held_out), recipe.shape, world_size])
+    shape = recipe.shape
+    if warmup != training.get_warmup_steps(steps["steps"]):
+        shape = {**shape, "warmup_steps": warmup}
+    digest = sha256_json([as_json(blocks), as_json(held_out), shape, world_size])
     return Plan(blocks, held_out, counts["steps"], counts, digest)
 
 
@@ -174,6 +182,8 @@ def _step_lines(plan: Json) -> Iterator[str]:
         f"[bold]steps[/]  {plan['steps']:,} = {plan['epochs']} epochs x {plan['steps_per_epoch']:,} "
         f"({plan['batch']} blocks a step, {plan['world_size']} processes)"
     )
+    idle = f", {plan['idle_steps']:,} at learning rate 0" if plan["idle_steps"] else ""
+    yield f"[bold]warm-up[/]  {plan['warmup_steps']:,} steps{idle}"
     yield f"[bold]in all[/]  {plan['tokens'] * plan['epochs']:,} tokens, {plan['targets'] * plan['epochs']:,} learnt"
     if matched := plan["matched"]:
         yield (

@@ -37,6 +37,16 @@ def test_the_manifest_says_what_the_weights_are_made_of(finished_run, manifest, 
     assert not list(out.rglob("final.part"))
 
 
+def test_a_training_of_one_step_with_the_warm_up_of_our_recipes_learns(
+    write_recipe, kinj_train, manifest, tiny_model, tmp_path
+):
+    done = kinj_train(write_recipe(split="dev", num_train_epochs=1, warmup_steps=0.03))
+    assert (done.code, "warm-up  0 steps" in done.output) == (0, True), done.output
+    assert manifest(tmp_path / "out")["steps"] == 1
+    before, after = (load_file(folder / "model.safetensors") for folder in (tiny_model, tmp_path / "out"))
+    assert not all(torch.equal(before[name], after[name]) for name in after)
+
+
 def test_a_finished_training_is_reused_another_refused_and_a_changed_one_never_trusted(
     finished_run, kinj_train, weights
 ):

@@ -135,6 +135,7 @@ class Job:
         settings = copy.copy(self.training)
         settings.dataset_kwargs = {"skip_prepare_dataset": True}
         settings.max_length = None
+        settings.warmup_steps = self.plan.counts["warmup_steps"]
         loading: Any = settings.model_init_kwargs or {}
         settings.model_init_kwargs = {
             "attn_implementation": self.model.attn_implementation,
