@@ -6,6 +6,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from kinj.errors import UserError
+from kinj_training.base import Base
+from kinj_training.run.saving import Merger
+
 
 def test_lm_eval_takes_a_finished_folder_with_its_chat_template(
     write_recipe, kinj_train, forked_lm_eval, results, training_collection, tmp_path
@@ -57,6 +61,44 @@ def test_merged_weights_are_right_where_the_vocabulary_is_larger_than_the_tokeni
         torch.testing.assert_close(merged(ids).logits, adapted, atol=1e-4, rtol=1e-4)
     assert (adapted - untrained).abs().max() > 0.1
     assert merged.config.vocab_size == 640
+
+
+@pytest.mark.parametrize("target", ["embed_tokens", "lm_head"])
+def test_an_adapter_on_tied_embeddings_is_refused_before_training(
+    target, write_recipe, kinj_train, make_tiny_model, tmp_path
+):
+    tied = {"use_peft": True, "lora_target_modules": [target, "q_proj"]}
+    recipe = write_recipe(model_name_or_path=str(make_tiny_model(tie_word_embeddings=True)), **tied)
+    for words in ([], ["--dry-run"]):
+        done = kinj_train(recipe, *words)
+        assert (done.code, f"{target} shares its weights with another module" in done.output) == (2, True), done.output
+    assert not list((tmp_path / "out").glob("checkpoint-*"))
+    modules = ("--lora_target_modules", "embed_tokens", "q_proj")
+    untied = kinj_train(recipe, "--model_name_or_path", make_tiny_model(seed=5), *modules)
+    assert untied.code == 0, untied.output
+
+
+def test_a_module_that_the_model_lacks_is_refused_in_one_line(write_recipe, kinj_train):
+    done = kinj_train(write_recipe(use_peft=True, lora_target_modules=["q_projj"]))
+    assert (done.code, "lora_target_modules: Target modules q_projj not found" in done.output) == (2, True)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_merged_model_that_is_another_than_base_and_adapter_is_not_published(tied, make_tiny_model, tmp_path):
+    from peft import LoraConfig, get_peft_model
+
+    folder = make_tiny_model(tie_word_embeddings=tied)
+    adapted = get_peft_model(
+        AutoModelForCausalLM.from_pretrained(folder),
+        LoraConfig(r=4, target_modules=["embed_tokens", "q_proj"], init_lora_weights=False),
+    )
+    adapted.save_pretrained(tmp_path / "adapter")
+    merger = Merger(Base(str(folder), folder, "", None), None, False, tuple(range(5, 60)))
+    if tied:
+        with pytest.raises(UserError, match=r"merged into the base's weights this adapter is another model"):
+            merger.merge(tmp_path / "adapter", tmp_path / "merged")
+    else:
+        merger.merge(tmp_path / "adapter", tmp_path / "merged")
 
 
 def test_accuracy_is_scored_each_epoch_also_for_one_that_was_left_without_a_score(

@@ -20,7 +20,8 @@ from trl import (  # type: ignore[attr-defined]  # trl loads its names lazily
 )
 
 from kinj.manifest import read_manifest, sha256_json
-from kinj_training.base import Base, find_base
+from kinj_training.adapters import bare_model
+from kinj_training.base import Base, find_base, load_config
 from kinj_training.plan import Plan
 from kinj_training.recipe.recipe import ModelSource
 from kinj_training.recipe.settings import Json
@@ -86,7 +87,7 @@ class Job:
                 return manifest
             keep_threads(folder)
             trainer = self.make_trainer(base, key)
-            merger = Merger(base, self.model.dtype, self.training.trust_remote_code) if self.model.use_peft else None
+            merger = self._merger(base) if self.model.use_peft else None
             if self.accuracy_task is not None and self.is_first:
                 trainer.add_callback(ScoreEachEpoch(trainer, self.accuracy_task, self.collection, merger))
             _train(trainer, folder, key)
@@ -103,8 +104,12 @@ class Job:
         """The trainer, with the base model loaded; `key` says in its checkpoints whose they are.
 
         Raises:
-            UserError: packed texts would read each other in this model.
+            UserError: packed texts would read each other in this model, or the adapter does not fit it.
         """
+        adapter = get_peft_config(self.model)
+        if adapter is not None:
+            trusted = self.training.trust_remote_code
+            bare_model(load_config(ModelSource(str(base.folder), trust_remote_code=trusted)), adapter, trust_remote_code=trusted)
         plan, flat = self.plan, "flash" in (self.model.attn_implementation or "")
         trainer = BlockTrainer(
             str(base.folder),
@@ -114,7 +119,7 @@ class Job:
             self.tokenizer,
             checkpoints=CheckpointPolicy(key, self.training.save_total_limit),
             flat=flat,
-            adapter=get_peft_config(self.model),
+            adapter=adapter,
             quantization=get_quantization_config(self.model),
         )
         is_packed = any(len(block.lengths) > 1 for block in [*plan.blocks, *plan.held_out])
@@ -124,6 +129,9 @@ class Job:
             refuse_leaking(model, flat=flat)
         trainer.remove_callback(PrinterCallback)
         return trainer
+
+    def _merger(self, base: Base) -> Merger:
+        return Merger(base, self.model.dtype, self.training.trust_remote_code, self.plan.blocks[0].input_ids)
 
     def _find_base(self) -> Base:
         """What the weights start from: for a later stage the folder of the one before, which has ended by now."""

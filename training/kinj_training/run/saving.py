@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM
 
+from kinj.errors import UserError
 from kinj_training.base import Base
 from kinj_training.run.trainer import BlockTrainer
 
@@ -24,22 +25,43 @@ class Merger:
     base: Base
     dtype: str | None
     trust_remote_code: bool
+    #: token ids on which the merged model is compared with base and adapter
+    block: tuple[int, ...]
 
     def merge(self, adapter: Path, out: Path) -> None:
         """Writes the merged weights into `out`.
 
         The base is read again: a quantised or sharded one in memory could not take the change exactly.
+
+        Raises:
+            UserError: read again, the merged model is another than base and adapter.
         """
         from peft import PeftModel
 
-        model = AutoModelForCausalLM.from_pretrained(
-            self.base.folder,
+        adapted: Any = PeftModel.from_pretrained(self._load(self.base.folder), str(adapter))
+        expected = self._logits(adapted)
+        adapted.merge_and_unload().save_pretrained(out)
+        del adapted
+        merged = self._load(out)
+        moved = (self._logits(merged) - expected).abs().max()
+        if not moved <= _tolerance(merged.dtype) * expected.abs().max():
+            raise UserError(
+                f"{adapter}: merged into the base's weights this adapter is another model (logits move by {moved:.2g}, "
+                f"the largest is {expected.abs().max():.2g}): not published; choose other lora_target_modules"
+            )
+
+    def _load(self, folder: Path) -> Any:  # Any: each architecture has its own class
+        return AutoModelForCausalLM.from_pretrained(
+            folder,
             dtype=self.dtype if self.dtype in (None, "auto") else getattr(torch, self.dtype),
             use_safetensors=True,
             trust_remote_code=self.trust_remote_code,
         )
-        merged: Any = PeftModel.from_pretrained(model, str(adapter))
-        merged.merge_and_unload().save_pretrained(out)
+
+    def _logits(self, model: Any) -> torch.Tensor:  # Any: as `_load`
+        with torch.no_grad():
+            logits: torch.Tensor = model(torch.tensor([self.block]), use_cache=False).logits.float()
+        return logits
 
     def name_base(self, adapter: Path) -> None:
         """Names the base in an adapter's configuration as the recipe does; PEFT knows only its folder."""
@@ -47,6 +69,11 @@ class Merger:
         values = json.loads(path.read_text(encoding="utf-8"))
         values |= {"base_model_name_or_path": self.base.name, "revision": self.base.commit}
         path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _tolerance(dtype: torch.dtype) -> float:
+    """By how much of the largest logit merging may move one: by rounding, which is coarse in half precision."""
+    return max(1e-3, 12 * torch.finfo(dtype).eps)
 
 
 def save_final(trainer: BlockTrainer, merger: Merger | None) -> Path:
