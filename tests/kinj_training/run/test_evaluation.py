@@ -93,7 +93,7 @@ def test_a_merged_model_that_is_another_than_base_and_adapter_is_not_published(t
         LoraConfig(r=4, target_modules=["embed_tokens", "q_proj"], init_lora_weights=False),
     )
     adapted.save_pretrained(tmp_path / "adapter")
-    merger = Merger(Base(str(folder), folder, "", None), None, False, tuple(range(5, 60)))
+    merger = Merger(Base(str(folder), str(folder), folder, "", None), None, False, tuple(range(5, 60)))
     if tied:
         with pytest.raises(UserError, match=r"merged into the base's weights this adapter is another model"):
             merger.merge(tmp_path / "adapter", tmp_path / "merged")

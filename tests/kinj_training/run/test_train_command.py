@@ -136,6 +136,7 @@ def test_on_a_terminal_a_bar_says_the_same(write_recipe, kinj_train):
     [
         ({"load_in_4bit": True}, "load_in_4bit: quantised weights are not trained themselves: add use_peft: true"),
         ({"load_in_8bit": True, "use_peft": True}, "load_in_8bit needs bitsandbytes, which is not installed"),
+        ({"fp16": True, "use_cpu": True}, "fp16: true: on a CPU this would be float32 arithmetic"),
         ({"report_to": "dvclive"}, "report_to: dvclive is not installed"),
     ],
 )
@@ -159,6 +160,14 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(write_recipe, kinj_trai
     assert done.output.rstrip().endswith("kinj: interrupted: type the same command to go on from the last checkpoint")
     assert "Traceback" not in done.output
     assert "going on at step" in kinj_train(recipe).output
+
+
+@pytest.mark.parametrize("limit", [-1, 0])
+def test_a_limit_of_checkpoints_of_0_or_less_keeps_all(limit, write_recipe, kinj_train, tmp_path):
+    done = kinj_train(write_recipe(save_strategy="steps", save_steps=2, save_total_limit=limit))
+    assert done.code == 0, done.output
+    names = {path.name for path in (tmp_path / "out").glob("checkpoint-*")}
+    assert names == {"checkpoint-2", "checkpoint-4", "checkpoint-6"}
 
 
 def test_threads_stay_those_of_the_beginning(write_recipe, kinj_train, weights, manifest, tmp_path):

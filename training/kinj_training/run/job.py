@@ -108,8 +108,10 @@ class Job:
         """
         adapter = get_peft_config(self.model)
         if adapter is not None:
-            trusted = self.training.trust_remote_code
-            bare_model(load_config(ModelSource(str(base.folder), trust_remote_code=trusted)), adapter, trust_remote_code=trusted)
+            config = load_config(self._source(str(base.folder)))
+            bare_model(config, adapter, trust_remote_code=self.training.trust_remote_code)
+        # As in transformers, 0 or less means that all are kept.
+        kept = self.training.save_total_limit if (self.training.save_total_limit or 0) > 0 else None
         plan, flat = self.plan, "flash" in (self.model.attn_implementation or "")
         trainer = BlockTrainer(
             str(base.folder),
@@ -117,7 +119,7 @@ class Job:
             plan.blocks,
             plan.held_out,
             self.tokenizer,
-            checkpoints=CheckpointPolicy(key, self.training.save_total_limit),
+            checkpoints=CheckpointPolicy(key, kept),
             flat=flat,
             adapter=adapter,
             quantization=get_quantization_config(self.model),
@@ -135,8 +137,10 @@ class Job:
 
     def _find_base(self) -> Base:
         """What the weights start from: for a later stage the folder of the one before, which has ended by now."""
-        name, trusted = str(self.model.model_name_or_path), self.training.trust_remote_code
-        return find_base(ModelSource(name, self.model.model_revision, trusted))
+        return find_base(self._source(str(self.model.model_name_or_path)))
+
+    def _source(self, name: str) -> ModelSource:
+        return ModelSource(name, self.model.model_revision, self.training.trust_remote_code)
 
     def _settings(self) -> SFTConfig:
         """TRL's settings, but for what comes ready (rows) and what is done here (checkpoints)."""

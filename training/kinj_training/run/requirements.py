@@ -5,12 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from transformers.integrations.integration_utils import get_available_reporting_integrations
-from trl import ModelConfig  # type: ignore[attr-defined]  # trl loads its names lazily
+from trl import ModelConfig, SFTConfig  # type: ignore[attr-defined]  # trl loads its names lazily
 
 from kinj.errors import UserError
 from kinj_training.base import resolve_name
@@ -71,12 +70,15 @@ def device_name(device: torch.device) -> str:
     return f"{device.type}: {models[0] if models else platform.processor() or platform.machine()}"
 
 
-def refuse_unmet(report_to: Sequence[str], model: ModelConfig) -> None:
-    """Returns if what a training reports to and loads weights with is installed.
+def refuse_unmet(training: SFTConfig, model: ModelConfig) -> None:
+    """Returns if the device can do what is asked, and what a training reports to and loads weights with is installed.
 
     Raises:
         UserError: it is not, or quantised weights are to be trained without an adapter.
     """
+    if training.fp16 and training.device.type == "cpu":
+        raise UserError("fp16: true: on a CPU this would be float32 arithmetic: take bf16: true, or neither")
+    report_to = list(training.report_to or ())
     available: list[str] = get_available_reporting_integrations()  # type: ignore[no-untyped-call]  # transformers' own
     for name in report_to:
         if name not in (*available, "none", "all"):

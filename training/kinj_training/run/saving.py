@@ -64,10 +64,10 @@ class Merger:
         return logits
 
     def name_base(self, adapter: Path) -> None:
-        """Names the base in an adapter's configuration as the recipe does; PEFT knows only its folder."""
+        """Names the base in an adapter's configuration by what loads it; PEFT knows only its folder."""
         path = adapter / "adapter_config.json"
         values = json.loads(path.read_text(encoding="utf-8"))
-        values |= {"base_model_name_or_path": self.base.name, "revision": self.base.commit}
+        values |= {"base_model_name_or_path": self.base.address, "revision": self.base.commit}
         path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -41,7 +41,7 @@ def train(recipe: Recipe, *, overwrite: bool = False, anew: bool | None = None) 
     refuse_another_world(recipe.data.num_processes, recipe.path)
     refuse_overlap(recipe)
     for stage in stages:
-        refuse_unmet(list(stage.training.report_to or ()), stage.model)
+        refuse_unmet(stage.training, stage.model)
     disable_progress_bar()  # type: ignore[no-untyped-call]  # those of reading and writing weights; ours is shown
     tokenizer = load_tokenizer(recipe.base)
     plans = [make_plan(stage, tokenizer, world_size()) for stage in stages]
