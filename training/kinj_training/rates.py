@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import get_scheduler
@@ -27,12 +29,13 @@ def idle_steps(training: SFTConfig, steps: int) -> int:
     Raises:
         UserError: all of them, so that nothing would be learnt.
     """
+    chosen: Any = training.lr_scheduler_kwargs  # Any: a dictionary, once the settings are made
     scheduler = get_scheduler(
         training.lr_scheduler_type,
         torch.optim.SGD([torch.zeros(1)], lr=training.learning_rate),
         num_warmup_steps=warmup_steps(training, steps),
         num_training_steps=steps,
-        scheduler_specific_kwargs=training.lr_scheduler_kwargs,
+        scheduler_specific_kwargs=chosen,
     )
     if not isinstance(scheduler, LambdaLR):  # follows the loss, from the whole learning rate on
         return 0

@@ -126,7 +126,9 @@ def fail_lm_eval():
     from types import SimpleNamespace
 
     from kinj import lm_eval_command
+    from kinj_training.run import accuracy
 
+    accuracy.refuse_unknown_task = lambda task: None
     lm_eval_command.sys = SimpleNamespace(executable="/bin/false")
 
 
@@ -141,6 +143,7 @@ def score_without_lm_eval():
         return {"task": "read", "scores": {"parameters": float(loaded.num_parameters())}, "n": 1}
 
     accuracy._ask = read
+    accuracy.refuse_unknown_task = lambda task: None
 
 
 def hide_trl():

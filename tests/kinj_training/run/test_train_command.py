@@ -2,12 +2,16 @@
 
 import json
 import re
+import shlex
 import signal
 
 import pytest
 import torch
 from filelock import FileLock
 from safetensors.torch import load_file, save_file
+
+from kinj_training.recipe.settings import DataSettings
+from kinj_training.run.train import next_step
 
 
 @pytest.fixture
@@ -35,6 +39,24 @@ def test_the_manifest_says_what_the_weights_are_made_of(finished_run, manifest, 
     assert {"kinj", "torch", "transformers", "trl", "peft"} <= set(told["versions"])
     assert {"model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja"} <= set(told["files"])
     assert not list(out.rglob("final.part"))
+
+
+def test_the_command_it_prints_asks_about_the_documents_that_were_trained_on(write_recipe, kinj_train, tmp_path):
+    done = kinj_train(write_recipe(split="dev", num_train_epochs=1))
+    [line] = [line for line in done.output.splitlines() if "try it: " in line]
+    words = shlex.split(line.split("try it: ")[1])
+    assert words[:2] == ["lm_eval", "--model"]
+    assert f"pretrained={tmp_path / 'out'},retriever=none" in words
+    assert words[words.index("--tasks") + 1] == "kinj_benchmark_option"
+    asked = json.loads(words[words.index("--metadata") + 1])
+    recipe = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert asked == {"benchmark": recipe["collection"], "split": "dev"}
+
+
+@pytest.mark.parametrize(("split", "asked"), [("dev", "dev"), ("test", "test"), (None, "test")])
+def test_the_next_step_for_the_shipped_collection_names_task_and_split(split, asked, tmp_path):
+    words = shlex.split(next_step(tmp_path, DataSettings(arm="raw", split=split)))
+    assert words[-4:] == ["--tasks", "kinj_current_events_option", "--metadata", json.dumps({"split": asked})]
 
 
 def test_a_training_of_one_step_with_the_warm_up_of_our_recipes_learns(

@@ -68,7 +68,7 @@ class DataSettings:
     held_out: list[str] | None = None
     #: how many processes the launch must come up with; None: any number
     num_processes: int | None = None
-    #: an lm-eval task that is scored on dev questions after each epoch; None: none
+    #: an lm-eval task that is scored on dev questions for each epoch, once training has ended; None: none
     accuracy_task: str | None = None
 
     def check(self, place: str, given: Collection[str]) -> None:

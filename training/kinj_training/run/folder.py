@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -156,6 +157,12 @@ def publish(final: Path, folder: Path, manifest: Json) -> None:
     weights = [name for name in files if name.endswith(".safetensors") and "/" not in name]
     sums = {"fingerprint": fingerprint(folder), "weights_sha256": sha256_files(folder, weights)}
     write_manifest(folder, {**manifest, **sums, "files": files})
+
+
+def wait_until_published(folder: Path) -> None:
+    """Returns once the first process has published: after minutes of scoring, longer than a collective call waits."""
+    while not (folder / MANIFEST).is_file():
+        time.sleep(0.2)
 
 
 def _ours(folder: Path) -> list[Path]:

@@ -25,9 +25,9 @@ from kinj_training.base import Base, find_base, load_config
 from kinj_training.plan import Plan
 from kinj_training.recipe.recipe import ModelSource
 from kinj_training.recipe.settings import Json
-from kinj_training.run.accuracy import ScoreEachEpoch
+from kinj_training.run.accuracy import score_epochs
 from kinj_training.run.checkpoints import newest_complete
-from kinj_training.run.folder import Start, alone, finished, keep_threads, prepare, publish
+from kinj_training.run.folder import Start, alone, finished, keep_threads, prepare, publish, wait_until_published
 from kinj_training.run.manifest import describe_outcome
 from kinj_training.run.probe import refuse_leaking
 from kinj_training.run.progress import ShowProgress
@@ -88,16 +88,19 @@ class Job:
             keep_threads(folder)
             trainer = self.make_trainer(base, key)
             merger = self._merger(base) if self.model.use_peft else None
-            if self.accuracy_task is not None and self.is_first:
-                trainer.add_callback(ScoreEachEpoch(trainer, self.accuracy_task, self.collection, merger))
             _train(trainer, folder, key)
             _refuse_miscount(trainer, self.plan)
             manifest = self._manifest(base, key, describe_outcome(trainer), earlier)
             final = save_final(trainer, merger)
+            trainer.free()
             if self.is_first:
+                if self.accuracy_task is not None:
+                    task, counts = self.accuracy_task, self.plan.counts
+                    manifest["accuracy"] = score_epochs(folder, counts, task, self.collection, merger)
                 publish(final, folder, manifest)
                 log.info("%s: finished, %d steps, %d tokens, as planned", folder, self.plan.steps, manifest["tokens"])
-            trainer.accelerator.wait_for_everyone()
+            else:
+                wait_until_published(folder)
         return read_manifest(folder, "add --overwrite to train anew")
 
     def make_trainer(self, base: Base, key: str) -> BlockTrainer:

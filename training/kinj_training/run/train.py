@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from transformers.utils.logging import disable_progress_bar
 
+from kinj.benchmark import collection_folder
 from kinj.manifest import NAME as MANIFEST
 from kinj_training.base import find_base, load_tokenizer
-from kinj_training.plan import make_plan, plan_lines
+from kinj_training.plan import Plan, make_plan, plan_lines
 from kinj_training.recipe.recipe import Recipe
-from kinj_training.recipe.settings import Json
+from kinj_training.recipe.settings import DataSettings, Json
+from kinj_training.run.accuracy import refuse_unscorable
 from kinj_training.run.folder import clear
 from kinj_training.run.job import Job
 from kinj_training.run.manifest import describe_recipe
@@ -38,26 +43,17 @@ def train(recipe: Recipe, *, overwrite: bool = False, anew: bool | None = None) 
             training reads lies in it, the model lets packed texts read each other, or a loss is not finite.
     """
     stages = recipe.stages or (recipe,)
-    refuse_another_world(recipe.data.num_processes, recipe.path)
-    refuse_overlap(recipe)
-    for stage in stages:
-        refuse_unmet(stage.training, stage.model)
+    _refuse_faults(recipe, stages)
     disable_progress_bar()  # type: ignore[no-untyped-call]  # those of reading and writing weights; ours is shown
     tokenizer = load_tokenizer(recipe.base)
     plans = [make_plan(stage, tokenizer, world_size()) for stage in stages]
     if recipe.training.process_index == 0:
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        _show(stages, plans)
         for stage, plan in zip(stages, plans, strict=True):
-            for line in plan_lines(plan.counts, {"given": stage.given, "decided": stage.decided}):
-                console.print(line)
-    folder = Path(str(recipe.training.output_dir))
-    if (overwrite if anew is None else anew) and (folder / MANIFEST).is_file():
-        find_base(recipe.base)  # refuses what cannot be read before anything is deleted
-        with recipe.training.main_process_first(local=False):
-            if recipe.training.process_index == 0:
-                # The last stage first: without its manifest the whole is unfinished, and the same command goes on.
-                for stage in reversed(stages):
-                    clear(Path(str(stage.training.output_dir)))
+            if stage.data.accuracy_task is not None:
+                refuse_unscorable(stage.data.accuracy_task, stage.training, plan.counts)
+    if overwrite if anew is None else anew:
+        _forget(recipe, stages)
     manifests: list[Json] = []
     for stage, plan in zip(stages, plans, strict=True):
         job = Job(
@@ -72,5 +68,47 @@ def train(recipe: Recipe, *, overwrite: bool = False, anew: bool | None = None) 
         )
         manifests.append(job.run(manifests, overwrite=overwrite))
     if recipe.training.process_index == 0:
-        log.info("try it: lm_eval --model kinj_rag --model_args pretrained=%s,retriever=none", job.folder)
+        # Instructions are not about the collection; an earlier stage may have been.
+        about = [stage.data for stage in stages if stage.data.arm != "instruct"] or [recipe.data]
+        log.info("try it: %s", next_step(job.folder, about[-1]))
     return job.folder
+
+
+def next_step(folder: Path, data: DataSettings) -> str:
+    """The command that asks the finished folder about the very documents that it was trained on, closed book.
+
+    No task asks the questions of the split `fewshot`, which serve as examples in prompts: the test questions then.
+    """
+    is_ours = data.collection == "current_events"
+    task = f"kinj_{'current_events' if is_ours else 'benchmark'}_option"
+    where = {} if is_ours else {"benchmark": str(collection_folder(data.collection))}
+    metadata = json.dumps({**where, "split": "dev" if data.split == "dev" else "test"}, ensure_ascii=False)
+    words = ["lm_eval", "--model", "kinj_rag", "--model_args", f"pretrained={folder},retriever=none"]
+    return shlex.join([*words, "--tasks", task, "--metadata", metadata])
+
+
+def _refuse_faults(recipe: Recipe, stages: Sequence[Recipe]) -> None:
+    """Refuses what can be known to fail before anything is planned."""
+    refuse_another_world(recipe.data.num_processes, recipe.path)
+    refuse_overlap(recipe)
+    for stage in stages:
+        refuse_unmet(stage.training, stage.model)
+
+
+def _show(stages: Sequence[Recipe], plans: Sequence[Plan]) -> None:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for stage, plan in zip(stages, plans, strict=True):
+        for line in plan_lines(plan.counts, {"given": stage.given, "decided": stage.decided}):
+            console.print(line)
+
+
+def _forget(recipe: Recipe, stages: Sequence[Recipe]) -> None:
+    """Empties the folders of a training that is finished as a whole, so that it can be done anew."""
+    if not Path(str(recipe.training.output_dir), MANIFEST).is_file():
+        return
+    find_base(recipe.base)  # refuses what cannot be read before anything is deleted
+    with recipe.training.main_process_first(local=False):
+        if recipe.training.process_index == 0:
+            # The last stage first: without its manifest the whole is unfinished, and the same command goes on.
+            for stage in reversed(stages):
+                clear(Path(str(stage.training.output_dir)))

@@ -104,6 +104,12 @@ class BlockTrainer(SFTTrainer):
             self._count += torch.tensor([completion.tokens, completion.targets], device=self._count.device)
         self.train(resume_from_checkpoint=str(checkpoint))
 
+    def free(self) -> None:
+        """Gives up model and optimizer, and with them the device's memory: nothing is trained or saved any more."""
+        nothing: Any = None  # Any: the parent's attributes are never None by type
+        self.model = self.model_wrapped = self.optimizer = self.lr_scheduler = nothing
+        self.accelerator.free_memory()
+
     def compute_loss(
         self,
         model: torch.nn.Module,
