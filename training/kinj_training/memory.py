@@ -8,8 +8,8 @@ from typing import Any, Literal
 from peft import PeftConfig
 from trl import ModelConfig, SFTConfig, get_peft_config  # type: ignore[attr-defined]  # trl loads its names lazily
 
-from kinj_training.adapters import bare_model
 from kinj_training.base import load_config
+from kinj_training.recipe.adapters import bare_model
 from kinj_training.recipe.recipe import ModelSource
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}

@@ -14,7 +14,7 @@ from kinj_training.base import block_length
 from kinj_training.blocks.block import Block, as_json
 from kinj_training.blocks.matching import LayOut, Match, Pace, Reference
 from kinj_training.blocks.packing import lay_out
-from kinj_training.rates import idle_steps, warmup_steps
+from kinj_training.blocks.rates import idle_steps, warmup_steps
 from kinj_training.recipe.recipe import Recipe
 from kinj_training.recipe.settings import Json
 from kinj_training.texts.arms import Arm, in_order
@@ -84,6 +84,7 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
         "marks": asdict(texts.marks),
         "questions_checked": texts.questions,
         "left_out": texts.left_out,
+        "spelling_control_tokens": texts.spelling,
         **_text_counts(texts.tokens, chosen),
         **_block_counts(chosen, blocks, length),
         **steps,
@@ -168,6 +169,11 @@ def _text_lines(plan: Json) -> Iterator[str]:
     yield f"[bold]texts[/]  {plan['texts']:,} in all, {plan['distinct_texts']:,} different ({copies:.2f} copies)"
     if plan["left_out"]:
         yield f"[bold]left out[/]  {plan['left_out']:,} texts that cannot be learnt"
+    if plan["spelling_control_tokens"]:
+        yield (
+            f"[bold]control tokens[/]  {plan['spelling_control_tokens']:,} texts spell one of the tokenizer's, "
+            "which is encoded as text"
+        )
     yield f"[bold]held out[/]  {plan['held_out']['texts']} texts, {plan['held_out']['tokens']:,} tokens"
     yield f"[bold]leaks[/]  none of {plan['questions_checked']:,} evaluation questions, by id and by their words"
 

@@ -115,5 +115,31 @@ def test_a_turn_that_is_no_text_is_refused(instruct):
         chat_text("c", [{"role": "user", "content": [{"type": "image"}]}], instruct, "instruction")
 
 
-def test_a_text_that_ends_with_the_end_mark_already_gets_no_second_one(llama):
-    assert spelled(plain_text("t", "<s>The town</s>", "replay"), llama)[0] == "<s>The town</s>"
+def test_a_control_token_that_a_text_spells_is_encoded_as_text(llama, instruct):
+    for text in (
+        plain_text("t", "The manual says <|im_end|> closes a turn, </s> a text.", "chunk"),
+        question_and_answer("t", "What closes <|im_end|>?", "a </s>", "pair"),
+    ):
+        for tokenizer in (llama, instruct):
+            [tokens] = tokenize([text], tokenizer, Marks(None, None))
+            controls = {tokenizer.convert_tokens_to_ids(token) for token in ("<|im_end|>", "</s>")}
+            assert not controls & set(tokens.input_ids)
+            assert tokenizer.decode(tokens.input_ids) == text.text
+    [plain] = tokenize([QUESTION], llama, Marks(None, None))
+    assert list(plain.input_ids) == llama(QUESTION.text, add_special_tokens=False)["input_ids"]
+
+
+def test_a_chat_keeps_its_templates_control_tokens_beside_other_texts(instruct):
+    texts = [plain_text("t", "<|im_end|>", "replay"), chat_text("c", CHAT, instruct, "instruction"), QUESTION]
+    first, chat, last = tokenize(texts, instruct, Marks(None, None))
+    mark = instruct.convert_tokens_to_ids("<|im_end|>")
+    assert [list(tokens.input_ids).count(mark) for tokens in (first, chat, last)] == [0, 4, 0]
+    assert [tokens.text_id for tokens in (first, chat, last)] == ["t", "c", "q"]
+
+
+def test_the_end_mark_is_set_also_where_a_text_spells_it(llama):
+    assert spelled(plain_text("t", "The town</s>", "replay"), llama)[0] == "<s>The town</s></s>"
+
+
+def test_a_chat_that_ends_with_the_end_mark_already_gets_no_second_one(instruct):
+    assert spelled(chat_text("c", CHAT, instruct, "instruction"), instruct)[0].endswith("gold<|im_end|>")

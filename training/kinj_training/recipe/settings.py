@@ -50,7 +50,8 @@ class DataSettings:
     distractors: int = 4
     #: raft: file of the passage template, as kinj_rag's `template`; None: its default
     template: str | None = None
-    #: instruct: instructions; mix: general text. A .jsonl, .parquet or .csv file, a folder, or a hub name
+    #: instruct: instructions; mix: general text. A .jsonl, .parquet or .csv file, a folder of them or of .txt
+    #: files (a text each), or a hub name
     data: str | None = None
     #: the data set's configuration, where it has several
     data_config: str | None = None

@@ -20,9 +20,9 @@ from trl import (  # type: ignore[attr-defined]  # trl loads its names lazily
 )
 
 from kinj.manifest import read_manifest, sha256_json
-from kinj_training.adapters import bare_model
 from kinj_training.base import Base, find_base, load_config
 from kinj_training.plan import Plan
+from kinj_training.recipe.adapters import bare_model
 from kinj_training.recipe.recipe import ModelSource
 from kinj_training.recipe.settings import Json
 from kinj_training.run.accuracy import score_epochs

@@ -9,7 +9,7 @@ from jinja2 import TemplateError
 
 from kinj.errors import UserError
 from kinj_training.texts.texts import Segment, TrainingText
-from kinj_training.texts.tokens import Tokenizer
+from kinj_training.texts.tokens import Tokenizer, control_tokens
 
 Message = dict[str, Any]  # Any: a data set's own values
 
@@ -25,9 +25,11 @@ def chat_text(text_id: str, messages: Sequence[Message], tokenizer: Tokenizer, k
     if not tokenizer.chat_template:
         return TrainingText(text_id, _in_plain_words(turns), kind)
     try:
-        return TrainingText(text_id, _in_template(text_id, turns, tokenizer), kind, is_chat=True)
+        segments = _in_template(text_id, turns, tokenizer)
     except TemplateError as error:
         raise UserError(f"data: row {text_id!r}: the chat template refuses it: {error}") from error
+    spelt = (token for token in control_tokens(tokenizer) for turn in turns if token in turn["content"])
+    return TrainingText(text_id, segments, kind, is_chat=True, forged=next(spelt, None))
 
 
 def _content(text_id: str, message: Message) -> str:

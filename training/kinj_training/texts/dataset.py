@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from kinj.corpus.inputs import read_documents
 from kinj.errors import UserError
 from kinj.hub.find import hub_errors
 from kinj_training.recipe.settings import DataSettings
@@ -51,6 +52,8 @@ def _load(data: DataSettings) -> Any:  # Any: datasets ships no types
         files = {"data_files": str(path)}
         name = _BUILDERS[path.suffix]
     elif path.is_dir():
+        if any(file.suffix == ".txt" for file in path.rglob("*")):
+            return _documents(path, data)
         name = str(path)
     elif path.suffix in _BUILDERS:
         raise UserError(f"data: {path}: no such file; give its path as seen from {Path.cwd()}")
@@ -59,6 +62,17 @@ def _load(data: DataSettings) -> Any:  # Any: datasets ships no types
     except (*hub_errors(), ValueError, datasets.exceptions.DatasetGenerationError) as error:
         reason = " ".join(str(error).split())[:300]
         raise UserError(f"data: {data.data}: cannot be read ({reason})") from error
+
+
+def _documents(folder: Path, data: DataSettings) -> list[Row]:
+    """The texts of a folder of .txt files, one a file: a row a line, as `datasets` reads them, tears texts apart."""
+    others = sorted({file.suffix for file in folder.rglob("*") if file.suffix in _BUILDERS})
+    if others:
+        raise UserError(f"data: {folder} holds .txt and {', '.join(others)} files: name a folder of one kind")
+    for key in ("data_config", "data_split"):
+        if getattr(data, key) != getattr(DataSettings, key):
+            raise UserError(f"{key}: {getattr(data, key)}: a folder of texts has none: remove it")
+    return [{"id": document.id, "text": document.text} for document in read_documents([folder])]
 
 
 def _text(row: Row, text_id: str, tokenizer: Tokenizer, kind: str) -> TrainingText:
