@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from functools import partial
 
 from rich.markup import escape
 
+from kinj.errors import UserError
 from kinj.manifest import sha256_json
 from kinj_training.base import block_length
 from kinj_training.blocks.block import Block, as_json
@@ -16,8 +17,9 @@ from kinj_training.blocks.matching import LayOut, Match, Pace, Reference
 from kinj_training.blocks.packing import lay_out
 from kinj_training.blocks.rates import idle_steps, warmup_steps
 from kinj_training.recipe.recipe import Recipe
-from kinj_training.recipe.settings import Json
+from kinj_training.recipe.settings import ARM_KEYS, Json
 from kinj_training.texts.arms import Arm, in_order
+from kinj_training.texts.chat import prints_date
 from kinj_training.texts.tokens import Tokenizer, Tokens
 
 
@@ -60,6 +62,8 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
     data, training = recipe.data, recipe.training
     length = block_length(recipe.base, training.max_length, is_given="max_length" in recipe.given)
     texts = Arm(data, recipe.seed, tokenizer, length).read()
+    if not texts.tokens:
+        raise UserError(f"nothing is left to learn: all {texts.left_out} texts were left out (unfit: leave_out)")
     batch = training.per_device_train_batch_size * training.gradient_accumulation_steps * world_size
     pace = Pace(int(training.num_train_epochs), int(batch), world_size, recipe.seed)
     to_blocks: LayOut = partial(lay_out, data.layout, length=length)
@@ -82,6 +86,7 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
         "layout": data.layout,
         "block_length": length,
         "marks": asdict(texts.marks),
+        "chat_date": data.chat_date,
         "questions_checked": texts.questions,
         "left_out": texts.left_out,
         "spelling_control_tokens": texts.spelling,
@@ -98,6 +103,21 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
         shape = {**shape, "warmup_steps": warmup}
     digest = sha256_json([as_json(blocks), as_json(held_out), shape, world_size])
     return Plan(blocks, held_out, counts["steps"], counts, digest)
+
+
+def with_chat_date(recipe: Recipe, tokenizer: Tokenizer, day: str) -> Recipe:
+    """The recipe with that day for its chats, and those of the recipe that it is matched to, where nobody chose one.
+
+    As it is where no chat is rendered, or the tokenizer's template prints no date.
+
+    Raises:
+        UserError: the template asks for the time in a form that cannot be told.
+    """
+    reference = None if recipe.reference is None else with_chat_date(recipe.reference, tokenizer, day)
+    data = recipe.data
+    if "chat_date" in ARM_KEYS[str(data.arm)] and data.chat_date is None and prints_date(tokenizer):
+        data = replace(data, chat_date=day)
+    return replace(recipe, data=data, reference=reference)
 
 
 def plan_lines(plan: Json, settings: dict[str, Json]) -> Iterator[str]:
@@ -167,6 +187,8 @@ def _text_lines(plan: Json) -> Iterator[str]:
         yield f"[bold]texts[/]  {count['texts']:,} x {kind}: {count['tokens']:,} tokens, {share:.1%}"
     copies = plan["texts"] / plan["distinct_texts"]
     yield f"[bold]texts[/]  {plan['texts']:,} in all, {plan['distinct_texts']:,} different ({copies:.2f} copies)"
+    if plan["chat_date"]:
+        yield f"[bold]chats[/]  as of {plan['chat_date']}, which their template prints"
     if plan["left_out"]:
         yield f"[bold]left out[/]  {plan['left_out']:,} texts that cannot be learnt"
     if plan["spelling_control_tokens"]:

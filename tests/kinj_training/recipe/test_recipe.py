@@ -129,6 +129,16 @@ def test_a_key_that_only_another_one_makes_read_is_refused_without_it(write_reci
     assert load_recipe(write_recipe(**{key: value, needed: True})).given[key] == value
 
 
+def test_a_day_is_read_from_yaml_and_checked(write_recipe):
+    path = write_recipe(arm="instruct", data="x")
+    path.write_text(path.read_text() + "chat_date: 2026-11-30\n")
+    assert load_recipe(path).data.chat_date == "2026-11-30"
+    with pytest.raises(UserError, match=r"chat_date: 30\.11\.2026: a day is written as"):
+        load_recipe(path, ["--chat_date", "30.11.2026"])
+    with pytest.raises(UserError, match="chat_date is given, but arm raw does not read it"):
+        load_recipe(write_recipe(), ["--chat_date", "2026-11-30"])
+
+
 def test_an_adapter_of_the_command_line_does_not_reach_the_recipe_that_is_matched(write_recipe):
     path = write_recipe(arm="qa", match="steps", match_to="paraphrase", use_peft=True)
     assert load_recipe(path, ["--lora_r", "4"]).reference.name == "paraphrase"

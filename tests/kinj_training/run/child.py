@@ -146,6 +146,29 @@ def score_without_lm_eval():
     accuracy.refuse_unknown_task = lambda task: None
 
 
+def tomorrow():
+    from datetime import date, timedelta
+
+    from transformers.utils import chat_template_utils
+
+    from kinj_training.run import train
+
+    class Tomorrow(date):
+        @classmethod
+        def today(cls):
+            return date.today() + timedelta(days=1)
+
+    train.date = Tomorrow
+    was = chat_template_utils.datetime
+
+    class Clock(was):
+        @classmethod
+        def now(cls, tz=None):
+            return was.now(tz) + timedelta(days=1)
+
+    chat_template_utils.datetime = Clock
+
+
 def hide_trl():
     for module in [name for name in sys.modules if name.split(".")[0] in ("trl", "kinj_training")]:
         del sys.modules[module]
@@ -161,6 +184,7 @@ HOOKS = {
     "config": kill_before_config,
     "interrupt": interrupt_after_step,
     "threads": set_threads,
+    "tomorrow": tomorrow,
     "without-trl": hide_trl,
     "lose-a-token": lose_a_token,
     "show": show_every_step,

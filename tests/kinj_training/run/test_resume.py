@@ -1,7 +1,9 @@
 """An interrupted training ends with the weights of one that was not."""
 
+import json
 import shutil
 import signal
+from datetime import date
 
 import pytest
 
@@ -52,3 +54,30 @@ def test_a_broken_checkpoint_is_passed_over_for_the_one_before(write_recipe, kin
     assert done.code == 0
     assert f"going on at step {len(checkpoints) - 2}" in done.output
     assert weights(out) == weights(expected)
+
+
+@pytest.fixture
+def dated_recipe(write_recipe, make_tiny_model, tmp_path):
+    """Instructions under a chat template that prints today's date."""
+    model = make_tiny_model(seed=6)
+    template = (model / "chat_template.jinja").read_text()
+    (model / "chat_template.jinja").write_text("{{ strftime_now('%d %B %Y') }}\n" + template)
+    rows = [{"instruction": f"Count to {n}.", "output": " ".join(map(str, range(n)))} for n in range(2, 12)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = {"arm": "instruct", "data": str(tmp_path / "rows.jsonl"), "layout": "single"}
+    return write_recipe(model_name_or_path=str(model), save_strategy="steps", save_steps=1, **settings)
+
+
+def test_a_template_that_prints_the_date_prints_that_of_the_first_start_a_day_later(
+    dated_recipe, kinj_train, weights, manifest, tmp_path
+):
+    assert kinj_train(dated_recipe, hook="step:3").code == KILLED
+    done = kinj_train(dated_recipe, hook="tomorrow")
+    assert (done.code, "going on at step 2" in done.output) == (0, True), done.output
+    today = date.today().isoformat()
+    assert f"as of {today}, which their template prints" in done.output
+    assert manifest(tmp_path / "out")["data"]["chat_date"] == today
+    # Set, the day gives the same weights on any day.
+    again = kinj_train(dated_recipe, "--chat_date", today, "--output_dir", tmp_path / "set", hook="tomorrow")
+    assert again.code == 0, again.output
+    assert weights(tmp_path / "set") == weights(tmp_path / "out")

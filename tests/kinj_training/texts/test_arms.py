@@ -179,8 +179,8 @@ def test_a_prompt_longer_than_a_block_is_refused_or_left_out_and_counted(write_r
         plan(load_recipe(path))
     path = write_recipe(arm="qa", max_length=32, unfit="leave_out")
     assert plan(load_recipe(path, ["--max_length", "64"])).counts["left_out"] == 0
-    short = plan(load_recipe(path, ["--max_length", "30"])).counts
-    assert short["left_out"] + short["texts"] == 18
+    with pytest.raises(UserError, match="nothing is left to learn: all 18 texts were left out"):
+        plan(load_recipe(path, ["--max_length", "30"]))
 
 
 # ---- data sets
@@ -235,6 +235,9 @@ def test_a_row_without_an_answer_is_refused_or_left_out_and_counted(write_recipe
         plan(load_recipe(path))
     counts = plan(load_recipe(path, ["--unfit", "leave_out"])).counts
     assert (counts["texts"], counts["left_out"]) == (1, 2)
+    only = write_recipe(arm="instruct", data=rows(unanswered, name="unanswered.jsonl"), unfit="leave_out")
+    with pytest.raises(UserError, match="nothing is left to learn: all 1 texts were left out"):
+        plan(load_recipe(only))
 
 
 def test_a_chat_whose_turn_spells_a_control_token_is_refused_or_left_out(write_recipe, rows):

@@ -3,7 +3,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer
 
 from kinj.errors import UserError
-from kinj_training.texts.chat import chat_text
+from kinj_training.texts.chat import chat_text, prints_date
 from kinj_training.texts.texts import plain_text, question_and_answer
 from kinj_training.texts.tokens import NO_LOSS, Marks, marks_of, tokenize
 
@@ -102,6 +102,25 @@ def test_without_a_chat_template_a_chat_is_said_in_the_words_of_the_tasks(llama)
     whole, learnt = spelled(chat_text("c", CHAT, llama, "instruction"), llama)
     assert whole == "<s>Question: Which?\nAnswer: blue\n\nQuestion: And then?\nAnswer: gold</s>"
     assert learnt == " blue gold</s>"
+
+
+def test_a_template_that_prints_the_date_is_told_the_day(instruct):
+    plain = instruct.chat_template
+    assert not prints_date(instruct)
+    instruct.chat_template = "{{ strftime_now('%d %B %Y') }}\n" + plain
+    assert prints_date(instruct)
+    text = chat_text("c", CHAT, instruct, "instruction", "2026-11-30")
+    assert text.text.startswith("30 November 2026\n<|im_start|>user")
+    # Llama 3.2's: a variable where it is given, else the clock.
+    llama = '{% if strftime_now is defined %}{% set date_string = strftime_now("%d %b %Y") %}{% endif %}'
+    instruct.chat_template = llama + "{{ date_string }}\n" + plain
+    assert chat_text("c", CHAT, instruct, "instruction", "2026-01-02").text.startswith("02 Jan 2026\n")
+
+
+def test_a_template_that_prints_the_clocks_time_in_no_constant_form_is_refused(instruct):
+    instruct.chat_template = "{% set form = '%d %B %Y' %}{{ strftime_now(form) }}" + instruct.chat_template
+    with pytest.raises(UserError, match="the chat template prints the clock's time"):
+        prints_date(instruct)
 
 
 def test_a_template_that_rewrites_earlier_turns_is_refused(instruct):

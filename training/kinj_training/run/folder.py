@@ -40,6 +40,8 @@ class Start:
     world_size: int
     #: of torch, in each process; sums of floats depend on it
     threads: int
+    #: the day that its chats print; None: they print none
+    chat_date: str | None = None
 
     def is_same(self, other: Start) -> bool:
         """Whether one can go on with what the other began."""

@@ -77,7 +77,7 @@ class Job:
         folder = self.folder
         base = self._find_base()
         key = sha256_json([self.plan.sha256, base.fingerprint])
-        start = Start(key, world_size(), torch.get_num_threads())
+        start = Start(key, world_size(), torch.get_num_threads(), self.plan.counts["chat_date"])
         with alone(folder) if self.is_first else nullcontext():
             with self.training.main_process_first(local=False):
                 if self.is_first:

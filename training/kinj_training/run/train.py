@@ -6,6 +6,7 @@ import json
 import logging
 import shlex
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 from rich.console import Console
@@ -14,11 +15,11 @@ from transformers.utils.logging import disable_progress_bar
 from kinj.benchmark import collection_folder
 from kinj.manifest import NAME as MANIFEST
 from kinj_training.base import find_base, load_tokenizer
-from kinj_training.plan import Plan, make_plan, plan_lines
+from kinj_training.plan import Plan, make_plan, plan_lines, with_chat_date
 from kinj_training.recipe.recipe import Recipe
 from kinj_training.recipe.settings import DataSettings, Json
 from kinj_training.run.accuracy import refuse_unscorable
-from kinj_training.run.folder import clear
+from kinj_training.run.folder import clear, read_start
 from kinj_training.run.job import Job
 from kinj_training.run.manifest import describe_recipe
 from kinj_training.run.requirements import refuse_another_world, refuse_overlap, refuse_unmet, world_size
@@ -42,10 +43,11 @@ def train(recipe: Recipe, *, overwrite: bool = False, anew: bool | None = None) 
         UserError: another number of processes came up than asked for, the folder holds another training, what the
             training reads lies in it, the model lets packed texts read each other, or a loss is not finite.
     """
-    stages = recipe.stages or (recipe,)
+    stages: Sequence[Recipe] = recipe.stages or (recipe,)
     _refuse_faults(recipe, stages)
     disable_progress_bar()  # type: ignore[no-untyped-call]  # those of reading and writing weights; ours is shown
     tokenizer = load_tokenizer(recipe.base)
+    stages = [with_chat_date(stage, tokenizer, _first_day(stage)) for stage in stages]
     plans = [make_plan(stage, tokenizer, world_size()) for stage in stages]
     if recipe.training.process_index == 0:
         _show(stages, plans)
@@ -93,6 +95,12 @@ def _refuse_faults(recipe: Recipe, stages: Sequence[Recipe]) -> None:
     refuse_overlap(recipe)
     for stage in stages:
         refuse_unmet(stage.training, stage.model)
+
+
+def _first_day(recipe: Recipe) -> str:
+    """The day of the training's first start: today's, where none began in its folder."""
+    first = read_start(Path(str(recipe.training.output_dir)))
+    return (first and first.chat_date) or date.today().isoformat()
 
 
 def _show(stages: Sequence[Recipe], plans: Sequence[Plan]) -> None:

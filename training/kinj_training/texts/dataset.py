@@ -34,7 +34,8 @@ def row_texts(data: DataSettings, tokenizer: Tokenizer, kind: str, seed: int) ->
     for number in order[: data.data_rows]:
         row = rows[number]
         name = row.get("id")
-        yield _text(row, name if isinstance(name, str) and name else f"{data.data}:{number}", tokenizer, kind)
+        text_id = name if isinstance(name, str) and name else f"{data.data}:{number}"
+        yield _text(row, text_id, tokenizer, kind, data.chat_date)
 
 
 def _load(data: DataSettings) -> Any:  # Any: datasets ships no types
@@ -75,17 +76,17 @@ def _documents(folder: Path, data: DataSettings) -> list[Row]:
     return [{"id": document.id, "text": document.text} for document in read_documents([folder])]
 
 
-def _text(row: Row, text_id: str, tokenizer: Tokenizer, kind: str) -> TrainingText:
+def _text(row: Row, text_id: str, tokenizer: Tokenizer, kind: str, day: str | None) -> TrainingText:
     """The row as a text: a chat, a prompt and its completion, an instruction and its answer, or a text."""
     try:
         if "messages" in row:
-            return chat_text(text_id, row["messages"], tokenizer, kind)
+            return chat_text(text_id, row["messages"], tokenizer, kind, day)
         if isinstance(row.get("prompt"), list):
-            return chat_text(text_id, [*row["prompt"], *row["completion"]], tokenizer, kind)
+            return chat_text(text_id, [*row["prompt"], *row["completion"]], tokenizer, kind, day)
         if "prompt" in row:
             return TrainingText(text_id, (Segment(row["prompt"], learnt=False), Segment(row["completion"])), kind)
         if "instruction" in row:
-            return chat_text(text_id, _instruction(row), tokenizer, kind)
+            return chat_text(text_id, _instruction(row), tokenizer, kind, day)
         return plain_text(text_id, row["text"], kind)
     except (KeyError, TypeError) as error:
         raise UserError(

@@ -28,8 +28,15 @@ class Tokenizer(Protocol):
     ) -> Any: ...
 
     def apply_chat_template(  # noqa: D102
-        self, conversation: list[dict[str, Any]], *, tokenize: bool, add_generation_prompt: bool = False
+        self,
+        conversation: list[dict[str, Any]],
+        *,
+        tokenize: bool,
+        chat_template: str | None = None,
+        add_generation_prompt: bool = False,
     ) -> Any: ...
+
+    def get_chat_template(self) -> Any: ...  # noqa: D102  # Any: str, untyped in transformers
 
     def decode(self, token_ids: Sequence[int]) -> Any: ...  # noqa: D102  # Any: str, or a list for a batch
 
