@@ -146,6 +146,33 @@ def score_without_lm_eval():
     accuracy.refuse_unknown_task = lambda task: None
 
 
+def fill_disk(step, in_save):
+    """From the checkpoint of a step on nothing is free; with `in_save` that turns out while it is written."""
+    from types import SimpleNamespace
+
+    import torch
+
+    from kinj_training.run import disk
+    from kinj_training.run.trainer import BlockTrainer
+
+    state = {"free": 10**12}
+    disk.shutil = SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=state["free"]))
+    save_checkpoint = BlockTrainer._save_checkpoint
+
+    def fail(*_, **__):
+        state["free"] = 0
+        raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 13760 vs 13652")
+
+    def _save_checkpoint(self, model, trial):
+        if self.state.global_step == step and in_save:
+            torch.save = fail
+        elif self.state.global_step == step:
+            state["free"] = 1000
+        save_checkpoint(self, model, trial)
+
+    BlockTrainer._save_checkpoint = _save_checkpoint
+
+
 def tomorrow():
     from datetime import date, timedelta
 
@@ -184,6 +211,7 @@ HOOKS = {
     "config": kill_before_config,
     "interrupt": interrupt_after_step,
     "threads": set_threads,
+    "full-disk": fill_disk,
     "tomorrow": tomorrow,
     "without-trl": hide_trl,
     "lose-a-token": lose_a_token,

@@ -1,11 +1,16 @@
 """An interrupted training ends with the weights of one that was not."""
 
+import errno
 import json
+import re
 import shutil
 import signal
 from datetime import date
 
 import pytest
+
+from kinj.errors import UserError
+from kinj_training.run.disk import room
 
 KILLED = -signal.SIGKILL
 
@@ -81,3 +86,25 @@ def test_a_template_that_prints_the_date_prints_that_of_the_first_start_a_day_la
     again = kinj_train(dated_recipe, "--chat_date", today, "--output_dir", tmp_path / "set", hook="tomorrow")
     assert again.code == 0, again.output
     assert weights(tmp_path / "set") == weights(tmp_path / "out")
+
+
+@pytest.mark.parametrize("in_save", [0, 1])
+def test_a_full_disk_is_one_line_with_what_is_needed_and_loses_nothing(in_save, write_recipe, kinj_train, tmp_path):
+    recipe = write_recipe(save_strategy="steps", save_steps=1)
+    done = kinj_train(recipe, hook=f"full-disk:3:{in_save}")
+    assert (done.code, "Traceback" in done.output) == (2, False), done.output
+    # Weights, and twice as much for AdamW's moments.
+    size = 3 * (tmp_path / "out" / "checkpoint-2" / "model.safetensors").stat().st_size
+    line = r"disk full: checkpoint-3 needs (\d\.\d{3}) GB, 0\.000 GB are free: make room"
+    assert float(re.search(line, done.output)[1]) == pytest.approx(size / 1e9, rel=0.1)
+    again = kinj_train(recipe)
+    assert (again.code, "going on at step 2" in again.output) == (0, True), again.output
+
+
+def test_a_failure_that_is_none_of_the_disks_keeps_its_own_error(tmp_path):
+    with pytest.raises(RuntimeError, match="something else"), room(tmp_path, "checkpoint-1", 1):
+        raise RuntimeError("something else")
+    with pytest.raises(UserError, match=r"checkpoint-1 needs 0\.000 GB"), room(tmp_path, "checkpoint-1", 1):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(UserError, match=r"needs 1000000000.000 GB"), room(tmp_path, "checkpoint-1", 10**18):
+        pytest.fail("nothing is written")

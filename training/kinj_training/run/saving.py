@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM
 
 from kinj.errors import UserError
 from kinj_training.base import Base
+from kinj_training.run.disk import room
 from kinj_training.run.trainer import BlockTrainer
 
 ADAPTER = "adapter"
@@ -89,14 +90,23 @@ def save_final(trainer: BlockTrainer, merger: Merger | None) -> Path:
     if trainer.is_world_process_zero():
         shutil.rmtree(final, ignore_errors=True)
     trainer.accelerator.wait_for_everyone()
-    trainer.save_model(str(final if merger is None else final / ADAPTER))
-    trainer.accelerator.wait_for_everyone()
-    if trainer.is_world_process_zero():
-        if merger is not None:
-            merger.name_base(final / ADAPTER)
-            merger.merge(final / ADAPTER, final)
-            tokenizer: Any = trainer.processing_class
-            tokenizer.save_pretrained(final)
-        for path in final.rglob("training_args.bin"):  # pickled settings; the manifest says them readably
-            path.unlink()
+    with room(final.parent, "the finished folder", _final_bytes(trainer, merger)):
+        trainer.save_model(str(final if merger is None else final / ADAPTER))
+        trainer.accelerator.wait_for_everyone()
+        if trainer.is_world_process_zero():
+            if merger is not None:
+                merger.name_base(final / ADAPTER)
+                merger.merge(final / ADAPTER, final)
+                tokenizer: Any = trainer.processing_class
+                tokenizer.save_pretrained(final)
+            for path in final.rglob("training_args.bin"):  # pickled settings; the manifest says them readably
+                path.unlink()
     return final
+
+
+def _final_bytes(trainer: BlockTrainer, merger: Merger | None) -> int:
+    """What the model's weights take: as they are trained, or as the base's files are."""
+    if merger is not None:
+        return sum(path.stat().st_size for path in merger.base.folder.glob("*.safetensors"))
+    model: Any = trainer.model
+    return sum(weight.numel() * weight.element_size() for weight in model.parameters())
