@@ -33,6 +33,15 @@ def test_ctrl_c_under_overwrite_and_the_same_command_go_on_at_the_checkpoint(
     assert (anew.code, "going on" in anew.output, "is finished" in anew.output) == (0, False, False)
 
 
+def test_two_processes_replace_a_finished_training(write_recipe, kinj_train, tmp_path):
+    recipe = write_recipe(num_train_epochs=1)
+    assert kinj_train(recipe, world=2).code == 0
+    before = times(tmp_path)
+    done = kinj_train(recipe, "--overwrite", world=2)
+    assert done.code == 0, done.output
+    assert times(tmp_path)["out"] > before["out"]
+
+
 def test_overwrite_keeps_the_finished_stages_of_an_unfinished_training(write_recipe, kinj_train, tmp_path):
     stages = [{"arm": "raw"}, {"arm": "qa", "layout": "single"}]
     recipe = write_recipe(stages=stages, num_train_epochs=1, save_strategy="steps", save_steps=1)

@@ -51,10 +51,9 @@ def search(recipe: Recipe, *, as_json: bool = False, overwrite: bool = False) ->
         refuse_overlap(run_recipe)
     if not make_plan(recipes[0], load_tokenizer(recipes[0].base), world_size()).held_out:
         raise UserError(f"{recipe.path}: nothing is held out: --search chooses by the loss on validation paraphrases")
-    if overwrite and (folder / NAME).is_file():
-        # Its table goes first: without it the search is unfinished, and the same command goes on.
+    if overwrite:
         with recipe.training.main_process_first(local=False):
-            if recipe.training.process_index == 0:
+            if recipe.training.process_index == 0 and (folder / NAME).is_file():
                 _forget(folder, recipes)
     runs = []
     for number, (point, run_recipe) in enumerate(zip(points, recipes, strict=True), 1):
@@ -82,7 +81,7 @@ def _refuse_unsearchable(recipe: Recipe) -> None:
 
 
 def _forget(folder: Path, recipes: Sequence[Recipe]) -> None:
-    """Removes a finished search, so that it can be done anew."""
+    """Removes a finished search, so that it can be done anew: its table first, without which it is unfinished."""
     (folder / NAME).unlink()
     for recipe in recipes:
         clear(Path(str(recipe.training.output_dir)))

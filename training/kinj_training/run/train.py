@@ -112,11 +112,11 @@ def _show(stages: Sequence[Recipe], plans: Sequence[Plan]) -> None:
 
 def _forget(recipe: Recipe, stages: Sequence[Recipe]) -> None:
     """Empties the folders of a training that is finished as a whole, so that it can be done anew."""
-    if not Path(str(recipe.training.output_dir), MANIFEST).is_file():
-        return
-    find_base(recipe.base)  # refuses what cannot be read before anything is deleted
+    # Only the first process looks: to the others, being later, the manifest may be gone already.
     with recipe.training.main_process_first(local=False):
-        if recipe.training.process_index == 0:
-            # The last stage first: without its manifest the whole is unfinished, and the same command goes on.
-            for stage in reversed(stages):
-                clear(Path(str(stage.training.output_dir)))
+        if recipe.training.process_index or not Path(str(recipe.training.output_dir), MANIFEST).is_file():
+            return
+        find_base(recipe.base)  # refuses what cannot be read before anything is deleted
+        # The last stage first: without its manifest the whole is unfinished, and the same command goes on.
+        for stage in reversed(stages):
+            clear(Path(str(stage.training.output_dir)))
