@@ -117,8 +117,11 @@ def test_a_template_that_prints_the_date_is_told_the_day(instruct):
     assert chat_text("c", CHAT, instruct, "instruction", "2026-01-02").text.startswith("02 Jan 2026\n")
 
 
-def test_a_template_that_prints_the_clocks_time_in_no_constant_form_is_refused(instruct):
-    instruct.chat_template = "{% set form = '%d %B %Y' %}{{ strftime_now(form) }}" + instruct.chat_template
+@pytest.mark.parametrize(
+    "clock", ["{% set form = '%d %B %Y' %}{{ strftime_now (form) }}", "{% set now = strftime_now %}{{ now('%d') }}"]
+)
+def test_a_template_that_prints_the_clocks_time_in_no_constant_form_is_refused(clock, instruct):
+    instruct.chat_template = clock + instruct.chat_template
     with pytest.raises(UserError, match="the chat template prints the clock's time"):
         prints_date(instruct)
 

@@ -14,9 +14,9 @@ from kinj.errors import UserError
 from kinj_training.texts.texts import Segment, TrainingText
 from kinj_training.texts.tokens import Tokenizer, control_tokens
 
-#: how a template asks transformers for the time
-_CALL = "strftime_now("
-_LITERAL_CALL = re.compile(r"""strftime_now\(\s*(['"])(.*?)\1\s*\)""")
+#: how a template asks transformers for the time: by a call, but not by asking whether it can
+_CLOCK = re.compile(r"strftime_now(?!\s+is\b)")
+_LITERAL_CALL = re.compile(r"""strftime_now\s*\(\s*(['"])(.*?)\1\s*\)""")
 
 Message = dict[str, Any]  # Any: a data set's own values
 
@@ -89,7 +89,7 @@ def prints_date(tokenizer: Tokenizer) -> bool:
     """
     if not tokenizer.chat_template:
         return False
-    if _CALL in _LITERAL_CALL.sub("", tokenizer.get_chat_template()):
+    if _CLOCK.search(_LITERAL_CALL.sub("", tokenizer.get_chat_template())):
         raise UserError(
             "the chat template prints the clock's time in a form that is not a constant, so that the same training "
             "would be another tomorrow: put a template with strftime_now('%d %B %Y') or without into the model's folder"
