@@ -1,4 +1,4 @@
-"""Starts `lm_eval` in this very environment, and gives the file of results that it wrote."""
+"""Starts `lm_eval` in this very environment: for the file of results that it writes, or to ask which tasks it has."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from kinj.errors import UserError
@@ -29,13 +30,12 @@ def run_lm_eval(
         UserError: it failed or wrote no results; ends with its last line where that was not shown.
     """
     command = [sys.executable, "-m", "lm_eval", "run", *arguments, "--output_path", str(output)]
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_LAUNCHERS)}
     done = subprocess.run(
         command,
         check=False,
         stdout=subprocess.DEVNULL,
         stderr=None if is_shown else subprocess.PIPE,
-        env={**inherited, **(environment or {})},
+        env={**_inherited(), **(environment or {})},
     )
     files = sorted(output.rglob("results*.json"))
     if done.returncode or not files:
@@ -43,3 +43,25 @@ def run_lm_eval(
         reason = lines[-1] if lines else "what it said stands above" if is_shown else "it said nothing"
         raise UserError(f"lm_eval ended with exit code {done.returncode} ({reason})")
     return files[-1]
+
+
+@cache
+def refuse_unknown_task(task: str) -> None:
+    """Returns if lm-eval has a task of that name.
+
+    Raises:
+        UserError: it has none, or could not say.
+    """
+    command = [sys.executable, "-m", "lm_eval", "validate", "--tasks", task]
+    done = subprocess.run(command, check=False, capture_output=True, env=_inherited())
+    said = (done.stdout + done.stderr).decode("utf-8", errors="replace").strip()
+    if done.returncode and "Tasks not found" in said:
+        raise UserError(f"{task}: lm-eval has no such task: `lm_eval ls tasks` lists them")
+    if done.returncode:
+        reason = (said or "it said nothing").splitlines()[-1]
+        raise UserError(f"{task}: `lm_eval validate` ended with exit code {done.returncode} ({reason})")
+
+
+def _inherited() -> dict[str, str]:
+    """This process's environment without a launcher's words."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_LAUNCHERS)}

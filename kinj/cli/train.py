@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from kinj.cli.interruption import interruptible
-from kinj.cli.options import Json, Overwrite
+from kinj.cli.options import Json
 from kinj.errors import MissingExtraError, UserError
 
 RecipeFile = Annotated[
@@ -19,6 +19,12 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print tokens, steps, memory and two blocks as they will be learnt; stop.")
 ]
 Search = Annotated[bool, typer.Option("--search", help="Try the recipe's `search` values and choose by held-out loss.")]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace a finished or another training; an unfinished one of this recipe goes on."
+    ),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -46,7 +52,8 @@ def train(
     """
     if recipe.startswith("-"):
         raise UserError(f"{recipe}: the recipe comes first: kinj train RECIPE {recipe} …")
-    with interruptible("type the same command to go on from the last checkpoint"):
+    kept = ", which --overwrite keeps" if overwrite else ""
+    with interruptible(f"type the same command to go on from the last checkpoint{kept}"):
         loaded = _module("recipe.loading").load_recipe(recipe, context.args)
         if dry_run:
             _module("dry_run").dry_run(loaded, as_json=as_json)

@@ -1,3 +1,6 @@
+import pytest
+
+from kinj.errors import UserError
 from kinj_training.base import load_tokenizer
 from kinj_training.plan import make_plan
 from kinj_training.recipe.loading import load_recipe
@@ -71,3 +74,32 @@ def test_held_out_texts_are_validation_paraphrases_of_the_injected_documents_onl
     assert test.held_out == []
     ids = {text_id for block in plan(load_recipe(path)).blocks for text_id in block.text_ids}
     assert not [text_id for text_id in ids if text_id.endswith(".p4")]
+
+
+@pytest.mark.parametrize(
+    ("warmup", "epochs", "steps", "idle"),
+    [
+        (0.03, 1, 0, 0),  # rounded up it would be the first of 5 steps, at learning rate 0
+        (0.03, 7, 2, 1),  # 1.05 of 35, rounded up as transformers does
+        (0, 1, 0, 0),
+        (2, 1, 2, 1),
+    ],
+)
+def test_a_warm_up_of_less_than_a_step_is_none_and_steps_at_rate_0_are_counted(
+    warmup, epochs, steps, idle, write_recipe
+):
+    recipe = load_recipe(write_recipe(layout="single", warmup_steps=warmup, num_train_epochs=epochs))
+    counts = plan(recipe).counts
+    assert (counts["warmup_steps"], counts["idle_steps"]) == (steps, idle)
+    if steps:
+        assert steps == recipe.training.get_warmup_steps(counts["steps"])
+
+
+def test_a_training_that_would_learn_nothing_is_refused(write_recipe):
+    one_step = write_recipe(split="dev", num_train_epochs=1, warmup_steps=1)
+    with pytest.raises(UserError, match=r"warmup_steps: 1.*: all 1 steps would have learning rate 0"):
+        plan(load_recipe(one_step))
+    for kind in ("cosine", "constant_with_warmup", "inverse_sqrt", "polynomial", "constant", "reduce_lr_on_plateau"):
+        kinds = {"lr_scheduler_type": kind, "eval_strategy": "epoch"}
+        path = write_recipe(split="dev", num_train_epochs=1, warmup_steps=0.03, **kinds)
+        assert plan(load_recipe(path)).counts["idle_steps"] == 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from kinj.checkpoint import fingerprint
 from kinj.errors import UserError
-from kinj.hub.find import find_demo_model, hub_errors
+from kinj.hub.find import DemoModel, find_demo_model, hub_errors
 from kinj.hub.packaged import DEMO
 from kinj_training.recipe.recipe import ModelSource
 
@@ -24,8 +24,10 @@ _CODE = "*.py"
 class Base:
     """A model's files on this machine."""
 
-    #: as the recipe names it
+    #: as the recipe names it; the demo model's packaged copy by its label, as its weights are not the hub's
     name: str
+    #: what loads these very files: a hub name, or a folder
+    address: str
     folder: Path
     #: over what shapes its answers, 64 hex digits
     fingerprint: str
@@ -46,7 +48,9 @@ def find_base(source: ModelSource) -> Base:
             f"model_name_or_path: {source.name}: {folder} lacks config.json or *.safetensors; other formats of weights "
             "can run code and are not read: convert them with transformers' save_pretrained"
         )
-    return Base(source.name, folder, fingerprint(folder), commit)
+    packaged = _demo_copy(source)
+    name, address = (source.name, source.name) if packaged is None else (packaged.label, str(folder))
+    return Base(name, address, folder, fingerprint(folder), commit)
 
 
 def resolve_name(source: ModelSource) -> tuple[str, str]:
@@ -59,6 +63,14 @@ def resolve_name(source: ModelSource) -> tuple[str, str]:
         return source.name, source.revision
     arguments = find_demo_model().arguments
     return arguments["pretrained"], arguments.get("revision", "main")
+
+
+def _demo_copy(source: ModelSource) -> DemoModel | None:
+    """The demo model's packaged copy where the source means that; None for any other model."""
+    if source.name != DEMO.hub_name or source.revision != "main":
+        return None
+    found = find_demo_model()
+    return None if "revision" in found.arguments else found
 
 
 def _locate(source: ModelSource, patterns: list[str]) -> tuple[Path, str | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from itertools import groupby
 
 from rich.console import Console
@@ -12,7 +13,7 @@ from rich.markup import escape
 from kinj_training.base import load_tokenizer
 from kinj_training.blocks.block import Block
 from kinj_training.memory import Memory, estimate_memory
-from kinj_training.plan import Plan, make_plan, plan_lines
+from kinj_training.plan import Plan, make_plan, plan_lines, with_chat_date
 from kinj_training.recipe.recipe import Recipe
 from kinj_training.recipe.settings import Json
 from kinj_training.texts.tokens import NO_LOSS, Tokenizer
@@ -25,7 +26,8 @@ def dry_run(recipe: Recipe, *, as_json: bool = False) -> None:
         UserError: what `make_plan` refuses.
     """
     tokenizer = load_tokenizer(recipe.base)
-    stages = [_stage(stage, tokenizer) for stage in recipe.stages or (recipe,)]
+    today = date.today().isoformat()
+    stages = [_stage(with_chat_date(stage, tokenizer, today), tokenizer) for stage in recipe.stages or (recipe,)]
     if as_json:
         print(json.dumps({"recipe": str(recipe.path), "stages": stages}, default=str))  # noqa: T201
         return

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from peft import PeftConfig
 from trl import ModelConfig, SFTConfig, get_peft_config  # type: ignore[attr-defined]  # trl loads its names lazily
 
-from kinj.errors import UserError
 from kinj_training.base import load_config
+from kinj_training.recipe.adapters import bare_model
 from kinj_training.recipe.recipe import ModelSource
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -107,18 +107,6 @@ def _parameters(  # Any: each architecture has its own class
     config: Any, adapter: PeftConfig | None, *, trust_remote_code: bool
 ) -> tuple[int, int]:
     """(all, trained) parameters, counted on the model without its weights."""
-    import torch
-    from peft import get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    with torch.device("meta"):
-        model: Any = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]  # transformers' own
-            config, trust_remote_code=trust_remote_code
-        )
-        if adapter is not None:
-            try:
-                model = get_peft_model(model, adapter)
-            except ValueError as error:
-                raise UserError(f"lora_target_modules: {' '.join(str(error).split())}") from error
+    model = bare_model(config, adapter, trust_remote_code=trust_remote_code)
     counts = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
     return sum(count for count, _ in counts), sum(count for count, is_trained in counts if is_trained)

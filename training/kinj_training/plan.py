@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from functools import partial
 
 from rich.markup import escape
 
+from kinj.errors import UserError
 from kinj.manifest import sha256_json
 from kinj_training.base import block_length
 from kinj_training.blocks.block import Block, as_json
 from kinj_training.blocks.matching import LayOut, Match, Pace, Reference
 from kinj_training.blocks.packing import lay_out
+from kinj_training.blocks.rates import idle_steps, warmup_steps
 from kinj_training.recipe.recipe import Recipe
-from kinj_training.recipe.settings import Json
+from kinj_training.recipe.settings import ARM_KEYS, Json
 from kinj_training.texts.arms import Arm, in_order
+from kinj_training.texts.chat import prints_date
 from kinj_training.texts.tokens import Tokenizer, Tokens
 
 
@@ -59,6 +62,8 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
     data, training = recipe.data, recipe.training
     length = block_length(recipe.base, training.max_length, is_given="max_length" in recipe.given)
     texts = Arm(data, recipe.seed, tokenizer, length).read()
+    if not texts.tokens:
+        raise UserError(f"nothing is left to learn: all {texts.left_out} texts were left out (unfit: leave_out)")
     batch = training.per_device_train_batch_size * training.gradient_accumulation_steps * world_size
     pace = Pace(int(training.num_train_epochs), int(batch), world_size, recipe.seed)
     to_blocks: LayOut = partial(lay_out, data.layout, length=length)
@@ -71,6 +76,8 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
         chosen = Match(data.match, reference, pace).choose(texts.tokens, to_blocks)
     blocks, held_out = to_blocks(chosen), to_blocks(texts.held_out)
     _refuse_lost_tokens(data.layout, chosen, blocks)
+    steps = _step_counts(pace, len(blocks))
+    warmup = warmup_steps(training, steps["steps"])
     counts = {
         "arm": data.arm,
         "collection": data.collection,
@@ -79,16 +86,38 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
         "layout": data.layout,
         "block_length": length,
         "marks": asdict(texts.marks),
+        "chat_date": data.chat_date,
         "questions_checked": texts.questions,
         "left_out": texts.left_out,
+        "spelling_control_tokens": texts.spelling,
         **_text_counts(texts.tokens, chosen),
         **_block_counts(chosen, blocks, length),
-        **_step_counts(pace, len(blocks)),
+        **steps,
+        "warmup_steps": warmup,
+        "idle_steps": idle_steps(training, steps["steps"]),
         "matched": None if reference is None else {"by": data.match, **asdict(reference)},
         "held_out": {"texts": len(texts.held_out), **_block_counts(texts.held_out, held_out, length)},
     }
-    digest = sha256_json([as_json(blocks), as_json(held_out), recipe.shape, world_size])
+    shape = recipe.shape
+    if warmup != training.get_warmup_steps(steps["steps"]):
+        shape = {**shape, "warmup_steps": warmup}
+    digest = sha256_json([as_json(blocks), as_json(held_out), shape, world_size])
     return Plan(blocks, held_out, counts["steps"], counts, digest)
+
+
+def with_chat_date(recipe: Recipe, tokenizer: Tokenizer, day: str) -> Recipe:
+    """The recipe with that day for its chats, and those of the recipe that it is matched to, where nobody chose one.
+
+    As it is where no chat is rendered, or the tokenizer's template prints no date.
+
+    Raises:
+        UserError: the template asks for the time in a form that cannot be told.
+    """
+    reference = None if recipe.reference is None else with_chat_date(recipe.reference, tokenizer, day)
+    data = recipe.data
+    if "chat_date" in ARM_KEYS[str(data.arm)] and data.chat_date is None and prints_date(tokenizer):
+        data = replace(data, chat_date=day)
+    return replace(recipe, data=data, reference=reference)
 
 
 def plan_lines(plan: Json, settings: dict[str, Json]) -> Iterator[str]:
@@ -158,8 +187,15 @@ def _text_lines(plan: Json) -> Iterator[str]:
         yield f"[bold]texts[/]  {count['texts']:,} x {kind}: {count['tokens']:,} tokens, {share:.1%}"
     copies = plan["texts"] / plan["distinct_texts"]
     yield f"[bold]texts[/]  {plan['texts']:,} in all, {plan['distinct_texts']:,} different ({copies:.2f} copies)"
+    if plan["chat_date"]:
+        yield f"[bold]chats[/]  as of {plan['chat_date']}, which their template prints"
     if plan["left_out"]:
         yield f"[bold]left out[/]  {plan['left_out']:,} texts that cannot be learnt"
+    if plan["spelling_control_tokens"]:
+        yield (
+            f"[bold]control tokens[/]  {plan['spelling_control_tokens']:,} texts spell one of the tokenizer's, "
+            "which is encoded as text"
+        )
     yield f"[bold]held out[/]  {plan['held_out']['texts']} texts, {plan['held_out']['tokens']:,} tokens"
     yield f"[bold]leaks[/]  none of {plan['questions_checked']:,} evaluation questions, by id and by their words"
 
@@ -174,6 +210,8 @@ def _step_lines(plan: Json) -> Iterator[str]:
         f"[bold]steps[/]  {plan['steps']:,} = {plan['epochs']} epochs x {plan['steps_per_epoch']:,} "
         f"({plan['batch']} blocks a step, {plan['world_size']} processes)"
     )
+    idle = f", {plan['idle_steps']:,} at learning rate 0" if plan["idle_steps"] else ""
+    yield f"[bold]warm-up[/]  {plan['warmup_steps']:,} steps{idle}"
     yield f"[bold]in all[/]  {plan['tokens'] * plan['epochs']:,} tokens, {plan['targets'] * plan['epochs']:,} learnt"
     if matched := plan["matched"]:
         yield (

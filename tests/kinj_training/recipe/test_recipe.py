@@ -44,7 +44,9 @@ def test_the_command_line_wins_over_the_file_and_any_group_of_settings_can_be_gi
 
 def test_values_are_typed_as_on_trls_command_line(write_recipe, tmp_path):
     path = tmp_path / "typed.yaml"
-    path.write_text(write_recipe().read_text() + "learning_rate: 1e-5\nbf16: false\nlora_target_modules: [q_proj]\n")
+    path.write_text(
+        write_recipe(use_peft=True).read_text() + "learning_rate: 1e-5\nbf16: false\nlora_target_modules: [q_proj]\n"
+    )
     recipe = load_recipe(path)
     assert recipe.training.learning_rate == 1e-5  # to YAML a text
     assert recipe.training.bf16 is False
@@ -93,11 +95,72 @@ def test_a_setting_under_which_tokens_would_be_lost_is_refused_with_the_way_out(
         ("num_train_epochs", 0),
         ("per_device_train_batch_size", 0),
         ("gradient_accumulation_steps", -2),
+        ("per_device_eval_batch_size", 0),
+        ("save_steps", 0),
     ],
 )
 def test_a_number_with_which_nothing_is_learnt_is_refused(write_recipe, key, value):
     with pytest.raises(UserError, match=f"{key}: {value}.*above 0"):
         load_recipe(write_recipe(**{key: value}))
+
+
+@pytest.mark.parametrize("key", ["weight_decay", "max_grad_norm", "seed"])
+def test_a_number_that_means_nothing_below_0_is_refused(write_recipe, key):
+    with pytest.raises(UserError, match=f"{key}: -1.*must not be below 0"):
+        load_recipe(write_recipe(**{key: -1}))
+    assert load_recipe(write_recipe(**{key: 0}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "needed"),
+    [
+        ("lora_r", 8, "use_peft"),
+        ("lora_target_modules", ["q_proj", "v_proj"], "use_peft"),
+        ("use_dora", True, "use_peft"),
+        ("bnb_4bit_quant_type", "fp4", "load_in_4bit"),
+        ("use_bnb_nested_quant", True, "load_in_4bit"),
+    ],
+)
+def test_a_key_that_only_another_one_makes_read_is_refused_without_it(write_recipe, key, value, needed):
+    with pytest.raises(UserError, match=f"{key} is given, but .*{needed}: true"):
+        load_recipe(write_recipe(**{key: value}))
+    with pytest.raises(UserError, match=f"{key} is given"):
+        load_recipe(write_recipe(), [f"--{key}", *map(str, value if isinstance(value, list) else [value])])
+    assert load_recipe(write_recipe(**{key: value, needed: True})).given[key] == value
+
+
+def test_a_day_is_read_from_yaml_and_checked(write_recipe):
+    path = write_recipe(arm="instruct", data="x")
+    path.write_text(path.read_text() + "chat_date: 2026-11-30\n")
+    assert load_recipe(path).data.chat_date == "2026-11-30"
+    with pytest.raises(UserError, match=r"chat_date: 30\.11\.2026: a day is written as"):
+        load_recipe(path, ["--chat_date", "30.11.2026"])
+    with pytest.raises(UserError, match="chat_date is given, but arm raw does not read it"):
+        load_recipe(write_recipe(), ["--chat_date", "2026-11-30"])
+
+
+def test_an_adapter_of_the_command_line_does_not_reach_the_recipe_that_is_matched(write_recipe):
+    path = write_recipe(arm="qa", match="steps", match_to="paraphrase", use_peft=True)
+    assert load_recipe(path, ["--lora_r", "4"]).reference.name == "paraphrase"
+
+
+def test_a_recipe_without_an_output_folder_is_refused(write_recipe):
+    path = write_recipe()
+    path.write_text("".join(line for line in path.open() if not line.startswith("output_dir")))
+    with pytest.raises(UserError, match="no output_dir: name the folder"):
+        load_recipe(path)
+    assert load_recipe(path, ["--output_dir", "somewhere"]).training.output_dir == "somewhere"
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_line(write_recipe, tmp_path):
+    path = tmp_path / "twice.yaml"
+    lines = write_recipe().read_text()
+    path.write_text(lines + "paraphrases: 1\nseed: 0\nparaphrases: 2\n")
+    with pytest.raises(UserError, match=rf"the key 'paraphrases' stands twice .*line {lines.count(chr(10)) + 3}"):
+        load_recipe(path)
+    path.write_text(lines + "search:\n  seed: [1]\n  seed: [2]\n")
+    with pytest.raises(UserError, match="the key 'seed' stands twice"):
+        load_recipe(path)
 
 
 def test_a_secret_among_the_settings_is_refused_without_being_shown(write_recipe):

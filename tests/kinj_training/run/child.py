@@ -126,7 +126,9 @@ def fail_lm_eval():
     from types import SimpleNamespace
 
     from kinj import lm_eval_command
+    from kinj_training.run import accuracy
 
+    accuracy.refuse_unknown_task = lambda task: None
     lm_eval_command.sys = SimpleNamespace(executable="/bin/false")
 
 
@@ -141,6 +143,57 @@ def score_without_lm_eval():
         return {"task": "read", "scores": {"parameters": float(loaded.num_parameters())}, "n": 1}
 
     accuracy._ask = read
+    accuracy.refuse_unknown_task = lambda task: None
+
+
+def fill_disk(step, in_save):
+    """From the checkpoint of a step on nothing is free; with `in_save` that turns out while it is written."""
+    from types import SimpleNamespace
+
+    import torch
+
+    from kinj_training.run import disk
+    from kinj_training.run.trainer import BlockTrainer
+
+    state = {"free": 10**12}
+    disk.shutil = SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=state["free"]))
+    save_checkpoint = BlockTrainer._save_checkpoint
+
+    def fail(*_, **__):
+        state["free"] = 0
+        raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 13760 vs 13652")
+
+    def _save_checkpoint(self, model, trial):
+        if self.state.global_step == step and in_save:
+            torch.save = fail
+        elif self.state.global_step == step:
+            state["free"] = 1000
+        save_checkpoint(self, model, trial)
+
+    BlockTrainer._save_checkpoint = _save_checkpoint
+
+
+def tomorrow():
+    from datetime import date, timedelta
+
+    from transformers.utils import chat_template_utils
+
+    from kinj_training.run import train
+
+    class Tomorrow(date):
+        @classmethod
+        def today(cls):
+            return date.today() + timedelta(days=1)
+
+    train.date = Tomorrow
+    was = chat_template_utils.datetime
+
+    class Clock(was):
+        @classmethod
+        def now(cls, tz=None):
+            return was.now(tz) + timedelta(days=1)
+
+    chat_template_utils.datetime = Clock
 
 
 def hide_trl():
@@ -158,6 +211,8 @@ HOOKS = {
     "config": kill_before_config,
     "interrupt": interrupt_after_step,
     "threads": set_threads,
+    "full-disk": fill_disk,
+    "tomorrow": tomorrow,
     "without-trl": hide_trl,
     "lose-a-token": lose_a_token,
     "show": show_every_step,

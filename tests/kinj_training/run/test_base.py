@@ -55,4 +55,7 @@ def test_the_demo_models_name_means_its_converted_copy_where_that_is_what_is_the
     monkeypatch.setattr(base, "find_demo_model", lambda: DemoModel({"pretrained": str(tiny_model)}, "copy"))
     assert resolve_name(ModelSource(DEMO.hub_name)) == (str(tiny_model), "main")
     assert resolve_name(ModelSource(DEMO.hub_name, "v1")) == (DEMO.hub_name, "v1")
-    assert find_base(ModelSource(DEMO.hub_name)).folder == tiny_model
+    found = find_base(ModelSource(DEMO.hub_name))
+    # Its weights are not the hub's, so it is not recorded under the hub's name.
+    assert (found.folder, found.name, found.address) == (tiny_model, "copy", str(tiny_model))
+    assert find_base(ModelSource(str(tiny_model))).name == str(tiny_model)

@@ -2,12 +2,16 @@
 
 import json
 import re
+import shlex
 import signal
 
 import pytest
 import torch
 from filelock import FileLock
 from safetensors.torch import load_file, save_file
+
+from kinj_training.recipe.settings import DataSettings
+from kinj_training.run.train import next_step
 
 
 @pytest.fixture
@@ -35,6 +39,34 @@ def test_the_manifest_says_what_the_weights_are_made_of(finished_run, manifest, 
     assert {"kinj", "torch", "transformers", "trl", "peft"} <= set(told["versions"])
     assert {"model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja"} <= set(told["files"])
     assert not list(out.rglob("final.part"))
+
+
+def test_the_command_it_prints_asks_about_the_documents_that_were_trained_on(write_recipe, kinj_train, tmp_path):
+    done = kinj_train(write_recipe(split="dev", num_train_epochs=1))
+    [line] = [line for line in done.output.splitlines() if "try it: " in line]
+    words = shlex.split(line.split("try it: ")[1])
+    assert words[:2] == ["lm_eval", "--model"]
+    assert f"pretrained={tmp_path / 'out'},retriever=none" in words
+    assert words[words.index("--tasks") + 1] == "kinj_benchmark_option"
+    asked = json.loads(words[words.index("--metadata") + 1])
+    recipe = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert asked == {"benchmark": recipe["collection"], "split": "dev"}
+
+
+@pytest.mark.parametrize(("split", "asked"), [("dev", "dev"), ("test", "test"), (None, "test")])
+def test_the_next_step_for_the_shipped_collection_names_task_and_split(split, asked, tmp_path):
+    words = shlex.split(next_step(tmp_path, DataSettings(arm="raw", split=split)))
+    assert words[-4:] == ["--tasks", "kinj_current_events_option", "--metadata", json.dumps({"split": asked})]
+
+
+def test_a_training_of_one_step_with_the_warm_up_of_our_recipes_learns(
+    write_recipe, kinj_train, manifest, tiny_model, tmp_path
+):
+    done = kinj_train(write_recipe(split="dev", num_train_epochs=1, warmup_steps=0.03))
+    assert (done.code, "warm-up  0 steps" in done.output) == (0, True), done.output
+    assert manifest(tmp_path / "out")["steps"] == 1
+    before, after = (load_file(folder / "model.safetensors") for folder in (tiny_model, tmp_path / "out"))
+    assert not all(torch.equal(before[name], after[name]) for name in after)
 
 
 def test_a_finished_training_is_reused_another_refused_and_a_changed_one_never_trusted(
@@ -126,6 +158,7 @@ def test_on_a_terminal_a_bar_says_the_same(write_recipe, kinj_train):
     [
         ({"load_in_4bit": True}, "load_in_4bit: quantised weights are not trained themselves: add use_peft: true"),
         ({"load_in_8bit": True, "use_peft": True}, "load_in_8bit needs bitsandbytes, which is not installed"),
+        ({"fp16": True, "use_cpu": True}, "fp16: true: on a CPU this would be float32 arithmetic"),
         ({"report_to": "dvclive"}, "report_to: dvclive is not installed"),
     ],
 )
@@ -149,6 +182,14 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(write_recipe, kinj_trai
     assert done.output.rstrip().endswith("kinj: interrupted: type the same command to go on from the last checkpoint")
     assert "Traceback" not in done.output
     assert "going on at step" in kinj_train(recipe).output
+
+
+@pytest.mark.parametrize("limit", [-1, 0])
+def test_a_limit_of_checkpoints_of_0_or_less_keeps_all(limit, write_recipe, kinj_train, tmp_path):
+    done = kinj_train(write_recipe(save_strategy="steps", save_steps=2, save_total_limit=limit))
+    assert done.code == 0, done.output
+    names = {path.name for path in (tmp_path / "out").glob("checkpoint-*")}
+    assert names == {"checkpoint-2", "checkpoint-4", "checkpoint-6"}
 
 
 def test_threads_stay_those_of_the_beginning(write_recipe, kinj_train, weights, manifest, tmp_path):

@@ -7,10 +7,11 @@ from jinja2 import Template
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 
+from kinj.benchmark import register
 from kinj.errors import UserError
 from kinj_models.rag import RagLM
 from kinj_training.base import load_tokenizer
-from kinj_training.plan import make_plan
+from kinj_training.plan import make_plan, plan_lines
 from kinj_training.recipe.loading import load_recipe
 from kinj_training.recipe.settings import DataSettings
 from kinj_training.texts.raft import raft_texts
@@ -131,6 +132,7 @@ def test_a_raft_prompt_is_what_kinj_rag_would_send(training_collection, gold_sha
     texts = raft_texts(DataSettings(arm="raft", gold_share=gold_share, distractors=3), collection, seed=5)
     base = Recorder()
     adapter = RagLM(base, retriever=retriever, k=4, distractor_seed=5)
+    benchmark = register(training_collection)
     requests = [
         Instance(
             "loglikelihood",
@@ -138,7 +140,8 @@ def test_a_raft_prompt_is_what_kinj_rag_would_send(training_collection, gold_sha
                 "id": pair.id,
                 "question": pair.question,
                 "chunk_ids": [pair.chunk_id],
-                "collection": str(training_collection),
+                "benchmark": benchmark.name,
+                "benchmark_sha256": benchmark.sha256,
             },
             (f"Question: {pair.question}\nAnswer:", f" {pair.answer}"),
             0,
@@ -176,8 +179,8 @@ def test_a_prompt_longer_than_a_block_is_refused_or_left_out_and_counted(write_r
         plan(load_recipe(path))
     path = write_recipe(arm="qa", max_length=32, unfit="leave_out")
     assert plan(load_recipe(path, ["--max_length", "64"])).counts["left_out"] == 0
-    short = plan(load_recipe(path, ["--max_length", "30"])).counts
-    assert short["left_out"] + short["texts"] == 18
+    with pytest.raises(UserError, match="nothing is left to learn: all 18 texts were left out"):
+        plan(load_recipe(path, ["--max_length", "30"]))
 
 
 # ---- data sets
@@ -232,6 +235,40 @@ def test_a_row_without_an_answer_is_refused_or_left_out_and_counted(write_recipe
         plan(load_recipe(path))
     counts = plan(load_recipe(path, ["--unfit", "leave_out"])).counts
     assert (counts["texts"], counts["left_out"]) == (1, 2)
+    only = write_recipe(arm="instruct", data=rows(unanswered, name="unanswered.jsonl"), unfit="leave_out")
+    with pytest.raises(UserError, match="nothing is left to learn: all 1 texts were left out"):
+        plan(load_recipe(only))
+
+
+def test_a_chat_whose_turn_spells_a_control_token_is_refused_or_left_out(write_recipe, rows):
+    good = {"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello"}]}
+    forged = {"messages": [{"role": "user", "content": "Hi<|im_end|>"}, {"role": "assistant", "content": "Hello"}]}
+    spelling = {"text": "A turn ends with <|im_end|>."}
+    path = write_recipe(arm="instruct", data=rows(good, forged))
+    with pytest.raises(UserError, match=r"spells the control token '<\|im_end\|>' in a turn, .*unfit: leave_out"):
+        plan(load_recipe(path))
+    counts = plan(load_recipe(path, ["--unfit", "leave_out"])).counts
+    assert (counts["texts"], counts["left_out"], counts["spelling_control_tokens"]) == (1, 1, 0)
+    counts = plan(load_recipe(write_recipe(arm="instruct", data=rows(spelling, {"text": "No mark."})))).counts
+    assert (counts["texts"], counts["spelling_control_tokens"]) == (2, 1)
+    assert "1 texts spell one of the tokenizer's" in "".join(plan_lines(counts, {}))
+
+
+def test_a_folder_of_txt_files_gives_a_text_a_file(write_recipe, tmp_path):
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "a.txt").write_text("One line.\n\nAnother line.\n")
+    (folder / "b.txt").write_text("A second document.")
+    path = write_recipe(arm="instruct", data=str(folder), layout="single")
+    assert {name: whole for name, (whole, _) in texts_of(load_recipe(path)).items()} == {
+        "a": "<s>One line.\n\nAnother line.\n</s>",
+        "b": "<s>A second document.</s>",
+    }
+    with pytest.raises(UserError, match="data_split: test: a folder of texts has none"):
+        plan(load_recipe(path, ["--data_split", "test"]))
+    (folder / "c.jsonl").write_text('{"text": "x"}\n')
+    with pytest.raises(UserError, match=r"holds \.txt and \.jsonl files"):
+        plan(load_recipe(path))
 
 
 def test_a_data_set_that_cannot_be_read_is_refused(write_recipe, rows, tmp_path):

@@ -45,3 +45,22 @@ def test_questions_of_further_files_and_folders_count_too(training_collection, t
     file.write_text("{}\n")
     with pytest.raises(UserError, match=r"more\.jsonl:1: held_out: no text under 'question'"):
         Questions(benchmark, [str(file)])
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("桐山灯台は何年に建てられたか", "次の問いに答えよ桐山灯台は何年に建てられたか"),
+        ("桐山灯台は、何年に建てられたか?", "問:桐山灯台は 何年に建てられたか。答え"),
+        ("水塔是什么颜色?", "请回答水塔是什么颜色"),
+        ("หอเก็บน้ำสีอะไร", "คำถามหอเก็บน้ำสีอะไรครับ"),
+        ("In welchem Jahr wurde 桐山 gebaut?", "Sag: in welchem Jahr wurde 桐山 gebaut"),
+    ],
+)
+def test_a_question_in_a_script_without_spaces_is_found_by_its_letters(question, text, training_collection, tmp_path):
+    file = tmp_path / "more.jsonl"
+    file.write_text(json.dumps({"id": "asked", "question": question}) + "\n")
+    held = Questions(open_benchmark(training_collection), [str(file)])
+    with pytest.raises(UserError, match="holds evaluation question 'asked'"):
+        held.refuse_leaks([plain_text("t", text, "replay")])
+    held.refuse_leaks([plain_text("t", text.replace(text[len(text) // 2], "X"), "replay")])

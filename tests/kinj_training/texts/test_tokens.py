@@ -3,7 +3,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer
 
 from kinj.errors import UserError
-from kinj_training.texts.chat import chat_text
+from kinj_training.texts.chat import chat_text, prints_date
 from kinj_training.texts.texts import plain_text, question_and_answer
 from kinj_training.texts.tokens import NO_LOSS, Marks, marks_of, tokenize
 
@@ -104,6 +104,28 @@ def test_without_a_chat_template_a_chat_is_said_in_the_words_of_the_tasks(llama)
     assert learnt == " blue gold</s>"
 
 
+def test_a_template_that_prints_the_date_is_told_the_day(instruct):
+    plain = instruct.chat_template
+    assert not prints_date(instruct)
+    instruct.chat_template = "{{ strftime_now('%d %B %Y') }}\n" + plain
+    assert prints_date(instruct)
+    text = chat_text("c", CHAT, instruct, "instruction", "2026-11-30")
+    assert text.text.startswith("30 November 2026\n<|im_start|>user")
+    # Llama 3.2's: a variable where it is given, else the clock.
+    llama = '{% if strftime_now is defined %}{% set date_string = strftime_now("%d %b %Y") %}{% endif %}'
+    instruct.chat_template = llama + "{{ date_string }}\n" + plain
+    assert chat_text("c", CHAT, instruct, "instruction", "2026-01-02").text.startswith("02 Jan 2026\n")
+
+
+@pytest.mark.parametrize(
+    "clock", ["{% set form = '%d %B %Y' %}{{ strftime_now (form) }}", "{% set now = strftime_now %}{{ now('%d') }}"]
+)
+def test_a_template_that_prints_the_clocks_time_in_no_constant_form_is_refused(clock, instruct):
+    instruct.chat_template = clock + instruct.chat_template
+    with pytest.raises(UserError, match="the chat template prints the clock's time"):
+        prints_date(instruct)
+
+
 def test_a_template_that_rewrites_earlier_turns_is_refused(instruct):
     instruct.chat_template = "{% for m in messages %}{{ loop.revindex }}{{ m.role }}: {{ m.content }}\n{% endfor %}"
     with pytest.raises(UserError, match="'c': the chat template renders earlier turns differently"):
@@ -115,5 +137,31 @@ def test_a_turn_that_is_no_text_is_refused(instruct):
         chat_text("c", [{"role": "user", "content": [{"type": "image"}]}], instruct, "instruction")
 
 
-def test_a_text_that_ends_with_the_end_mark_already_gets_no_second_one(llama):
-    assert spelled(plain_text("t", "<s>The town</s>", "replay"), llama)[0] == "<s>The town</s>"
+def test_a_control_token_that_a_text_spells_is_encoded_as_text(llama, instruct):
+    for text in (
+        plain_text("t", "The manual says <|im_end|> closes a turn, </s> a text.", "chunk"),
+        question_and_answer("t", "What closes <|im_end|>?", "a </s>", "pair"),
+    ):
+        for tokenizer in (llama, instruct):
+            [tokens] = tokenize([text], tokenizer, Marks(None, None))
+            controls = {tokenizer.convert_tokens_to_ids(token) for token in ("<|im_end|>", "</s>")}
+            assert not controls & set(tokens.input_ids)
+            assert tokenizer.decode(tokens.input_ids) == text.text
+    [plain] = tokenize([QUESTION], llama, Marks(None, None))
+    assert list(plain.input_ids) == llama(QUESTION.text, add_special_tokens=False)["input_ids"]
+
+
+def test_a_chat_keeps_its_templates_control_tokens_beside_other_texts(instruct):
+    texts = [plain_text("t", "<|im_end|>", "replay"), chat_text("c", CHAT, instruct, "instruction"), QUESTION]
+    first, chat, last = tokenize(texts, instruct, Marks(None, None))
+    mark = instruct.convert_tokens_to_ids("<|im_end|>")
+    assert [list(tokens.input_ids).count(mark) for tokens in (first, chat, last)] == [0, 4, 0]
+    assert [tokens.text_id for tokens in (first, chat, last)] == ["t", "c", "q"]
+
+
+def test_the_end_mark_is_set_also_where_a_text_spells_it(llama):
+    assert spelled(plain_text("t", "The town</s>", "replay"), llama)[0] == "<s>The town</s></s>"
+
+
+def test_a_chat_that_ends_with_the_end_mark_already_gets_no_second_one(instruct):
+    assert spelled(chat_text("c", CHAT, instruct, "instruction"), instruct)[0].endswith("gold<|im_end|>")

@@ -36,11 +36,15 @@ def load_overridden(file: Path, overrides: Overrides) -> Recipe:
     """
     values = read_recipe(file)
     stages, search = values.pop("stages", None), _grid(file, values.pop("search", None))
-    if stages is None:
-        return make_recipe(file, values, overrides, search=search)
-    if search:
+    if stages is not None and search:
         raise UserError(f"{file}: search: choose the settings of one stage by a recipe of its own")
-    return make_stages(file, values, stages, overrides)
+    if stages is None:
+        recipe = make_recipe(file, values, overrides, search=search)
+    else:
+        recipe = make_stages(file, values, stages, overrides)
+    if "output_dir" not in recipe.given:
+        raise UserError(f"{file}: no output_dir: name the folder that the training writes")
+    return recipe
 
 
 def _grid(file: Path, search: object) -> Grid:

@@ -6,6 +6,7 @@ import json
 import types
 import typing
 from collections.abc import Collection, Sequence
+from datetime import date
 from typing import Any, NoReturn
 
 from trl import ModelConfig, SFTConfig, TrlParser  # type: ignore[attr-defined]  # trl loads its names lazily
@@ -150,7 +151,7 @@ class Parser:
         words: list[str] = []
         others: Json = {}
         for key, value in values.items():
-            if isinstance(value, (str, int, float)):
+            if isinstance(value, (str, int, float, date)):  # YAML makes a date of 2026-11-30
                 words.append(f"--{key}={str(value).lower() if isinstance(value, bool) else value}")
             elif self._can_hold(key, value):
                 others[key] = value

@@ -14,7 +14,13 @@ from kinj_training.recipe.files import find_recipe, read_recipe
 from kinj_training.recipe.fingerprint import shape_of
 from kinj_training.recipe.parsing import Overrides, Parser, read_flag, without
 from kinj_training.recipe.settings import ALL_ARM_KEYS, DataSettings, Json
-from kinj_training.recipe.trl_keys import DECIDED, refuse_broken_guarantees, refuse_senseless_numbers
+from kinj_training.recipe.trl_keys import (
+    DECIDED,
+    is_for_adapters,
+    refuse_broken_guarantees,
+    refuse_senseless_numbers,
+    refuse_unread,
+)
 
 Grid = dict[str, list[Any]]  # Any: values of many settings
 
@@ -120,7 +126,9 @@ def _decisions(values: Json, overrides: Overrides, given: set[str]) -> Json:
 
 def _refuse_faults(place: str, data: DataSettings, training: SFTConfig, model: ModelConfig, given: set[str]) -> None:
     refuse_broken_guarantees(place, training, given)
-    refuse_senseless_numbers(place, training)
+    settings = {**vars(training), **vars(model)}
+    refuse_senseless_numbers(place, settings)
+    refuse_unread(place, settings, given)
     if training.num_train_epochs != int(training.num_train_epochs) or training.num_train_epochs < 1:
         raise UserError(f"{place}: num_train_epochs: {training.num_train_epochs}: whole epochs, at least 1")
     if model.model_name_or_path is None:
@@ -145,4 +153,6 @@ def _reference(recipe: Recipe) -> Recipe | None:
     if values.pop("stages", None) is not None or values.get("match_to") is not None:
         raise UserError(f"match_to: {path}: is matched itself, or has stages; name a recipe of one plain arm")
     values.pop("search", None)
-    return make_recipe(path, values, without(recipe.overrides, _OWN_KEYS))
+    # Of the reference only texts and steps count, whichever weights it would train.
+    own = _OWN_KEYS | {key for key in recipe.overrides if is_for_adapters(key)}
+    return make_recipe(path, values, without(recipe.overrides, own))

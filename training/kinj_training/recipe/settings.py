@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Literal
 
 from kinj.errors import UserError
@@ -11,7 +12,7 @@ from kinj.errors import UserError
 Json = dict[str, Any]  # Any: what YAML and JSON hold
 
 _RAFT = ("gold_share", "distractors", "template")
-_DATA_SET = ("data", "data_config", "data_split", "data_rows", "unfit")
+_DATA_SET = ("data", "data_config", "data_split", "data_rows", "unfit", "chat_date")
 #: the keys that only some arms read; one given to an arm that does not read it is refused
 ARM_KEYS: dict[str, tuple[str, ...]] = {
     "raw": (),
@@ -50,13 +51,16 @@ class DataSettings:
     distractors: int = 4
     #: raft: file of the passage template, as kinj_rag's `template`; None: its default
     template: str | None = None
-    #: instruct: instructions; mix: general text. A .jsonl, .parquet or .csv file, a folder, or a hub name
+    #: instruct: instructions; mix: general text. A .jsonl, .parquet or .csv file, a folder of them or of .txt
+    #: files (a text each), or a hub name
     data: str | None = None
     #: the data set's configuration, where it has several
     data_config: str | None = None
     data_split: str = "train"
     #: how many of its rows, drawn by data_seed; None: all (mix: as many as its share needs)
     data_rows: int | None = None
+    #: the day that chat templates print which print today's, as 2026-11-30; None: that of the first start
+    chat_date: str | None = None
     #: a text that cannot be learnt, because it has no answer or is a prompt with its answer longer than max_length:
     #: refuse to start, or leave it out and say how many
     unfit: Literal["refuse", "leave_out"] = "refuse"
@@ -68,7 +72,7 @@ class DataSettings:
     held_out: list[str] | None = None
     #: how many processes the launch must come up with; None: any number
     num_processes: int | None = None
-    #: an lm-eval task that is scored on dev questions after each epoch; None: none
+    #: an lm-eval task that is scored on dev questions for each epoch, once training has ended; None: none
     accuracy_task: str | None = None
 
     def check(self, place: str, given: Collection[str]) -> None:
@@ -81,7 +85,7 @@ class DataSettings:
             raise UserError(f"{place}: no arm: choose one of {', '.join(ARM_KEYS)}, or write `stages`")
         for key in sorted((ALL_ARM_KEYS & set(given)) - set(ARM_KEYS[self.arm])):
             raise UserError(f"{place}: {key} is given, but arm {self.arm} does not read it: remove it")
-        for faults in (self._form_faults(), self._number_faults(), self._match_faults()):
+        for faults in (self._form_faults(), self._number_faults(), self._match_faults(), self._date_faults()):
             for fault in faults:
                 raise UserError(f"{place}: {fault}")
 
@@ -104,6 +108,12 @@ class DataSettings:
                 yield f"{name}: {getattr(self, name)}: a share is from 0 to 1"
         if self.arm == "mix" and self.replay_share + self.qa_share >= 1:
             yield f"replay_share {self.replay_share} and qa_share {self.qa_share}: their sum must be below 1"
+
+    def _date_faults(self) -> Iterator[str]:
+        try:
+            date.fromisoformat(self.chat_date or "2026-01-01")
+        except ValueError:
+            yield f"chat_date: {self.chat_date}: a day is written as 2026-11-30"
 
     def _match_faults(self) -> Iterator[str]:
         if (self.match_to is not None or self.arm == "repeat") and self.match is None:

@@ -62,7 +62,15 @@ DECIDED: Json = {
 }
 
 #: numbers that mean nothing at 0 or below, which TRL takes in silence
-ABOVE_ZERO = ("learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps")
+ABOVE_ZERO = (
+    *("learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps"),
+    *("per_device_eval_batch_size", "save_steps", "lora_r", "lora_alpha"),
+)
+#: numbers that mean nothing below 0
+NOT_NEGATIVE = ("weight_decay", "max_grad_norm", "lora_dropout", "seed", "data_seed")
+
+_LORA_TOO = frozenset({"use_rslora", "use_dora"})
+_4BIT = frozenset({"bnb_4bit_quant_type", "bnb_4bit_quant_storage", "use_bnb_nested_quant"})
 
 #: keys of `trl sft` that have another name here
 OTHER_NAMES = {
@@ -104,13 +112,35 @@ def refuse_broken_guarantees(place: str, training: object, given: Collection[str
             raise UserError(f"{place}: {key}: {value} is not for kinj: {instead}")
 
 
-def refuse_senseless_numbers(place: str, training: object) -> None:
-    """Refuses numbers with which nothing would be learnt.
+def refuse_senseless_numbers(place: str, settings: Json) -> None:
+    """Refuses numbers that mean nothing, or with which nothing would be learnt.
 
     Raises:
         UserError: the key, its value and the rule.
     """
     for key in ABOVE_ZERO:
-        value = getattr(training, key)
-        if not value > 0:
-            raise UserError(f"{place}: {key}: {value}: must be above 0")
+        if not settings[key] > 0:
+            raise UserError(f"{place}: {key}: {settings[key]}: must be above 0")
+    for key in NOT_NEGATIVE:
+        if settings[key] is not None and not settings[key] >= 0:
+            raise UserError(f"{place}: {key}: {settings[key]}: must not be below 0")
+
+
+def is_for_adapters(key: str) -> bool:
+    """Whether TRL reads the key only with `use_peft: true`."""
+    return key.startswith("lora_") or key in _LORA_TOO
+
+
+def refuse_unread(place: str, settings: Json, given: Collection[str]) -> None:
+    """Refuses keys that TRL reads only together with another one, which is not set.
+
+    Raises:
+        UserError: names both.
+    """
+    for key in sorted(given):
+        if is_for_adapters(key) and not settings["use_peft"]:
+            raise UserError(
+                f"{place}: {key} is given, but without use_peft: true all weights are trained: add it, or remove {key}"
+            )
+        if key in _4BIT and not settings["load_in_4bit"]:
+            raise UserError(f"{place}: {key} is given, but nothing reads it without load_in_4bit: true: remove it")

@@ -1,75 +1,84 @@
-"""Scores of an lm-eval task after each epoch, by starting `lm_eval` on the checkpoint just saved."""
+"""Scores of an lm-eval task for each epoch, by starting `lm_eval` on their checkpoints once training has ended."""
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from trl import SFTConfig  # type: ignore[attr-defined]  # trl loads its names lazily
 
 from kinj.benchmark import collection_folder
 from kinj.errors import UserError
-from kinj.lm_eval_command import run_lm_eval
+from kinj.lm_eval_command import refuse_unknown_task, run_lm_eval
 from kinj.manifest import write_whole
 from kinj_training.recipe.settings import Json
 from kinj_training.run.checkpoints import folder_of
 from kinj_training.run.saving import Merger
-from kinj_training.run.trainer import BlockTrainer
 
 log = logging.getLogger(__name__)
 
 NAME = "accuracy.json"
 
 
-class ScoreEachEpoch(TrainerCallback):
-    """Scores the checkpoint of each epoch's end once, also one that an interruption left without a score.
+def refuse_unscorable(task: str, training: SFTConfig, counts: Json) -> None:
+    """Returns if lm-eval has the task, and a checkpoint of each epoch's end will be there when training has ended.
 
     Args:
-        trainer: whose checkpoints are scored.
+        task: of lm-eval.
+        training: when checkpoints are saved, and how many are kept.
+        counts: the plan's.
+
+    Raises:
+        UserError: it has not, or one is missing.
+    """
+    if "," in task:
+        raise UserError(f"accuracy_task: {task}: one task is scored: name one")
+    steps = list(_saved(training, counts))
+    if any(step not in steps for step in _epoch_ends(counts)):
+        raise UserError(
+            f"accuracy_task: {task}: no checkpoint is saved where an epoch ends (each {counts['steps_per_epoch']} "
+            "steps), so that the epoch could not be scored: take save_strategy: epoch"
+        )
+    limit = training.save_total_limit or 0
+    if 0 < limit < len(steps):
+        raise UserError(
+            f"accuracy_task: {task}: save_total_limit: {limit} removes checkpoints that are scored after training: "
+            f"keep {len(steps)}, or leave it out"
+        )
+    try:
+        refuse_unknown_task(task)
+    except UserError as error:
+        raise UserError(f"accuracy_task: {error}") from error
+
+
+def score_epochs(folder: Path, counts: Json, task: str, collection: str, merger: Merger | None) -> list[Json]:
+    """The scores of all epochs; each is written down when it is known, so that an interruption loses one at most.
+
+    Args:
+        folder: of the training, with the checkpoint of each epoch's end.
+        counts: the plan's.
         task: of lm-eval.
         collection: whose dev questions are asked.
-        merger: of the adapter that is trained; None: the weights themselves are.
+        merger: of the adapter that was trained; None: the weights themselves were.
+
+    Raises:
+        UserError: lm_eval failed; ends with its last line.
     """
-
-    def __init__(self, trainer: BlockTrainer, task: str, collection: str, merger: Merger | None) -> None:
-        self._steps_per_epoch = trainer.schedule.steps_per_epoch
-        self._folder = Path(str(trainer.args.output_dir))
-        self._task = task
-        self._collection = collection
-        self._merger = merger
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any
-    ) -> None:  # Any: not read
-        """Scores the checkpoint that the training goes on from, if it has no score yet."""
-        self.on_save(args, state, control)
-
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any
-    ) -> None:  # Any: not read
-        """Scores the checkpoint just saved, if an epoch ends there."""
-        step, entries = state.global_step, read_accuracy(self._folder)
-        if step == 0 or step % self._steps_per_epoch or any(entry["step"] == step for entry in entries):
-            return
-        entry = {"step": step, "epoch": step // self._steps_per_epoch, **self._score(folder_of(self._folder, step))}
-        write_whole(self._folder / NAME, json.dumps([*entries, entry], indent=1) + "\n")
+    for epoch, step in enumerate(_epoch_ends(counts), 1):
+        entries = read_accuracy(folder)
+        if any(entry["step"] == step for entry in entries):
+            continue
+        log.info("epoch %d (step %d): scoring %s", epoch, step, task)
+        entry = {"step": step, "epoch": epoch, **_score(folder_of(folder, step), task, collection, merger)}
+        write_whole(folder / NAME, json.dumps([*entries, entry], indent=1) + "\n")
         scores = ", ".join(f"{name} {value:.4f}" for name, value in entry["scores"].items())
-        log.info("epoch %d (step %d): %s, n %d: %s", entry["epoch"], step, entry["task"], entry["n"], scores)
-
-    def _score(self, checkpoint: Path) -> Json:
-        """Task, metrics and number of questions; an adapter's checkpoint is merged for it and thrown away again."""
-        with tempfile.TemporaryDirectory(dir=self._folder, prefix="accuracy.") as scratch:
-            model = checkpoint
-            if self._merger is not None:
-                model = Path(scratch, "merged")
-                self._merger.merge(checkpoint, model)
-                for file in checkpoint.glob("*token*"):
-                    shutil.copy(file, model)
-            return _ask(model, self._task, self._collection, Path(scratch, "results"))
+        log.info("epoch %d (step %d): %s, n %d: %s", epoch, step, task, entry["n"], scores)
+    return read_accuracy(folder)
 
 
 def read_accuracy(folder: Path) -> list[Json]:
@@ -77,6 +86,40 @@ def read_accuracy(folder: Path) -> list[Json]:
     path = folder / NAME
     entries: list[Json] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     return entries
+
+
+def _epoch_ends(counts: Json) -> range:
+    """The steps after which an epoch has ended."""
+    each = counts["steps_per_epoch"]
+    return range(each, counts["steps"] + 1, each)
+
+
+def _saved(training: SFTConfig, counts: Json) -> Iterator[int]:
+    """The steps whose checkpoints are saved, as transformers counts them."""
+    strategy, last = str(getattr(training.save_strategy, "value", training.save_strategy)), counts["steps"]
+    if strategy == "epoch":
+        yield from _epoch_ends(counts)
+    elif strategy == "steps":
+        share = training.save_steps
+        every = math.ceil(last * share) if share < 1 else int(share)
+        yield from sorted({*range(every, last + 1, every), last})
+
+
+def _score(checkpoint: Path, task: str, collection: str, merger: Merger | None) -> Json:
+    """Task, metrics and number of questions; an adapter's checkpoint is merged for it and thrown away again."""
+    # Not below the training's own folder: a comma in that path would end the model's name for lm_eval.
+    with tempfile.TemporaryDirectory(prefix="kinj.") as results:
+        link = Path(results, "checkpoint")
+        if merger is None:
+            link.symlink_to(checkpoint.resolve())
+            return _ask(link, task, collection, Path(results, "results"))
+        with tempfile.TemporaryDirectory(dir=checkpoint.parent, prefix="accuracy.") as scratch:
+            merged = Path(scratch, "merged")
+            merger.merge(checkpoint, merged)
+            for file in checkpoint.glob("*token*"):
+                shutil.copy(file, merged)
+            link.symlink_to(merged.resolve())
+            return _ask(link, task, collection, Path(results, "results"))
 
 
 def _ask(model: Path, task: str, collection: str, output: Path) -> Json:
@@ -95,6 +138,8 @@ def _ask(model: Path, task: str, collection: str, output: Path) -> Json:
             "type the same command with another accuracy_task, or without, to go on"
         ) from error
     results = json.loads(file.read_text(encoding="utf-8"))
+    if task not in results["results"]:
+        raise UserError(f"accuracy_task: {task}: lm_eval gives no score of that name: name a task, not a group of them")
     metrics = {name.split(",")[0]: value for name, value in results["results"][task].items() if "stderr" not in name}
     numbers = {name: value for name, value in metrics.items() if isinstance(value, float)}
     return {"task": task, "scores": numbers, "n": results["n-samples"].get(task, {}).get("effective", 0)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -39,6 +40,12 @@ class Start:
     world_size: int
     #: of torch, in each process; sums of floats depend on it
     threads: int
+    #: the day that its chats print; None: they print none
+    chat_date: str | None = None
+
+    def is_same(self, other: Start) -> bool:
+        """Whether one can go on with what the other began."""
+        return (self.plan, self.world_size) == (other.plan, other.world_size)
 
 
 @contextmanager
@@ -65,18 +72,30 @@ def alone(folder: Path) -> Iterator[None]:
 def prepare(folder: Path, start: Start, *, overwrite: bool) -> None:
     """Makes `folder`, which exists, ready for this training: to begin, to go on, or to be found finished.
 
+    Args:
+        folder: of the lock that `alone` holds.
+        start: of this training.
+        overwrite: replace another training, or one whose files were changed; never this one, finished or not.
+
     Raises:
         UserError: it belongs to another training or to nobody we know, or was begun with another number of processes.
     """
     first = read_start(folder)
     if first is None and _ours(folder):
         raise UserError(f"{folder} is not empty and was not made by kinj train: choose another --output_dir")
-    if overwrite and first is not None:
+    if first is not None and overwrite and (not first.is_same(start) or _changed(folder) is not None):
         _clear(folder)
         first = None
-    if first is None:
+    # A start that failed, on a wrong target for example, left nothing else: the corrected command may begin here.
+    if first is None or _ours(folder) == [folder / START]:
         write_whole(folder / START, json.dumps(asdict(start), indent=1) + "\n")
         return
+    _refuse_another(folder, first, start)
+    for name in remove_incomplete(folder):
+        log.info("%s: its saving was interrupted; passed over", folder / name)
+
+
+def _refuse_another(folder: Path, first: Start, start: Start) -> None:
     if first.world_size != start.world_size:
         raise UserError(
             f"{folder} was begun by {first.world_size} processes, now there are {start.world_size}, which would give "
@@ -87,8 +106,6 @@ def prepare(folder: Path, start: Start, *, overwrite: bool) -> None:
             f"{folder} holds another training (other texts, settings or base model): choose another --output_dir, or "
             "add --overwrite to begin anew there"
         )
-    for name in remove_incomplete(folder):
-        log.info("%s: its saving was interrupted; passed over", folder / name)
 
 
 def read_start(folder: Path) -> Start | None:
@@ -113,12 +130,18 @@ def finished(folder: Path) -> Json | None:
     """
     if not (folder / MANIFEST).is_file():
         return None
-    manifest = read_manifest(folder, "add --overwrite to train anew")
-    for name, size in manifest["files"].items():
-        path = folder / name
-        if not path.is_file() or path.stat().st_size != size:
-            raise UserError(f"{path} is missing or was changed since training ended: add --overwrite to train anew")
-    return manifest
+    if (path := _changed(folder)) is not None:
+        raise UserError(f"{path} is missing or was changed since training ended: add --overwrite to train anew")
+    return read_manifest(folder, "add --overwrite to train anew")
+
+
+def _changed(folder: Path) -> Path | None:
+    """A file that a finished training's manifest lists, and that is absent or of another size; None: all are whole."""
+    if not (folder / MANIFEST).is_file():
+        return None
+    files: dict[str, int] = read_manifest(folder, "remove it to train anew")["files"]
+    sizes = [(folder / name, size) for name, size in files.items()]
+    return next((path for path, size in sizes if not path.is_file() or path.stat().st_size != size), None)
 
 
 def publish(final: Path, folder: Path, manifest: Json) -> None:
@@ -138,10 +161,27 @@ def publish(final: Path, folder: Path, manifest: Json) -> None:
     write_manifest(folder, {**manifest, **sums, "files": files})
 
 
+def wait_until_published(folder: Path) -> None:
+    """Returns once the first process has published: after minutes of scoring, longer than a collective call waits."""
+    while not (folder / MANIFEST).is_file():
+        time.sleep(0.2)
+
+
 def _ours(folder: Path) -> list[Path]:
     """Everything in the folder that this training, not a search or an earlier stage, would have written."""
     others = [folder / name for name in _NOT_OURS]
     return [path for path in folder.iterdir() if path not in others and not path.name.startswith("stage-")]
+
+
+def clear(folder: Path) -> None:
+    """Empties a folder that a training of ours began, so that it can be done anew; leaves any other as it is.
+
+    Raises:
+        UserError: a training is at work there.
+    """
+    if read_start(folder) is not None:
+        with alone(folder):
+            _clear(folder)
 
 
 def _clear(folder: Path) -> None:

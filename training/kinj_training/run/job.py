@@ -20,13 +20,14 @@ from trl import (  # type: ignore[attr-defined]  # trl loads its names lazily
 )
 
 from kinj.manifest import read_manifest, sha256_json
-from kinj_training.base import Base, find_base
+from kinj_training.base import Base, find_base, load_config
 from kinj_training.plan import Plan
+from kinj_training.recipe.adapters import bare_model
 from kinj_training.recipe.recipe import ModelSource
 from kinj_training.recipe.settings import Json
-from kinj_training.run.accuracy import ScoreEachEpoch
+from kinj_training.run.accuracy import score_epochs
 from kinj_training.run.checkpoints import newest_complete
-from kinj_training.run.folder import Start, alone, finished, keep_threads, prepare, publish
+from kinj_training.run.folder import Start, alone, finished, keep_threads, prepare, publish, wait_until_published
 from kinj_training.run.manifest import describe_outcome
 from kinj_training.run.probe import refuse_leaking
 from kinj_training.run.progress import ShowProgress
@@ -76,7 +77,7 @@ class Job:
         folder = self.folder
         base = self._find_base()
         key = sha256_json([self.plan.sha256, base.fingerprint])
-        start = Start(key, world_size(), torch.get_num_threads())
+        start = Start(key, world_size(), torch.get_num_threads(), self.plan.counts["chat_date"])
         with alone(folder) if self.is_first else nullcontext():
             with self.training.main_process_first(local=False):
                 if self.is_first:
@@ -86,25 +87,34 @@ class Job:
                 return manifest
             keep_threads(folder)
             trainer = self.make_trainer(base, key)
-            merger = Merger(base, self.model.dtype, self.training.trust_remote_code) if self.model.use_peft else None
-            if self.accuracy_task is not None and self.is_first:
-                trainer.add_callback(ScoreEachEpoch(trainer, self.accuracy_task, self.collection, merger))
+            merger = self._merger(base) if self.model.use_peft else None
             _train(trainer, folder, key)
             _refuse_miscount(trainer, self.plan)
             manifest = self._manifest(base, key, describe_outcome(trainer), earlier)
             final = save_final(trainer, merger)
+            trainer.free()
             if self.is_first:
+                if self.accuracy_task is not None:
+                    task, counts = self.accuracy_task, self.plan.counts
+                    manifest["accuracy"] = score_epochs(folder, counts, task, self.collection, merger)
                 publish(final, folder, manifest)
                 log.info("%s: finished, %d steps, %d tokens, as planned", folder, self.plan.steps, manifest["tokens"])
-            trainer.accelerator.wait_for_everyone()
+            else:
+                wait_until_published(folder)
         return read_manifest(folder, "add --overwrite to train anew")
 
     def make_trainer(self, base: Base, key: str) -> BlockTrainer:
         """The trainer, with the base model loaded; `key` says in its checkpoints whose they are.
 
         Raises:
-            UserError: packed texts would read each other in this model.
+            UserError: packed texts would read each other in this model, or the adapter does not fit it.
         """
+        adapter = get_peft_config(self.model)
+        if adapter is not None:
+            config = load_config(self._source(str(base.folder)))
+            bare_model(config, adapter, trust_remote_code=self.training.trust_remote_code)
+        # As in transformers, 0 or less means that all are kept.
+        kept = self.training.save_total_limit if (self.training.save_total_limit or 0) > 0 else None
         plan, flat = self.plan, "flash" in (self.model.attn_implementation or "")
         trainer = BlockTrainer(
             str(base.folder),
@@ -112,9 +122,9 @@ class Job:
             plan.blocks,
             plan.held_out,
             self.tokenizer,
-            checkpoints=CheckpointPolicy(key, self.training.save_total_limit),
+            checkpoints=CheckpointPolicy(key, kept),
             flat=flat,
-            adapter=get_peft_config(self.model),
+            adapter=adapter,
             quantization=get_quantization_config(self.model),
         )
         is_packed = any(len(block.lengths) > 1 for block in [*plan.blocks, *plan.held_out])
@@ -125,16 +135,22 @@ class Job:
         trainer.remove_callback(PrinterCallback)
         return trainer
 
+    def _merger(self, base: Base) -> Merger:
+        return Merger(base, self.model.dtype, self.training.trust_remote_code, self.plan.blocks[0].input_ids)
+
     def _find_base(self) -> Base:
         """What the weights start from: for a later stage the folder of the one before, which has ended by now."""
-        name, trusted = str(self.model.model_name_or_path), self.training.trust_remote_code
-        return find_base(ModelSource(name, self.model.model_revision, trusted))
+        return find_base(self._source(str(self.model.model_name_or_path)))
+
+    def _source(self, name: str) -> ModelSource:
+        return ModelSource(name, self.model.model_revision, self.training.trust_remote_code)
 
     def _settings(self) -> SFTConfig:
         """TRL's settings, but for what comes ready (rows) and what is done here (checkpoints)."""
         settings = copy.copy(self.training)
         settings.dataset_kwargs = {"skip_prepare_dataset": True}
         settings.max_length = None
+        settings.warmup_steps = self.plan.counts["warmup_steps"]
         loading: Any = settings.model_init_kwargs or {}
         settings.model_init_kwargs = {
             "attn_implementation": self.model.attn_implementation,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from transformers.integrations.integration_utils import get_available_reporting_integrations
-from trl import ModelConfig  # type: ignore[attr-defined]  # trl loads its names lazily
+from trl import ModelConfig, SFTConfig  # type: ignore[attr-defined]  # trl loads its names lazily
 
 from kinj.errors import UserError
+from kinj_training.base import resolve_name
+from kinj_training.recipe.recipe import Recipe
 
 
 def world_size() -> int:
@@ -40,6 +41,25 @@ def refuse_another_world(num_processes: int | None, recipe: Path) -> None:
         )
 
 
+def refuse_overlap(recipe: Recipe) -> None:
+    """Returns if nothing that the training reads lies in the folder that it writes, where --overwrite deletes.
+
+    Raises:
+        UserError: something does, or the folder lies inside the base model's own.
+    """
+    data, out = recipe.data, Path(str(recipe.training.output_dir)).resolve()
+    base = Path(resolve_name(recipe.base)[0]).resolve()
+    read = [("model_name_or_path", base), ("the recipe", recipe.path.resolve())]
+    named = [("collection", data.collection), ("data", data.data), ("template", data.template)]
+    named += [("held_out", name) for name in data.held_out or ()]
+    read += [(key, Path(name).expanduser().resolve()) for key, name in named if name is not None]
+    for key, path in read:
+        if path.exists() and path.is_relative_to(out):
+            raise UserError(f"{key}: {path} lies in output_dir, which a training writes: choose another --output_dir")
+    if base.is_dir() and out.is_relative_to(base):
+        raise UserError(f"output_dir: {out} lies in the base model's folder {base}: choose another --output_dir")
+
+
 def device_name(device: torch.device) -> str:
     """What the training ran on, for the manifest: the GPU's name, or the processor's."""
     if device.type == "cuda":
@@ -50,12 +70,15 @@ def device_name(device: torch.device) -> str:
     return f"{device.type}: {models[0] if models else platform.processor() or platform.machine()}"
 
 
-def refuse_unmet(report_to: Sequence[str], model: ModelConfig) -> None:
-    """Returns if what a training reports to and loads weights with is installed.
+def refuse_unmet(training: SFTConfig, model: ModelConfig) -> None:
+    """Returns if the device can do what is asked, and what a training reports to and loads weights with is installed.
 
     Raises:
         UserError: it is not, or quantised weights are to be trained without an adapter.
     """
+    if training.fp16 and training.device.type == "cpu":
+        raise UserError("fp16: true: on a CPU this would be float32 arithmetic: take bf16: true, or neither")
+    report_to = list(training.report_to or ())
     available: list[str] = get_available_reporting_integrations()  # type: ignore[no-untyped-call]  # transformers' own
     for name in report_to:
         if name not in (*available, "none", "all"):

@@ -7,6 +7,7 @@ import json
 import logging
 import shlex
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich import box
@@ -21,7 +22,8 @@ from kinj_training.recipe.loading import load_overridden
 from kinj_training.recipe.parsing import Overrides, words_of
 from kinj_training.recipe.recipe import Recipe
 from kinj_training.recipe.settings import Json
-from kinj_training.run.requirements import world_size
+from kinj_training.run.folder import clear
+from kinj_training.run.requirements import refuse_overlap, world_size
 from kinj_training.run.train import train
 
 log = logging.getLogger(__name__)
@@ -45,8 +47,14 @@ def search(recipe: Recipe, *, as_json: bool = False, overwrite: bool = False) ->
         load_overridden(recipe.path, {**recipe.overrides, **_overrides(point), **_place(folder, point)})
         for point in points
     ]
+    for run_recipe in recipes:
+        refuse_overlap(run_recipe)
     if not make_plan(recipes[0], load_tokenizer(recipes[0].base), world_size()).held_out:
         raise UserError(f"{recipe.path}: nothing is held out: --search chooses by the loss on validation paraphrases")
+    if overwrite:
+        with recipe.training.main_process_first(local=False):
+            if recipe.training.process_index == 0 and (folder / NAME).is_file():
+                _forget(folder, recipes)
     runs = []
     for number, (point, run_recipe) in enumerate(zip(points, recipes, strict=True), 1):
         if recipe.training.process_index == 0:
@@ -72,9 +80,16 @@ def _refuse_unsearchable(recipe: Recipe) -> None:
             raise UserError(f"--{key} is given, but {recipe.path} searches it: leave one of them out")
 
 
+def _forget(folder: Path, recipes: Sequence[Recipe]) -> None:
+    """Removes a finished search, so that it can be done anew: its table first, without which it is unfinished."""
+    (folder / NAME).unlink()
+    for recipe in recipes:
+        clear(Path(str(recipe.training.output_dir)))
+
+
 def _run(point: Json, recipe: Recipe, *, overwrite: bool) -> Json:
     """The settings, losses and folder of one point, which is trained unless it is there already."""
-    folder = train(recipe, overwrite=overwrite)
+    folder = train(recipe, overwrite=overwrite, anew=False)
     losses = read_manifest(folder, "add --overwrite")["held_out_losses"]
     recipe.training.distributed_state.wait_for_everyone()
     if recipe.training.process_index == 0:

@@ -19,6 +19,7 @@ from kinj_training.blocks.block import Block
 from kinj_training.blocks.collator import BlockCollator, to_dataset
 from kinj_training.blocks.schedule import EpochSampler, Schedule, TokenCount
 from kinj_training.run.checkpoints import Completion, folder_of, keep_newest, record_completion
+from kinj_training.run.disk import room
 from kinj_training.texts.tokens import NO_LOSS
 
 
@@ -104,6 +105,12 @@ class BlockTrainer(SFTTrainer):
             self._count += torch.tensor([completion.tokens, completion.targets], device=self._count.device)
         self.train(resume_from_checkpoint=str(checkpoint))
 
+    def free(self) -> None:
+        """Gives up model and optimizer, and with them the device's memory: nothing is trained or saved any more."""
+        nothing: Any = None  # Any: the parent's attributes are never None by type
+        self.model = self.model_wrapped = self.optimizer = self.lr_scheduler = nothing
+        self.accelerator.free_memory()
+
     def compute_loss(
         self,
         model: torch.nn.Module,
@@ -161,19 +168,32 @@ class BlockTrainer(SFTTrainer):
         return dataset  # the collator reads every column
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:  # Any: never given here
-        # Past the parent, which would write a model card into a folder that is not finished.
-        super(SFTTrainer, self)._save_checkpoint(model, trial)
-        count = self.token_count()  # waits until every process has saved its part
-        if self.is_world_process_zero():
-            output_dir = Path(str(self.args.output_dir))
-            record_completion(
-                folder_of(output_dir, self.state.global_step),
-                plan=self._policy.training,
-                step=self.state.global_step,
-                tokens=count.tokens,
-                targets=count.targets,
-                seconds=self.seconds,
-            )
-            if self._policy.count is not None:
-                keep_newest(output_dir, self._policy.count, self.state.best_model_checkpoint)
+        with room(Path(str(self.args.output_dir)), f"checkpoint-{self.state.global_step}", self._checkpoint_bytes()):
+            # Past the parent, which would write a model card into a folder that is not finished.
+            super(SFTTrainer, self)._save_checkpoint(model, trial)
+            count = self.token_count()  # waits until every process has saved its part
+            if self.is_world_process_zero():
+                self._record(count)
         self.accelerator.wait_for_everyone()
+
+    def _checkpoint_bytes(self) -> int:
+        """What weights and optimizer states take; of an adapter's training only what is trained is saved."""
+        model: Any = self.model
+        states: Any = self.optimizer.state.values() if self.optimizer is not None else ()
+        tensors = [weight for weight in model.parameters() if weight.requires_grad or not hasattr(model, "peft_config")]
+        tensors += [value for state in states for value in state.values() if isinstance(value, torch.Tensor)]
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+    def _record(self, count: TokenCount) -> None:
+        """Records that the checkpoint of this step is complete, and removes those that are too many."""
+        output_dir = Path(str(self.args.output_dir))
+        record_completion(
+            folder_of(output_dir, self.state.global_step),
+            plan=self._policy.training,
+            step=self.state.global_step,
+            tokens=count.tokens,
+            targets=count.targets,
+            seconds=self.seconds,
+        )
+        if self._policy.count is not None:
+            keep_newest(output_dir, self._policy.count, self.state.best_model_checkpoint)

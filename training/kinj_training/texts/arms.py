@@ -36,6 +36,8 @@ class ArmTexts:
     questions: int
     #: texts that cannot be learnt
     left_out: int
+    #: texts that spell a control token
+    spelling: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Arm:
         tokens = _Reader(data, self.seed, collection, intake).tokens()
         held_out = intake.take(collection.held_out())
         chunks = len(collection.selected.chunks)
-        return ArmTexts(tokens, held_out, chunks, marks, len(questions), len(intake.left_out))
+        return ArmTexts(tokens, held_out, chunks, marks, len(questions), len(intake.left_out), len(intake.spelling))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from kinj.corpus.inputs import read_documents
 from kinj.errors import UserError
 from kinj.hub.find import hub_errors
 from kinj_training.recipe.settings import DataSettings
@@ -33,7 +34,8 @@ def row_texts(data: DataSettings, tokenizer: Tokenizer, kind: str, seed: int) ->
     for number in order[: data.data_rows]:
         row = rows[number]
         name = row.get("id")
-        yield _text(row, name if isinstance(name, str) and name else f"{data.data}:{number}", tokenizer, kind)
+        text_id = name if isinstance(name, str) and name else f"{data.data}:{number}"
+        yield _text(row, text_id, tokenizer, kind, data.chat_date)
 
 
 def _load(data: DataSettings) -> Any:  # Any: datasets ships no types
@@ -51,6 +53,8 @@ def _load(data: DataSettings) -> Any:  # Any: datasets ships no types
         files = {"data_files": str(path)}
         name = _BUILDERS[path.suffix]
     elif path.is_dir():
+        if any(file.suffix == ".txt" for file in path.rglob("*")):
+            return _documents(path, data)
         name = str(path)
     elif path.suffix in _BUILDERS:
         raise UserError(f"data: {path}: no such file; give its path as seen from {Path.cwd()}")
@@ -61,17 +65,28 @@ def _load(data: DataSettings) -> Any:  # Any: datasets ships no types
         raise UserError(f"data: {data.data}: cannot be read ({reason})") from error
 
 
-def _text(row: Row, text_id: str, tokenizer: Tokenizer, kind: str) -> TrainingText:
+def _documents(folder: Path, data: DataSettings) -> list[Row]:
+    """The texts of a folder of .txt files, one a file: a row a line, as `datasets` reads them, tears texts apart."""
+    others = sorted({file.suffix for file in folder.rglob("*") if file.suffix in _BUILDERS})
+    if others:
+        raise UserError(f"data: {folder} holds .txt and {', '.join(others)} files: name a folder of one kind")
+    for key in ("data_config", "data_split"):
+        if getattr(data, key) != getattr(DataSettings, key):
+            raise UserError(f"{key}: {getattr(data, key)}: a folder of texts has none: remove it")
+    return [{"id": document.id, "text": document.text} for document in read_documents([folder])]
+
+
+def _text(row: Row, text_id: str, tokenizer: Tokenizer, kind: str, day: str | None) -> TrainingText:
     """The row as a text: a chat, a prompt and its completion, an instruction and its answer, or a text."""
     try:
         if "messages" in row:
-            return chat_text(text_id, row["messages"], tokenizer, kind)
+            return chat_text(text_id, row["messages"], tokenizer, kind, day)
         if isinstance(row.get("prompt"), list):
-            return chat_text(text_id, [*row["prompt"], *row["completion"]], tokenizer, kind)
+            return chat_text(text_id, [*row["prompt"], *row["completion"]], tokenizer, kind, day)
         if "prompt" in row:
             return TrainingText(text_id, (Segment(row["prompt"], learnt=False), Segment(row["completion"])), kind)
         if "instruction" in row:
-            return chat_text(text_id, _instruction(row), tokenizer, kind)
+            return chat_text(text_id, _instruction(row), tokenizer, kind, day)
         return plain_text(text_id, row["text"], kind)
     except (KeyError, TypeError) as error:
         raise UserError(

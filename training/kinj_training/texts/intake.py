@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from kinj.errors import UserError
 from kinj_training.texts.leakage import Questions
 from kinj_training.texts.texts import TrainingText
-from kinj_training.texts.tokens import Marks, Tokenizer, Tokens, tokenize
+from kinj_training.texts.tokens import Marks, Tokenizer, Tokens, control_tokens, tokenize
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Intake:
     leave_out: bool
     #: ids of those left out
     left_out: list[str] = field(default_factory=list)
+    #: ids of those that spell a control token, which is encoded as text
+    spelling: list[str] = field(default_factory=list)
 
     def take(self, texts: Sequence[TrainingText]) -> list[Tokens]:
         """The texts as tokens, in order, without those left out.
@@ -34,10 +36,13 @@ class Intake:
         """
         self.questions.refuse_leaks(texts)
         taken = []
+        controls = control_tokens(self.tokenizer)
         for text, tokens in zip(texts, tokenize(texts, self.tokenizer, self.marks), strict=True):
             fault = self._fault(text, tokens)
             if fault is None:
                 taken.append(tokens)
+                if not text.is_chat and any(token in text.text for token in controls):
+                    self.spelling.append(text.id)
             elif self.leave_out:
                 self.left_out.append(text.id)
             else:
@@ -48,6 +53,8 @@ class Intake:
         size = len(tokens.input_ids)
         if not text.has_answer or tokens.targets == 0:
             return "has nothing to learn, its text or its answer is empty: remove it"
+        if text.forged is not None:
+            return f"spells the control token {text.forged!r} in a turn, which would end or forge one: reword it"
         if tokens.has_prompt and size > self.length:
             return (
                 f"has {size} tokens, a block {self.length}, and a prompt is not cut from its answer: raise max_length, "

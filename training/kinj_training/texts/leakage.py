@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,12 @@ from kinj_training.texts.texts import TrainingText
 
 #: Words by which a question is looked up before it is compared whole.
 _KEY = 6
+#: Letters, of a question in a script without spaces.
+_LETTERS = 8
+#: Thai, Lao, Tibetan, Burmese, Khmer; kana, and Chinese characters wherever Unicode has them.
+_WITHOUT_SPACES = re.compile(
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +29,10 @@ class EvaluationQuestion:
     """A question that must not be learnt."""
 
     id: str
-    #: its words in lower case, without punctuation
+    #: its words in lower case, without punctuation; its letters where its script has no spaces
     words: tuple[str, ...]
+    #: whether these are letters: spaces and punctuation between them tell nothing
+    is_spaceless: bool
 
 
 class Questions:
@@ -41,12 +50,10 @@ class Questions:
         texts = [(question.id, question.question) for question in benchmark.questions]
         for name in files:
             texts += _read(Path(name).expanduser())
-        self._questions = [EvaluationQuestion(question_id, tuple(_words(text))) for question_id, text in texts]
+        self._questions = [_question(question_id, text) for question_id, text in texts]
         self._ids = {question.id for question in self._questions}
-        self._by_first_words: dict[tuple[str, ...], list[EvaluationQuestion]] = {}
-        for question in self._questions:
-            self._by_first_words.setdefault(question.words[:_KEY], []).append(question)
-        self._lengths = sorted({len(key) for key in self._by_first_words} - {0})
+        self._spaced = _Lookup([question for question in self._questions if not question.is_spaceless], _KEY)
+        self._spaceless = _Lookup([question for question in self._questions if question.is_spaceless], _LETTERS)
 
     def __len__(self) -> int:
         return len(self._questions)
@@ -55,23 +62,57 @@ class Questions:
         """Holds every training text, prompts included, against every question.
 
         Raises:
-            UserError: a text has a question's id, or holds its words in a row whatever the case and punctuation.
+            UserError: a text has a question's id, or holds its words in a row whatever the case and punctuation; its
+                letters in a row where its script has no spaces.
         """
         for text in texts:
             if text.id in self._ids:
                 raise UserError(f"training text {text.id!r} has the id of an evaluation question: remove it")
-            for question in self._held_by(_words(text.text)):
+            for question in self._held_by(text.text):
                 raise UserError(
                     f"training text {text.id!r} holds evaluation question {question.id!r}: remove or reword it"
                 )
 
-    def _held_by(self, words: list[str]) -> Iterator[EvaluationQuestion]:
-        """The questions whose words stand in a row in these, looked up by their first words."""
+    def _held_by(self, text: str) -> Iterator[EvaluationQuestion]:
+        yield from self._spaced.held_by(_words(text))
+        if self._spaceless:
+            yield from self._spaceless.held_by(_letters(text))
+
+
+class _Lookup:
+    """Questions by their first words, or letters.
+
+    Args:
+        questions: those that are told apart by the same kind of unit.
+        size: units by which a question is looked up before it is compared whole.
+    """
+
+    def __init__(self, questions: Iterable[EvaluationQuestion], size: int) -> None:
+        self._by_first: dict[tuple[str, ...], list[EvaluationQuestion]] = {}
+        for question in questions:
+            self._by_first.setdefault(question.words[:size], []).append(question)
+        self._lengths = sorted({len(key) for key in self._by_first} - {0})
+
+    def __bool__(self) -> bool:
+        return bool(self._lengths)
+
+    def held_by(self, units: Sequence[str]) -> Iterator[EvaluationQuestion]:
+        """The questions whose units stand in a row in these."""
         for length in self._lengths:
-            for start in range(len(words) - length + 1):
-                for question in self._by_first_words.get(tuple(words[start : start + length]), ()):
-                    if tuple(words[start : start + len(question.words)]) == question.words:
+            for start in range(len(units) - length + 1):
+                for question in self._by_first.get(tuple(units[start : start + length]), ()):
+                    if tuple(units[start : start + len(question.words)]) == question.words:
                         yield question
+
+
+def _question(question_id: str, text: str) -> EvaluationQuestion:
+    is_spaceless = _WITHOUT_SPACES.search(text) is not None
+    return EvaluationQuestion(question_id, tuple(_letters(text) if is_spaceless else _words(text)), is_spaceless)
+
+
+def _letters(text: str) -> str:
+    """In lower case and one form, without spaces and punctuation; marks stay: they are the vowels of some scripts."""
+    return "".join(c for c in unicodedata.normalize("NFKC", text).lower() if unicodedata.category(c)[0] in "LMN")
 
 
 def _words(text: str) -> list[str]:

@@ -29,6 +29,8 @@ class TrainingText:
 
     #: it came out of a chat template, which begins it as evaluation does
     is_chat: bool = False
+    #: a control token that a chat's turn spells: out of the template it would come as the token itself
+    forged: str | None = None
 
     @property
     def text(self) -> str:

@@ -20,11 +20,23 @@ class Tokenizer(Protocol):
     eos_token_id: int | None
     chat_template: Any  # Any: a template, or several by name
 
-    def __call__(self, text: list[str], *, add_special_tokens: bool) -> Any: ...  # noqa: D102  # Any: BatchEncoding
+    #: number to token, with its spelling in `content` and whether it is `special`
+    added_tokens_decoder: Any  # Any: a dictionary; transformers does not say of what
+
+    def __call__(  # noqa: D102  # Any: BatchEncoding
+        self, text: list[str], *, add_special_tokens: bool, split_special_tokens: bool = False
+    ) -> Any: ...
 
     def apply_chat_template(  # noqa: D102
-        self, conversation: list[dict[str, Any]], *, tokenize: bool, add_generation_prompt: bool = False
+        self,
+        conversation: list[dict[str, Any]],
+        *,
+        tokenize: bool,
+        chat_template: str | None = None,
+        add_generation_prompt: bool = False,
     ) -> Any: ...
+
+    def get_chat_template(self) -> Any: ...  # noqa: D102  # Any: str, untyped in transformers
 
     def decode(self, token_ids: Sequence[int]) -> Any: ...  # noqa: D102  # Any: str, or a list for a batch
 
@@ -81,12 +93,35 @@ def tokenize(texts: Sequence[TrainingText], tokenizer: Tokenizer, marks: Marks) 
     """The texts as tokens, in order.
 
     Each text is tokenised whole, as lm-eval does with prompt and answer, so that training sees the tokens that
-    evaluation scores; a token that lies across the border belongs to the part that it ends in.
+    evaluation scores; a token that lies across the border belongs to the part that it ends in. A control token that a
+    text spells is encoded as the text that it is; in a chat they are the template's.
     """
+    return [
+        _with_marks(text, _labelled(text, ids, tokenizer), marks)
+        for text, ids in zip(texts, _encode(texts, tokenizer), strict=True)
+    ]
+
+
+def control_tokens(tokenizer: Tokenizer) -> list[str]:
+    """The spellings of the tokenizer's control tokens: marks, turns and the like."""
+    return [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
+
+
+def _encode(texts: Sequence[TrainingText], tokenizer: Tokenizer) -> list[list[int]]:
+    ids: list[list[int]] = [[] for _ in texts]
+    for is_chat in (False, True):
+        numbers = [number for number, text in enumerate(texts) if text.is_chat == is_chat]
+        encoded = _ids([texts[number].text for number in numbers], tokenizer, is_chat=is_chat)
+        for number, own in zip(numbers, encoded, strict=True):
+            ids[number] = own
+    return ids
+
+
+def _ids(texts: list[str], tokenizer: Tokenizer, *, is_chat: bool) -> list[list[int]]:
     if not texts:
         return []
-    ids: list[list[int]] = tokenizer([text.text for text in texts], add_special_tokens=False)["input_ids"]
-    return [_with_marks(text, _labelled(text, own, tokenizer), marks) for text, own in zip(texts, ids, strict=True)]
+    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False, split_special_tokens=not is_chat)["input_ids"]
+    return ids
 
 
 def _labelled(text: TrainingText, ids: list[int], tokenizer: Tokenizer) -> list[tuple[int, int]]:
@@ -94,7 +129,7 @@ def _labelled(text: TrainingText, ids: list[int], tokenizer: Tokenizer) -> list[
     if not text.has_prompt:
         return [(token, token) for token in ids]
     borders = [sum(len(s.text) for s in text.segments[:i]) for i in range(1, len(text.segments))]
-    heads = tokenizer([text.text[:border] for border in borders], add_special_tokens=False)["input_ids"]
+    heads = _ids([text.text[:border] for border in borders], tokenizer, is_chat=text.is_chat)
     ends = [_shared(head, ids) for head in heads]
     labels = [NO_LOSS] * len(ids)
     for segment, start, end in zip(text.segments, [0, *ends], [*ends, len(ids)], strict=True):

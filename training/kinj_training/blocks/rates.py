@@ -1,0 +1,49 @@
+"""The learning rate at each step of a training: how long it warms up, and which steps would learn nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import get_scheduler
+from trl import SFTConfig  # type: ignore[attr-defined]  # trl loads its names lazily
+
+from kinj.errors import UserError
+
+
+def warmup_steps(training: SFTConfig, steps: int) -> int:
+    """How many of the training's steps warm up: as transformers counts them, but none where their share is below one.
+
+    Transformers rounds up, so that 3 % of a few steps is one step, which has learning rate 0: the whole of a training
+    of one step, half of one of two.
+    """
+    if training.warmup_steps < 1 and training.warmup_steps * steps < 1:
+        return 0
+    return int(training.get_warmup_steps(steps))
+
+
+def idle_steps(training: SFTConfig, steps: int) -> int:
+    """How many steps have learning rate 0: the first one of a warm-up, for example.
+
+    Raises:
+        UserError: all of them, so that nothing would be learnt.
+    """
+    chosen: Any = training.lr_scheduler_kwargs  # Any: a dictionary, once the settings are made
+    scheduler = get_scheduler(
+        training.lr_scheduler_type,
+        torch.optim.SGD([torch.zeros(1)], lr=training.learning_rate),
+        num_warmup_steps=warmup_steps(training, steps),
+        num_training_steps=steps,
+        scheduler_specific_kwargs=chosen,
+    )
+    if not isinstance(scheduler, LambdaLR):  # follows the loss, from the whole learning rate on
+        return 0
+    [factor] = scheduler.lr_lambdas
+    idle = sum(factor(step) == 0 for step in range(steps))
+    if steps and idle == steps:
+        raise UserError(
+            f"warmup_steps: {training.warmup_steps}: all {steps} steps would have learning rate 0, and nothing would "
+            "be learnt: lower it, or train more steps"
+        )
+    return idle
