@@ -17,7 +17,8 @@ from kinj.retrieval.elastic.generations import Generation, find_generation, meta
 from kinj.retrieval.elastic.mapping import ROW, VECTOR, index_settings, source_of, vector_mapping
 from kinj.retrieval.elastic.patience import PermanentError
 from kinj.retrieval.elastic.search import count, search_all
-from kinj.retrieval.embedding.embedder import Embedder, batches
+from kinj.retrieval.embedding.embedder import Embedder
+from kinj.retrieval.index import batches
 
 log = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from kinj.records import Json
+from kinj.retrieval.index import batches
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 _BATCH = 32
 #: Passages whose tokens are counted at a time.
 _COUNTED = 1000
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -102,19 +101,12 @@ class Embedder:
         return model.eval()
 
 
-def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yields the items in lists of `size`, the last one shorter."""
-    rest = iter(items)
-    while batch := list(islice(rest, size)):
-        yield batch
-
-
-def query_vectors(embedder: Embedder | None, texts: Sequence[str]) -> list[list[float]]:
-    """The queries' vectors as JSON takes them.
+def query_vectors(embedder: Embedder | None, texts: Sequence[str]) -> Iterator[list[float]]:
+    """The queries' vectors, each as JSON takes it when its turn comes.
 
     Raises:
         ValueError: no embedder was taken before a dense search.
     """
     if embedder is None:
         raise ValueError("dense search without an embedder")
-    return [[float(value) for value in row] for row in embedder.embed_queries(texts)]
+    return ([float(value) for value in row] for row in embedder.embed_queries(texts))
