@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from kinj.errors import MissingExtraError, UserError
-from kinj.records import Query
-from kinj.retrieval import find_embedder, open_retriever
+from kinj.records import Chunk, Query
+from kinj.retrieval import build_index, find_embedder, open_retriever
 
 TEXTS = [
     f"The tower of {city} was painted {color}." for city in ("Arvada", "Ithaca") for color in ("blue", "gold", "dun")
@@ -218,3 +218,24 @@ def test_passages_and_scores_are_the_same_in_however_many_batches(indexed, tiny_
     for module in (retrieval_index, local_index):
         monkeypatch.setattr(module, "BATCH", 2)
     assert open_retriever(name, index=folder).search(queries, 3) == together
+
+
+def test_prefixes_given_to_the_build_are_kept_with_the_index_and_used_in_each_search(indexed, tiny_embedder, tmp_path):
+    prefixes = {"query_prefix": "Which ", "passage_prefix": "painted blue "}
+    plain = indexed(*TEXTS, embedder=str(tiny_embedder))
+    made = [Chunk(f"c{i:02d}", f"d{i:02d}", text, 0, len(text)) for i, text in enumerate(TEXTS)]
+    index = build_index(made, tmp_path / "prefixed", str(tiny_embedder), **prefixes)
+    assert {name: index.manifest["embedder"][name] for name in prefixes} == prefixes
+    retriever = open_retriever("dense", index=index.folder)
+    [best] = retriever.search([Query("tower is gold?")], 6)
+    embedder = find_embedder(str(tiny_embedder), **prefixes)
+    [scores] = embedder.embed_queries(["tower is gold?"]) @ embedder.embed_passages(TEXTS).T
+    assert [p.score for p in best] == pytest.approx(sorted(scores, reverse=True), abs=1e-5)
+    assert retriever.fingerprint != open_retriever("dense", index=plain.folder).fingerprint
+    with pytest.raises(UserError, match="holds another index"):
+        build_index(made, index.folder, str(tiny_embedder))
+
+
+def test_a_prefix_without_an_embedder_is_refused(tmp_path):
+    with pytest.raises(UserError, match="passage_prefix=x: only with an embedder, which reads it before each text"):
+        build_index([Chunk("a", "d", "x", 0, 1)], tmp_path / "index", passage_prefix="x")
