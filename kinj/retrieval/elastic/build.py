@@ -99,10 +99,21 @@ def build_elastic_index(
             log.info("up to %d chunks are compared one by one, exactly: the graph will not be searched", EXACT_CHUNKS)
         build = ElasticBuild(connection, name, f"{name}-{_key(wanted)[:12]}", made, model)
         build.run(_manifest(name, wanted, made.fields, made_from), serving)
-    for old in builds_of(connection, name):
-        if old.index != build.index and (overwrite or old.is_complete):
-            connection.request("DELETE", f"/{old.index}", what=f"delete {old.index}")
+    _remove_replaced(connection, name, build.index, serving, overwrite=overwrite)
     return open_elastic_index(connection, name, build.find())
+
+
+def _remove_replaced(
+    connection: Connection, name: str, index: str, replaced: Generation | None, *, overwrite: bool
+) -> None:
+    """Deletes the index that this one has replaced; when overwriting also what unfinished builds of the name left.
+
+    Any other complete index of that name stays: somebody may read it under its own name.
+    """
+    for old in builds_of(connection, name):
+        is_replaced = replaced is not None and old.index == replaced.index
+        if old.index != index and (is_replaced or (overwrite and not old.is_complete)):
+            connection.request("DELETE", f"/{old.index}", what=f"delete {old.index}")
 
 
 def _serving(connection: Connection, name: str) -> Generation | None:
