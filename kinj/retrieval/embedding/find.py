@@ -8,6 +8,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from kinj.checkpoint import remembered_sha256
 from kinj.errors import MissingExtraError, UserError
 from kinj.hub.find import hub_errors
 from kinj.hub.packaged import EMBEDDER
@@ -166,7 +167,7 @@ def _content(name: str, folder: Path) -> dict[str, object]:
     settings = [f"{path}/config.json" for path in modules if path]
     router = _router(folder)
     return {
-        "weights": {path.relative_to(folder).as_posix(): sha256_file(path) for path in weights},
+        "weights": {path.relative_to(folder).as_posix(): remembered_sha256(path) for path in weights},
         "tokenizer": _tokenizer(folder),
         "window": _window(folder),
         "settings": {path: _json(folder / path) for path in settings if (folder / path).is_file()},

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -170,3 +171,20 @@ def test_a_model_known_to_want_a_prompt_that_gets_none_is_warned_of(name, tiny_e
     assert "want a prompt" not in caplog.text
     find_embedder(str(tmp_path / name))
     assert "models of this name want a prompt (see its card) and its files give none" in caplog.text
+
+
+def test_large_weights_are_hashed_once_and_again_when_they_change(tiny_embedder, tmp_path, monkeypatch):
+    from kinj import checkpoint
+
+    monkeypatch.setenv("KINJ_CACHE", str(tmp_path / "cache"))
+    whole, hashed = find_embedder(str(tiny_embedder)).sha256, []
+    shutil.copytree(tiny_embedder, tmp_path / "copy")
+    weights, sha256_file = tmp_path / "copy/model.safetensors", checkpoint.sha256_file
+    os.utime(weights, (1_000_000_000, 1_000_000_000))  # a file just written may change again within its time's grain
+    monkeypatch.setattr(checkpoint, "_REMEMBERED_BYTES", 1)
+    monkeypatch.setattr(checkpoint, "sha256_file", lambda path: hashed.append(path.name) or sha256_file(path))
+    assert [find_embedder(str(tmp_path / "copy")).sha256 for _ in range(3)] == [whole] * 3
+    assert hashed == ["model.safetensors"]
+    data = weights.read_bytes()
+    weights.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert find_embedder(str(tmp_path / "copy")).sha256 != whole
