@@ -119,9 +119,9 @@ def search(case: Case, candidates: int, repeats: int) -> tuple[Cost, list[set[in
         index.manifest["vectors"]["num_candidates"] = candidates
     rows = {chunk.id: row for row, chunk in enumerate(case.chunks)}
     texts = list(case.queries)
-    found = index.rank(texts, K, ["dense"])
-    cost = timed(lambda: index.rank(texts, K, ["dense"]), repeats)
-    return cost, [{rows[passage.chunk_id] for passage in ways[0]} for ways in found]
+    found = list(index.rank(texts, K, ["dense"]))
+    cost = timed(lambda: list(index.rank(texts, K, ["dense"])), repeats)
+    return cost, [{rows[candidate.chunk_id] for candidate in ranking} for [ranking] in found]
 
 
 def _rates(queries: int, cost: Cost, rival: Cost) -> list[str]:

@@ -39,7 +39,7 @@ def fingerprint(folder: Path) -> str:
     files = _shaping_files(folder)
     if not files:
         raise UserError(f"{folder} holds no file of a model (weights, config.json, tokenizer): name its folder")
-    return sha256_json([[name, _remembered_sha256(path)] for name, path in files])
+    return sha256_json([[name, remembered_sha256(path)] for name, path in files])
 
 
 def read_training(folder: Path) -> dict[str, Any] | None:  # Any: JSON values
@@ -54,14 +54,7 @@ def read_training(folder: Path) -> dict[str, Any] | None:  # Any: JSON values
     return manifest if isinstance(manifest, dict) and manifest.get("made_by") == "kinj train" else None
 
 
-def _shaping_files(folder: Path) -> list[tuple[str, Path]]:
-    """(name inside the folder, file), sorted by name."""
-    found = {path for pattern in _SHAPING for path in folder.glob(pattern)}
-    found -= {path for pattern in _TRAINING_STATE for path in folder.glob(pattern)}
-    return sorted((path.relative_to(folder).as_posix(), path) for path in found if path.is_file())
-
-
-def _remembered_sha256(path: Path) -> str:
+def remembered_sha256(path: Path) -> str:
     """SHA-256 of the file, out of the cache where its size and time of change are those it was hashed at."""
     place = path.resolve()
     state = place.stat()
@@ -76,6 +69,13 @@ def _remembered_sha256(path: Path) -> str:
     if time.time() - state.st_mtime > _SETTLED_SECONDS and place.stat().st_mtime_ns == state.st_mtime_ns:
         _remember(memory, {**key, "sha256": digest})
     return digest
+
+
+def _shaping_files(folder: Path) -> list[tuple[str, Path]]:
+    """(name inside the folder, file), sorted by name."""
+    found = {path for pattern in _SHAPING for path in folder.glob(pattern)}
+    found -= {path for pattern in _TRAINING_STATE for path in folder.glob(pattern)}
+    return sorted((path.relative_to(folder).as_posix(), path) for path in found if path.is_file())
 
 
 def _read_memory(path: Path) -> dict[str, Any]:  # Any: JSON values

@@ -24,6 +24,15 @@ EmbedderName = Annotated[
         "example sentence-transformers/all-MiniLM-L6-v2 or BAAI/bge-large-en-v1.5.",
     ),
 ]
+QueryPrefix = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        help="What the embedder reads before each query, an instruction say; by default what the model's own files or "
+        "its card give. It is kept with the index and used in each search.",
+    ),
+]
+PassagePrefix = Annotated[str | None, typer.Option(metavar="TEXT", help="The same before each passage.")]
 VectorType = Annotated[
     str | None,
     typer.Option(
@@ -57,6 +66,8 @@ def build(
     name: IndexName,
     *,
     embedder: EmbedderName = None,
+    query_prefix: QueryPrefix = None,
+    passage_prefix: PassagePrefix = None,
     chunk_tokens: ChunkTokens = CHUNK_TOKENS,
     tokenizer: TokenizerName = None,
     overwrite: Overwrite = False,
@@ -86,18 +97,21 @@ def build(
         "num_candidates": num_candidates,
         "shards": shards,
     }
-    given: dict[str, Any] = {option: value for option, value in options.items() if value is not None}
+    given = _given(options)
+    prefixes = _given({"query_prefix": query_prefix, "passage_prefix": passage_prefix})
     if given and not name.startswith(PREFIX):
         raise UserError(f"{_words_of(given)[0]}: only for an index on Elasticsearch, {PREFIX}NAME")
     with interruptible("type the same command to go on; what was embedded is kept"):
         chunks = read_and_cut(inputs, chunk_tokens, tokenizer)
-        made_from = _made_from(inputs, chunk_tokens, tokenizer)
+        made_from = _made_from(inputs, chunk_tokens, tokenizer) + _words_of(prefixes)
         index: Index
         if name.startswith(PREFIX):
             made_from += _words_of(given)
-            index = build_elastic_index(chunks, name, embedder, overwrite=overwrite, made_from=made_from, **given)
+            index = build_elastic_index(
+                chunks, name, embedder, overwrite=overwrite, made_from=made_from, **prefixes, **given
+            )
         else:
-            index = build_index(chunks, Path(name), embedder, overwrite=overwrite, made_from=made_from)
+            index = build_index(chunks, Path(name), embedder, overwrite=overwrite, made_from=made_from, **prefixes)
     typer.echo(f"{name}: {len(index)} chunks, {_kinds(index.manifest)}")
     typer.echo(f'try it: kinj search {shlex.quote(name)} "some words"', err=True)
 
@@ -138,6 +152,10 @@ def _made_from(inputs: Sequence[Path], chunk_tokens: int, tokenizer: str | None)
     if tokenizer is not None:
         words += ["--tokenizer", tokenizer]
     return words
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:  # Any: text or number
+    return {option: value for option, value in options.items() if value is not None}
 
 
 def _words_of(options: dict[str, Any]) -> list[str]:  # Any: text or number

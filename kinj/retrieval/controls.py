@@ -9,7 +9,7 @@ from dataclasses import replace
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
 from kinj.records import Json, Passage, Query
-from kinj.retrieval.index import Index, as_passage
+from kinj.retrieval.index import Index, as_passage, fetch_passages
 from kinj.retrieval.retriever import search_distinct
 
 #: Distractors asked for beyond k in the first round, so that one round nearly always is enough.
@@ -77,9 +77,10 @@ class Control:
         passages: dict[int, list[Passage]] = {}
         waiting = list(range(len(texts)))
         while waiting:
-            rankings = self._index.rank([texts[i] for i in waiting], depth, ["bm25"])
+            ranked = self._index.rank([texts[i] for i in waiting], depth, ["bm25"])
+            rankings = fetch_passages(self._index, (ranking for [ranking] in ranked))
             short = []
-            for i, (ranking,) in zip(waiting, rankings, strict=True):
+            for i, ranking in zip(waiting, rankings, strict=True):
                 kept = [passage for passage in ranking if passage.document_id not in documents[i]][:k]
                 passages[i] = [replace(passage, rank=rank) for rank, passage in enumerate(kept, 1)]
                 if len(kept) < k and len(ranking) == depth:

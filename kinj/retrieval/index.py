@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
 
 from kinj.errors import UserError
 from kinj.records import Chunk, Json, Passage
@@ -15,12 +16,23 @@ if TYPE_CHECKING:
 
 #: How to rank: by the words that query and chunk share (BM25), or by the nearness of their embeddings.
 Method = Literal["bm25", "dense"]
+#: Queries that are searched, and whose passages are fetched, together.
+BATCH = 1000
+T = TypeVar("T")
+
+
+class Candidate(NamedTuple):
+    """A chunk in a ranking. What it says is fetched only if it is among the best."""
+
+    chunk_id: str
+    #: the method's own, larger is better
+    score: float
 
 
 class Index(Protocol):
     """Chunks that can be ranked.
 
-    A retriever asks for whole batches and for all its methods at once, which a cluster answers in one round trip.
+    A retriever asks for all queries and for all its methods at once: a cluster answers many in one round trip.
     """
 
     #: what its builder wrote down: counts, embedder, analysis, versions
@@ -43,8 +55,11 @@ class Index(Protocol):
         """What results say about the index."""
         ...
 
-    def rank(self, texts: Sequence[str], depth: int, methods: Sequence[Method]) -> list[list[list[Passage]]]:
-        """For each text, for each method, its `depth` best passages, best first, ties by chunk id."""
+    def rank(self, texts: Sequence[str], depth: int, methods: Sequence[Method]) -> Iterator[list[list[Candidate]]]:
+        """Yields for each text, for each method, its `depth` best chunks, best first, ties by chunk id.
+
+        Rankings are made as they are asked for, `BATCH` texts or fewer at a time.
+        """
         ...
 
     def chunks(self, ids: Sequence[str]) -> dict[str, Chunk]:
@@ -86,6 +101,21 @@ def as_passage(chunk: Chunk, score: float, rank: int) -> Passage:
         source=chunk.source,
         license=chunk.license,
     )
+
+
+def fetch_passages(index: Index, rankings: Iterable[Sequence[Candidate]]) -> Iterator[list[Passage]]:
+    """Yields the chunks of each ranking as passages, in its order; they are fetched for `BATCH` rankings at a time."""
+    for batch in batches(rankings, BATCH):
+        chunks = index.chunks(list(dict.fromkeys(one.chunk_id for ranking in batch for one in ranking)))
+        for ranking in batch:
+            yield [as_passage(chunks[chunk_id], score, rank) for rank, (chunk_id, score) in enumerate(ranking, 1)]
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yields the items in lists of `size`, the last one shorter."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
 
 
 def no_chunk(place: str | Path, chunk_id: str) -> UserError:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kinj.manifest import sha256_json
 from kinj.records import Json, Passage, Query
 from kinj.retrieval.fusion import DEPTH, RRF_K, fuse
-from kinj.retrieval.index import Index, Method
+from kinj.retrieval.index import Index, Method, fetch_passages
 from kinj.retrieval.retriever import search_distinct
 
 
@@ -32,7 +32,8 @@ class Ranked:
 
         def rank(distinct: list[Query]) -> list[list[Passage]]:
             texts = [query.text for query in distinct]
-            return [passages for [passages] in self._index.rank(texts, k, [self._method])]
+            rankings = (ranking for [ranking] in self._index.rank(texts, k, [self._method]))
+            return list(fetch_passages(self._index, rankings))
 
         return search_distinct(queries, k, rank)
 
@@ -61,6 +62,7 @@ class Hybrid:
 
         def rank(distinct: list[Query]) -> list[list[Passage]]:
             texts = [query.text for query in distinct]
-            return [fuse(rankings, k) for rankings in self._index.rank(texts, max(k, DEPTH), self._methods)]
+            rankings = self._index.rank(texts, max(k, DEPTH), self._methods)
+            return list(fetch_passages(self._index, (fuse(of_one_text, k) for of_one_text in rankings)))
 
         return search_distinct(queries, k, rank)

@@ -17,7 +17,7 @@ from kinj.retrieval.elastic.generations import Generation, builds_of, check_name
 from kinj.retrieval.elastic.index import ElasticIndex, open_elastic_index
 from kinj.retrieval.elastic.mapping import EXACT_CHUNKS, FORMAT, GRAPH, at_least_one, vector_options
 from kinj.retrieval.elastic.steps import ElasticBuild
-from kinj.retrieval.embedding.find import find_embedder
+from kinj.retrieval.embedding.find import find_wanted_embedder
 from kinj.retrieval.making import in_words, versions_of
 from kinj.retrieval.scratch import scratch_folder
 
@@ -36,6 +36,8 @@ def build_elastic_index(
     ef_construction: int | None = None,
     num_candidates: int | None = None,
     shards: int = 1,
+    query_prefix: str | None = None,
+    passage_prefix: str | None = None,
 ) -> ElasticIndex:
     """The index of these chunks under that name, built there or, where it is the one already there, reused.
 
@@ -55,6 +57,8 @@ def build_elastic_index(
         ef_construction: neighbours looked at when a vector is put into the graph.
         num_candidates: neighbours that an approximate search looks at in each shard.
         shards: parts that the index is spread over; scores stay those of one, at the price of one more step.
+        query_prefix: what the embedder reads before each query; by default what the model's files or its card say.
+        passage_prefix: the same before each passage.
 
     Raises:
         UserError: no chunks, an id given twice, an empty text, a setting that is not allowed, a name that somebody else
@@ -63,7 +67,7 @@ def build_elastic_index(
         MissingExtraError: Elasticsearch's client or the libraries for an embedder are not installed.
     """
     name = check_name(name.removeprefix(PREFIX))
-    model = find_embedder(embedder) if embedder is not None else None
+    model = find_wanted_embedder(embedder, query_prefix, passage_prefix)
     numbers = {"m": m, "ef_construction": ef_construction, "num_candidates": num_candidates}
     if model is None and (vectors or any(numbers.values())):
         raise UserError("settings for vectors need an embedder that makes them")
@@ -95,10 +99,21 @@ def build_elastic_index(
             log.info("up to %d chunks are compared one by one, exactly: the graph will not be searched", EXACT_CHUNKS)
         build = ElasticBuild(connection, name, f"{name}-{_key(wanted)[:12]}", made, model)
         build.run(_manifest(name, wanted, made.fields, made_from), serving)
-    for old in builds_of(connection, name):
-        if old.index != build.index and (overwrite or old.is_complete):
-            connection.request("DELETE", f"/{old.index}", what=f"delete {old.index}")
+    _remove_replaced(connection, name, build.index, serving, overwrite=overwrite)
     return open_elastic_index(connection, name, build.find())
+
+
+def _remove_replaced(
+    connection: Connection, name: str, index: str, replaced: Generation | None, *, overwrite: bool
+) -> None:
+    """Deletes the index that this one has replaced; when overwriting also what unfinished builds of the name left.
+
+    Any other complete index of that name stays: somebody may read it under its own name.
+    """
+    for old in builds_of(connection, name):
+        is_replaced = replaced is not None and old.index == replaced.index
+        if old.index != index and (is_replaced or (overwrite and not old.is_complete)):
+            connection.request("DELETE", f"/{old.index}", what=f"delete {old.index}")
 
 
 def _serving(connection: Connection, name: str) -> Generation | None:

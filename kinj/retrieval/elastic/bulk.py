@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -51,16 +52,18 @@ def send_all(connection: Connection, alias: str, batches: Iterable[list[BulkItem
         UserError: documents that were refused, by their ids, or no progress within the stated time.
     """
     sent: deque[Future[int]] = deque()
+    # Of these requests alone: the connection may go on, as where another build of the same chunks has completed.
+    stopped = threading.Event()
     pool = ThreadPoolExecutor(IN_FLIGHT, "kinj-bulk")
     try:
         for batch in _small(batches):
-            sent.append(pool.submit(_send, connection, alias, batch))
+            sent.append(pool.submit(_send, connection, alias, batch, stopped))
             if len(sent) == IN_FLIGHT:
                 yield sent.popleft().result()
         while sent:
             yield sent.popleft().result()
     except BaseException:  # an interruption too: those that wait for the server must not keep the command from ending
-        connection.give_up()
+        stopped.set()
         raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -80,13 +83,13 @@ def _small(batches: Iterable[list[BulkItem]]) -> Iterator[list[BulkItem]]:
         yield batch
 
 
-def _send(connection: Connection, alias: str, items: list[BulkItem]) -> int:
+def _send(connection: Connection, alias: str, items: list[BulkItem], stopped: threading.Event) -> int:
     """Sends the documents until all are taken; returns how many.
 
     What was not taken goes first in the next request. A server that has too much to do gets half as many at a time.
     """
     what = "take the chunks"
-    patience = connection.patience(what)
+    patience = connection.patience(what, stopped)
     waiting, size = items, len(items)
     while waiting:
         batch, rest = waiting[:size], waiting[size:]

@@ -37,18 +37,18 @@ class Connection:
         self._client = client
         self._access = access
         self._answered = False
-        self._stopped = threading.Event()
         #: where the cluster is, for messages; never holds a secret
         self.address = ", ".join(sorted(node.base_url for node in client.transport.node_pool.all()))
 
-    def patience(self, what: str) -> Patience:
-        """A fresh patience for one piece of work; `what` ends the sentence "Elasticsearch did not …"."""
-        wait = self._access.wait
-        return Patience(self.address, what, wait if self._answered else min(wait, START_SECONDS), self._stopped)
+    def patience(self, what: str, stopped: threading.Event | None = None) -> Patience:
+        """A fresh patience for one piece of work.
 
-    def give_up(self) -> None:
-        """Ends all waiting, in whatever thread: nothing is asked again."""
-        self._stopped.set()
+        Args:
+            what: ends the sentence "Elasticsearch did not …".
+            stopped: once set, in whatever thread, the work is given up instead of waited for.
+        """
+        wait = self._access.wait if self._answered else min(self._access.wait, START_SECONDS)
+        return Patience(self.address, what, wait, stopped or threading.Event())
 
     def request(
         self,

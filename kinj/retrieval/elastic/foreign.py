@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
-from kinj.records import Chunk, Json, Passage
+from kinj.records import Chunk, Json
 from kinj.retrieval.elastic.access import PREFIX
 from kinj.retrieval.elastic.connection import Connection
 from kinj.retrieval.elastic.generations import Generation
 from kinj.retrieval.elastic.search import ElasticHit, count, search_all
 from kinj.retrieval.embedding.embedder import Embedder, query_vectors
 from kinj.retrieval.filters import FIELDS, Filter, check_fields, check_matches
-from kinj.retrieval.index import Method, as_passage, no_chunk
+from kinj.retrieval.index import Candidate, Method, batches, no_chunk
 
 #: The fewest neighbours that a search looks for, and how many it looks at in each shard.
 NEIGHBOURS, NUM_CANDIDATES = 100, 500
 #: What Elasticsearch gives at most in one answer, unless an index is set to more.
 _WINDOW = 10_000
+#: Documents fetched in one request.
+_FETCHED = 1000
 _WORDS = ("text", "match_only_text")
 #: What is read about a document besides its text, from fields of these names.
 _ABOUT = ("document_id", "title", "date", "source", "license")
+_IDS_ALONE: Json = {"_source": False, "track_total_hits": False}
 _WHOLE = ("keyword", "constant_keyword", "wildcard")
 
 
@@ -85,27 +89,27 @@ class ForeignIndex:
             info["filter"] = {"condition": str(self._filter), "chunks": self._matching}
         return info
 
-    def rank(self, texts: Sequence[str], depth: int, methods: Sequence[Method]) -> list[list[list[Passage]]]:
+    def rank(self, texts: Sequence[str], depth: int, methods: Sequence[Method]) -> Iterator[list[list[Candidate]]]:
         """See `Index`. Ties go by id as far down as one answer reaches, a few documents beyond `depth`."""
-        vectors = query_vectors(self._embedder, texts) if "dense" in methods else [[]] * len(texts)
-        bodies = [
+        vectors = query_vectors(self._embedder, texts) if "dense" in methods else repeat([], len(texts))
+        bodies = (
             self._words(text, depth) if method == "bm25" else self._near(vector, depth)
             for text, vector in zip(texts, vectors, strict=True)
             for method in methods
-        ]
-        answers = iter(
-            search_all(self._connection, self._generation.index, bodies, "kinj" if "dense" in methods else None)
         )
-        return [[self._passages(next(answers), depth) for _ in methods] for _ in texts]
+        preference = "kinj" if "dense" in methods else None
+        answers = search_all(self._connection, self._generation.index, bodies, preference)
+        for _ in texts:
+            yield [_best(next(answers), depth) for _ in methods]
 
     def chunks(self, ids: Sequence[str]) -> dict[str, Chunk]:
         """See `Index`."""
         chunks: dict[str, Chunk] = {}
-        for start in range(0, len(ids), 1000):
-            wanted = list(ids[start : start + 1000])
-            body = {"query": {"ids": {"values": wanted}}, "size": len(wanted), **self._shown}
-            for hit in search_all(self._connection, self._generation.index, [body])[0]:
-                chunks[hit["_id"]] = self._chunk(hit)
+        for wanted in batches(ids, _FETCHED):
+            shown = {**_IDS_ALONE, "fields": [self._text, *_ABOUT]}
+            body = {"query": {"ids": {"values": wanted}}, "size": len(wanted), **shown}
+            [hits] = search_all(self._connection, self._generation.index, [body])
+            chunks |= {hit["_id"]: self._chunk(hit) for hit in hits}
         for chunk_id in ids:
             if chunk_id not in chunks:
                 raise no_chunk(self.place, chunk_id)
@@ -142,10 +146,6 @@ class ForeignIndex:
         return {"search": "by the index's own options", **options, "num_candidates": NUM_CANDIDATES}
 
     @property
-    def _shown(self) -> Json:
-        return {"_source": False, "fields": [self._text, *_ABOUT], "track_total_hits": False}
-
-    @property
     def _allowed(self) -> list[Json]:
         clauses: list[Json] = [{"exists": {"field": self._text}}]
         if self._filter is None:
@@ -174,20 +174,16 @@ class ForeignIndex:
 
     def _words(self, text: str, depth: int) -> Json:
         query = {"bool": {"must": {"match": {self._text: text}}, "filter": self._allowed}}
-        return {"query": query, "size": self._size(depth), **self._shown}
+        return {"query": query, "size": self._size(depth), **_IDS_ALONE}
 
     def _near(self, vector: list[float], depth: int) -> Json:
         size = self._size(depth)
         k = max(size, NEIGHBOURS)
         nearest = {"field": self._vector, "query_vector": vector, "k": k, "num_candidates": max(k, NUM_CANDIDATES)}
-        return {"query": {"knn": {**nearest, "filter": self._allowed}}, "size": size, **self._shown}
+        return {"query": {"knn": {**nearest, "filter": self._allowed}}, "size": size, **_IDS_ALONE}
 
     def _size(self, depth: int) -> int:
         return min(depth + NEIGHBOURS, _WINDOW)
-
-    def _passages(self, hits: Sequence[ElasticHit], depth: int) -> list[Passage]:
-        best = sorted(hits, key=lambda hit: (-hit["_score"], hit["_id"]))[:depth]
-        return [as_passage(self._chunk(hit), float(hit["_score"]), rank) for rank, hit in enumerate(best, 1)]
 
     def _chunk(self, hit: ElasticHit) -> Chunk:
         values = hit["fields"]
@@ -196,6 +192,11 @@ class ForeignIndex:
         of["document_id"] = of["document_id"] or hit["_id"]
         of["date"] = of["date"][:10]
         return Chunk(id=hit["_id"], text=text, start=0, end=len(text), **of)
+
+
+def _best(hits: Sequence[ElasticHit], depth: int) -> list[Candidate]:
+    best = sorted(hits, key=lambda hit: (-hit["_score"], hit["_id"]))[:depth]
+    return [Candidate(hit["_id"], float(hit["_score"])) for hit in best]
 
 
 def open_foreign_index(

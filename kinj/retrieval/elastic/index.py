@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
-from kinj.records import Chunk, Json, Passage
+from kinj.records import Chunk, Json
 from kinj.retrieval.analysis import ANALYSIS
 from kinj.retrieval.elastic.access import PREFIX
 from kinj.retrieval.elastic.connection import Connection
@@ -16,12 +17,14 @@ from kinj.retrieval.elastic.mapping import CHUNK_FIELDS, DAY, EXACT_CHUNKS, FORM
 from kinj.retrieval.elastic.search import ElasticHit, count, search_all
 from kinj.retrieval.embedding.embedder import Embedder, query_vectors
 from kinj.retrieval.filters import Filter, check_fields, check_matches, number_of
-from kinj.retrieval.index import Method, as_passage, no_chunk, rebuild
+from kinj.retrieval.index import Candidate, Method, batches, no_chunk, rebuild
 
 log = logging.getLogger(__name__)
 
 #: The fewest neighbours that an approximate search looks for, whatever k: so the best 3 of k=3 are the first 3 of k=10.
 NEIGHBOURS = 100
+#: Chunks fetched in one request.
+_FETCHED = 1000
 _BY_SCORE_THEN_ID = [{"_score": "desc"}, {ROW: "asc"}]
 
 
@@ -84,27 +87,27 @@ class ElasticIndex:
             info["filter"] = {"condition": str(self._filter), "chunks": self._matching}
         return info
 
-    def rank(self, texts: Sequence[str], depth: int, methods: Sequence[Method]) -> list[list[list[Passage]]]:
+    def rank(self, texts: Sequence[str], depth: int, methods: Sequence[Method]) -> Iterator[list[list[Candidate]]]:
         """See `Index`."""
-        vectors = query_vectors(self._embedder, texts) if "dense" in methods else [[]] * len(texts)
-        bodies = [
+        vectors = query_vectors(self._embedder, texts) if "dense" in methods else repeat([], len(texts))
+        bodies = (
             self._words(text, depth) if method == "bm25" else self._near(vector, depth)
             for text, vector in zip(texts, vectors, strict=True)
             for method in methods
-        ]
+        )
         approximate = "dense" in methods and not self._is_exact
         # Copies of a shard have graphs of their own: one copy for all keeps the answers of a run alike.
-        answers = iter(search_all(self._connection, self._generation.index, bodies, "kinj" if approximate else None))
-        return [[self._passages(next(answers), method) for method in methods] for _ in texts]
+        answers = search_all(self._connection, self._generation.index, bodies, "kinj" if approximate else None)
+        for _ in texts:
+            yield [self._candidates(next(answers), method) for method in methods]
 
     def chunks(self, ids: Sequence[str]) -> dict[str, Chunk]:
         """See `Index`."""
         wanted = list(dict.fromkeys(ids))
         chunks: dict[str, Chunk] = {}
-        for start in range(0, len(wanted), 1000):
-            batch = wanted[start : start + 1000]
-            query = {"ids": {"values": batch}}
-            [hits] = search_all(self._connection, self._generation.index, [self._search(query, len(batch))])
+        for batch in batches(wanted, _FETCHED):
+            body = {**self._search({"ids": {"values": batch}}, len(batch)), "_source": list(CHUNK_FIELDS)}
+            [hits] = search_all(self._connection, self._generation.index, [body])
             chunks |= {hit["_id"]: chunk_of(hit["_source"]) for hit in hits}
         for chunk_id in wanted:
             if chunk_id not in chunks:
@@ -154,7 +157,7 @@ class ElasticIndex:
             "query": query,
             "size": size,
             "sort": _BY_SCORE_THEN_ID,
-            "_source": list(CHUNK_FIELDS),
+            "_source": False,
             "track_total_hits": False,
         }
 
@@ -162,14 +165,14 @@ class ElasticIndex:
     def _allowed(self) -> list[Json]:
         return _conditions(self._filter) if self._filter else []
 
-    def _passages(self, hits: Sequence[ElasticHit], method: Method) -> list[Passage]:
+    def _candidates(self, hits: Sequence[ElasticHit], method: Method) -> list[Candidate]:
         def score(hit: ElasticHit) -> float:
             raw = float(hit["sort"][0])
             if method == "bm25":
                 return raw
             return raw - 1 if self._is_exact else 2 * raw - 1  # back to the inner product
 
-        return [as_passage(chunk_of(hit["_source"]), score(hit), rank) for rank, hit in enumerate(hits, 1)]
+        return [Candidate(hit["_id"], score(hit)) for hit in hits]
 
 
 def open_elastic_index(connection: Connection, name: str, generation: Generation) -> ElasticIndex:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from kinj.records import Json
 from kinj.retrieval.elastic.connection import Connection
 from kinj.retrieval.elastic.patience import Patience, PermanentError
+from kinj.retrieval.index import batches
 
 #: Searches in one request: enough to keep every core of a node busy, few enough to answer within seconds.
 SEARCHES = 64
@@ -19,9 +20,9 @@ ElasticHit = Json
 
 
 def search_all(
-    connection: Connection, index: str, bodies: Sequence[Json], preference: str | None = None
-) -> list[list[ElasticHit]]:
-    """The hits of each search, in order, best first.
+    connection: Connection, index: str, bodies: Iterable[Json], preference: str | None = None
+) -> Iterator[list[ElasticHit]]:
+    """Yields the hits of each search, in order, best first; asks for `SEARCHES` at a time.
 
     An answer that timed out, lacks a shard or is an error that may pass is not used: the search is sent again.
 
@@ -35,11 +36,9 @@ def search_all(
         UserError: a search that can't be answered, or none of the answers came whole within the stated time.
     """
     header = json.dumps({**_HEADER, **({"preference": preference} if preference else {})})
-    lines = [f"{header}\n{json.dumps(body)}\n".encode() for body in bodies]
-    hits: list[list[ElasticHit]] = []
-    for start in range(0, len(lines), SEARCHES):
-        hits += _search(connection, index, lines[start : start + SEARCHES])
-    return hits
+    lines = (f"{header}\n{json.dumps(body)}\n".encode() for body in bodies)
+    for batch in batches(lines, SEARCHES):
+        yield from _search(connection, index, batch)
 
 
 def count(connection: Connection, index: str, allowed: Sequence[Json] = ()) -> int:

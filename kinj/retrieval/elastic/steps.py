@@ -17,11 +17,13 @@ from kinj.retrieval.elastic.generations import Generation, find_generation, meta
 from kinj.retrieval.elastic.mapping import ROW, VECTOR, index_settings, source_of, vector_mapping
 from kinj.retrieval.elastic.patience import PermanentError
 from kinj.retrieval.elastic.search import count, search_all
-from kinj.retrieval.embedding.embedder import Embedder, batches
+from kinj.retrieval.embedding.embedder import Embedder
+from kinj.retrieval.index import batches
 
 log = logging.getLogger(__name__)
 
 _PAGE = 10_000
+_OVERTAKEN = ("cluster_block_exception", "index_not_found_exception")
 #: How long the nodes may take to start a new index's shards.
 SHARD_SECONDS = 30
 
@@ -97,8 +99,8 @@ class ElasticBuild:
                 for count in send_all(self.connection, self.alias, self._items(there)):
                     advance(count)
             except PermanentError as error:
-                # A second build of the same chunks that was quicker has completed and closed the index: all is there.
-                if error.kind != "cluster_block_exception" or not self.find().is_complete:
+                # A quicker build of the same chunks has closed the index, or removed the alias too: all is there.
+                if error.kind not in _OVERTAKEN or not self.find().is_complete:
                     raise
 
     def dimensions(self) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from kinj.records import Json
+from kinj.retrieval.index import batches
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 _BATCH = 32
 #: Passages whose tokens are counted at a time.
 _COUNTED = 1000
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Embedder:
     folder: Path
     query_prefix: str
     passage_prefix: str
-    #: over weights, tokenizer, pooling and prefixes: equal where the same text gets the same vector
+    #: over weights, tokenizer, pooling, routes and prefixes: equal where the same text gets the same vector
     sha256: str
 
     @property
@@ -52,15 +51,15 @@ class Embedder:
     @property
     def window(self) -> int:
         """How many tokens of a text the model reads, special tokens and prefix included."""
-        return int(self._model.max_seq_length)
+        return int(self._passage_reader.max_seq_length)
 
     def embed_queries(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Shape (texts, dimensions), each row of length 1."""
-        return self._embed(texts, self.query_prefix)
+        return self._embed(self._model.encode_query, texts, self.query_prefix)
 
     def embed_passages(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Shape (texts, dimensions), each row of length 1."""
-        return self._embed(texts, self.passage_prefix)
+        return self._embed(self._model.encode_document, texts, self.passage_prefix)
 
     def describe(self, passages: Iterable[str], dimensions: int) -> Json:
         """What a manifest says about the embedder of these passages; warns where it reads some only in part."""
@@ -77,13 +76,15 @@ class Embedder:
 
     def count_cut(self, passages: Sequence[str]) -> int:
         """How many passages are longer than the model's window, so that only their beginning is embedded."""
-        tokenizer = self._model.tokenizer
+        tokenizer = self._passage_reader.tokenizer
         prefixed = [self.passage_prefix + text for text in passages]
         encoded = tokenizer(prefixed, truncation=False, padding=False, verbose=False)["input_ids"]
         return sum(len(ids) > self.window for ids in encoded)
 
-    def _embed(self, texts: Sequence[str], prefix: str) -> npt.NDArray[np.float32]:
-        vectors: npt.NDArray[np.float32] = self._model.encode(
+    def _embed(
+        self, encode: Callable[..., npt.NDArray[np.float32]], texts: Sequence[str], prefix: str
+    ) -> npt.NDArray[np.float32]:
+        vectors = encode(
             list(texts),
             prompt=prefix,
             batch_size=_BATCH,
@@ -92,6 +93,12 @@ class Embedder:
             show_progress_bar=False,
         )
         return vectors.astype("float32", copy=False)
+
+    @property
+    def _passage_reader(self) -> Any:  # Any: sentence-transformers is not typed for us
+        """What cuts passages into tokens: the model, or of one with two routes the first module of the documents'."""
+        routes = getattr(self._model[0], "sub_modules", {})
+        return routes["document"][0] if "document" in routes else self._model
 
     @cached_property
     def _model(self) -> Any:  # Any: sentence-transformers is not typed for us
@@ -102,19 +109,12 @@ class Embedder:
         return model.eval()
 
 
-def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yields the items in lists of `size`, the last one shorter."""
-    rest = iter(items)
-    while batch := list(islice(rest, size)):
-        yield batch
-
-
-def query_vectors(embedder: Embedder | None, texts: Sequence[str]) -> list[list[float]]:
-    """The queries' vectors as JSON takes them.
+def query_vectors(embedder: Embedder | None, texts: Sequence[str]) -> Iterator[list[float]]:
+    """The queries' vectors, each as JSON takes it when its turn comes.
 
     Raises:
         ValueError: no embedder was taken before a dense search.
     """
     if embedder is None:
         raise ValueError("dense search without an embedder")
-    return [[float(value) for value in row] for row in embedder.embed_queries(texts)]
+    return ([float(value) for value in row] for row in embedder.embed_queries(texts))

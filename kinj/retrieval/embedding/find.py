@@ -8,6 +8,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from kinj.checkpoint import remembered_sha256
 from kinj.errors import MissingExtraError, UserError
 from kinj.hub.find import hub_errors
 from kinj.hub.packaged import EMBEDDER
@@ -15,7 +16,7 @@ from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import sha256_file, sha256_json
 from kinj.records import Json
 from kinj.retrieval.embedding.embedder import Embedder
-from kinj.retrieval.embedding.prefixes import prefixes_of
+from kinj.retrieval.embedding.prefixes import prefixes_of, wants_prompt
 from kinj.retrieval.index import rebuild
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,9 @@ def find_embedder_of(place: str | Path, manifest: Json, name: str | None) -> Emb
     if built_with is None:
         command = rebuild(place, manifest, name or DEFAULT_EMBEDDER)
         raise UserError(f"{place} was built without an embedder; {command}")
-    embedder = find_embedder(name or built_with["name"])
+    # What was put before its passages is known, whatever the model's files say by now.
+    prefixes = built_with["query_prefix"], built_with["passage_prefix"]
+    embedder = find_embedder(name or built_with["name"], *prefixes)
     if embedder.sha256 != built_with["sha256"]:
         raise UserError(
             f"{place} was built with embedder {built_with['name']} (sha256 {built_with['sha256'][:12]}), not "
@@ -52,8 +55,28 @@ def find_embedder_of(place: str | Path, manifest: Json, name: str | None) -> Emb
     return embedder
 
 
-def find_embedder(name: str) -> Embedder:
+def find_wanted_embedder(name: str | None, query_prefix: str | None, passage_prefix: str | None) -> Embedder | None:
+    """The embedder of a build: None where none is asked for.
+
+    Raises:
+        UserError: as `find_embedder`; a prefix without an embedder.
+        MissingExtraError: sentence-transformers is not installed.
+    """
+    if name is not None:
+        return find_embedder(name, query_prefix, passage_prefix)
+    for option, value in (("query_prefix", query_prefix), ("passage_prefix", passage_prefix)):
+        if value is not None:
+            raise UserError(f"{option}={value}: only with an embedder, which reads it before each text: set embedder=")
+    return None
+
+
+def find_embedder(name: str, query_prefix: str | None = None, passage_prefix: str | None = None) -> Embedder:
     """The sentence-transformers model of that name (on the hub or in its cache) or in that folder.
+
+    Args:
+        name: of the model, or its folder.
+        query_prefix: what is put before each query; by default what `prefixes_of` knows.
+        passage_prefix: the same before each passage.
 
     Raises:
         MissingExtraError: sentence-transformers is not installed.
@@ -69,7 +92,14 @@ def find_embedder(name: str) -> Embedder:
         folder, source = _from_hub(name)
     if not (folder / "modules.json").is_file():
         raise UserError(f"embedder={name}: {folder} holds no sentence-transformers model (no modules.json)")
-    query_prefix, passage_prefix = prefixes_of(name, folder)
+    known = prefixes_of(name, folder)
+    if (query_prefix, passage_prefix, *known) == (None, None, "", "") and wants_prompt(name):
+        log.warning(
+            "embedder %s: models of this name want a prompt (see its card) and its files give none, so queries and "
+            "passages are embedded without; --query-prefix and --passage-prefix set them (\"\" for none)", name,
+        )  # fmt: skip
+    query_prefix = known[0] if query_prefix is None else query_prefix
+    passage_prefix = known[1] if passage_prefix is None else passage_prefix
     sha256 = sha256_json([_content(name, folder), query_prefix, passage_prefix])
     log.info("embedder %s, %s, sha256 %s", name, source, sha256[:12])
     return Embedder(name, source, folder, query_prefix, passage_prefix, sha256)
@@ -135,12 +165,28 @@ def _content(name: str, folder: Path) -> dict[str, object]:
         raise UserError(f"embedder={name}: {folder} holds no weights (*.safetensors, *.bin)")
     modules = [module["path"] for module in _json(folder / "modules.json")]
     settings = [f"{path}/config.json" for path in modules if path]
+    router = _router(folder)
     return {
-        "weights": {path.relative_to(folder).as_posix(): sha256_file(path) for path in weights},
+        "weights": {path.relative_to(folder).as_posix(): remembered_sha256(path) for path in weights},
         "tokenizer": _tokenizer(folder),
         "window": _window(folder),
         "settings": {path: _json(folder / path) for path in settings if (folder / path).is_file()},
+        **({"router": router, "routes": {path: _route(folder / path) for path in router["types"]}} if router else {}),
     }
+
+
+def _router(folder: Path) -> Json | None:
+    """What says which modules queries go through and which documents; None where all go the same way."""
+    for file in ("router_config.json", "config.json"):  # older ones of sentence-transformers wrote the second
+        if (folder / file).is_file() and "structure" in (values := _json(folder / file)):
+            return dict(values)
+    return None
+
+
+def _route(folder: Path) -> object:
+    """What shapes the vectors of one module of a router, but for its weights."""
+    settings = folder / "config.json"
+    return [_tokenizer(folder), _window(folder), _json(settings) if settings.is_file() else None]
 
 
 def _window(folder: Path) -> object:

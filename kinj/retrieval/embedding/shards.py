@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from kinj.manifest import replacing
 from kinj.progress import progress
-from kinj.retrieval.embedding.embedder import Embedder, batches
+from kinj.retrieval.embedding.embedder import Embedder
+from kinj.retrieval.index import batches
 
 #: Passages in a shard: what an interruption can lose, some ten seconds of two slow cores.
 SHARD = 64

@@ -19,7 +19,7 @@ from kinj.records import Chunk, Json
 from kinj.retrieval.analysis import ANALYSIS
 from kinj.retrieval.chunkfile import SortedChunks, sort_chunks
 from kinj.retrieval.embedding.embedder import Embedder
-from kinj.retrieval.embedding.find import find_embedder
+from kinj.retrieval.embedding.find import find_embedder, find_wanted_embedder
 from kinj.retrieval.index import rebuild
 from kinj.retrieval.local.bm25 import build_bm25
 from kinj.retrieval.local.index import CHUNKS, FORMAT, VECTORS, WORDS, LocalIndex, open_local_index
@@ -36,6 +36,8 @@ def build_index(
     *,
     overwrite: bool = False,
     made_from: Sequence[str] = (),
+    query_prefix: str | None = None,
+    passage_prefix: str | None = None,
 ) -> LocalIndex:
     """The index of these chunks in `folder`, built there or, where it is the one already there, reused.
 
@@ -48,13 +50,16 @@ def build_index(
         embedder: name or folder of a sentence-transformers model; without one the index has no vectors.
         overwrite: replace an index of other chunks or another embedder.
         made_from: the words of `kinj index build` that make these chunks, for the command in later error messages.
+        query_prefix: what the embedder reads before each query; by default what the model's files or its card say.
+        passage_prefix: the same before each passage.
 
     Raises:
-        UserError: no chunks, an id given twice, an empty text, or `folder` holds something else.
+        UserError: no chunks, an id given twice, an empty text, a prefix without an embedder, or `folder` holds
+            something else.
         OSError: the disk is full.
         MissingExtraError: an embedder is asked for without the libraries for it.
     """
-    model = find_embedder(embedder) if embedder is not None else None
+    model = find_wanted_embedder(embedder, query_prefix, passage_prefix)
     with scratch_folder(folder.parent, folder.name) as scratch:
         made = sort_chunks(chunks, scratch / CHUNKS)
         wanted = {"chunks": made.summary, "embedder": model and model.identity}

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinj.errors import UserError
 from kinj.manifest import read_manifest, sha256_json
-from kinj.records import Chunk, Json, Passage
+from kinj.records import Chunk, Json
 from kinj.retrieval.analysis import ANALYSIS
 from kinj.retrieval.chunkfile import ChunkFile
 from kinj.retrieval.filters import Filter, check_fields, check_matches
-from kinj.retrieval.index import Method, as_passage, no_chunk, rebuild
+from kinj.retrieval.index import BATCH, Candidate, Method, no_chunk, rebuild
 from kinj.retrieval.local.bm25 import BM25
 from kinj.retrieval.local.ties import Hit
 
@@ -62,13 +62,14 @@ class LocalIndex:
             info["filter"] = {"condition": str(self._filter), "chunks": len(self._allowed or ())}
         return info
 
-    def rank(self, texts: Sequence[str], depth: int, methods: Sequence[Method]) -> list[list[list[Passage]]]:
-        """For each text, for each method, its `depth` best passages, best first, ties by chunk id."""
-        by_method: list[list[list[Passage]]] = []
-        for method in methods:
-            ranked = self._rank_words(texts, depth) if method == "bm25" else self._rank_vectors(texts, depth)
-            by_method.append([[self._passage(hit, rank) for rank, hit in enumerate(hits, 1)] for hits in ranked])
-        return [list(of_one_text) for of_one_text in zip(*by_method, strict=True)]
+    def rank(self, texts: Sequence[str], depth: int, methods: Sequence[Method]) -> Iterator[list[list[Candidate]]]:
+        """See `Index`."""
+        rankings = [
+            self._rank_words(texts, depth) if method == "bm25" else self._rank_vectors(texts, depth)
+            for method in methods
+        ]
+        for of_one_text in zip(*rankings, strict=True):
+            yield [[Candidate(self._chunks.id_of(hit.row), hit.score) for hit in hits] for hits in of_one_text]
 
     def chunks(self, ids: Sequence[str]) -> dict[str, Chunk]:
         """See `Index`."""
@@ -108,14 +109,14 @@ class LocalIndex:
             why = f"its {name} has {count} rows for {len(self)} chunks"
             raise UserError(f"{self.folder}: {why}; {rebuild(self.folder, self.manifest)}")
 
-    def _rank_words(self, texts: Sequence[str], depth: int) -> list[list[Hit]]:
-        return [self._words.rank(text, depth) for text in texts]
+    def _rank_words(self, texts: Sequence[str], depth: int) -> Iterator[list[Hit]]:
+        return (self._words.rank(text, depth) for text in texts)
 
-    def _rank_vectors(self, texts: Sequence[str], depth: int) -> list[list[Hit]]:
-        return self._vectors.rank(self._embedder.embed_queries(texts), depth, self._allowed)
-
-    def _passage(self, hit: Hit, rank: int) -> Passage:
-        return as_passage(self._chunks[hit.row], hit.score, rank)
+    def _rank_vectors(self, texts: Sequence[str], depth: int) -> Iterator[list[Hit]]:
+        # All texts go through the model together: padded with others, a vector may differ in its last bits.
+        vectors = self._embedder.embed_queries(texts)
+        for start in range(0, len(vectors), BATCH):
+            yield from self._vectors.rank(vectors[start : start + BATCH], depth, self._allowed)
 
 
 def open_local_index(folder: Path) -> LocalIndex:

@@ -124,6 +124,21 @@ def test_info_says_which_embedder_the_vectors_are_of(kinj, collection, tiny_embe
     assert len(json.loads(out)) == 2
 
 
+def test_prefixes_of_the_build_are_in_info_and_in_the_command_that_builds_it_again(kinj, collection, tiny_embedder):
+    chunks = collection / "chunks.jsonl"
+    prefixes = ("--query-prefix", "Instruct: find it\nQuery: ", "--passage-prefix", "")
+    code, _, _ = kinj("index", "build", chunks, "instructed", "--embedder", tiny_embedder, *prefixes)
+    assert code == 0
+    _, out, _ = kinj("index", "info", "instructed")
+    assert "query prefix        'Instruct: find it\\nQuery: '" in out
+    assert json.loads(kinj("index", "info", "instructed", "--json")[1])["made_from"] == [str(chunks), *prefixes]
+    code, out, _ = kinj("search", "instructed", "Belmont tower", "--retriever", "dense", "-k", 2, "--json")
+    assert (code, len(json.loads(out))) == (0, 2)
+    code, _, err = kinj("index", "build", chunks, "words", "--query-prefix", "x")
+    assert code != 0
+    assert "query_prefix=x: only with an embedder" in err
+
+
 def test_search_shows_a_table_and_json(kinj, index):
     code, out, _ = kinj("search", index, "tower of Belmont", "-k", 2)
     assert code == 0

@@ -88,3 +88,4 @@ def test_a_chunk_is_found_by_its_id_and_by_its_row(tmp_path):
     assert file.find("none") is None
     lines = (tmp_path / "chunks.jsonl").read_bytes().splitlines()
     assert [file[row].id for row in range(len(file))] == [json.loads(line)["id"] for line in lines]
+    assert [file.id_of(row) for row in range(len(file))] == [file[row].id for row in range(len(file))]

@@ -13,6 +13,7 @@ from kinj.records import Chunk, Query
 from kinj.retrieval import build_elastic_index, open_index, open_retriever
 from kinj.retrieval.elastic import steps
 from kinj.retrieval.elastic.connection import Connection, connect
+from kinj.retrieval.elastic.patience import TransientError
 from kinj.retrieval.embedding import shards
 from kinj.retrieval.embedding.embedder import Embedder
 
@@ -166,6 +167,61 @@ def test_two_builds_of_the_same_chunks_at_once_make_one_index(cluster, chunks):
     assert errors == []
     assert len(open_index("elasticsearch:mine")) == 3000
     assert len(names(cluster)) == 1
+
+
+@pytest.mark.parametrize("is_switched", [True, False])
+def test_a_build_overtaken_by_one_of_the_same_chunks_ends_well_through_trouble_that_passes(
+    cluster, chunks, monkeypatch, caplog, is_switched
+):
+    made, trouble = chunks("red fox", "blue whale"), []
+    rows_there, once = steps.ElasticBuild._rows_there, Connection.once
+
+    def overtaken(self: steps.ElasticBuild) -> bytearray:
+        with monkeypatch.context() as patch:
+            patch.setattr(steps.ElasticBuild, "_rows_there", rows_there)
+            if not is_switched:
+                patch.setattr(steps.ElasticBuild, "switch", lambda self, serving: None)
+            build_elastic_index(made, "mine")
+        trouble.append(TransientError("a node left"))
+        return bytearray()
+
+    def fail_once(self: Connection, method: str, path: str, *rest: object, **more: object) -> object:
+        if trouble and path.endswith("/_refresh"):
+            raise trouble.pop()
+        return once(self, method, path, *rest, **more)
+
+    monkeypatch.setattr(steps.ElasticBuild, "_rows_there", overtaken)
+    monkeypatch.setattr(Connection, "once", fail_once)
+    assert len(build_elastic_index(made, "mine")) == 2
+    assert len(open_index("elasticsearch:mine")) == 2
+    assert trouble == []
+    assert "a node left" in caplog.text
+
+
+def test_only_the_replaced_index_is_deleted_and_unfinished_ones_when_overwriting(
+    cluster, chunks, tiny_embedder, monkeypatch
+):
+    def beside(*texts: str) -> str:
+        """A complete index of that name which does not serve."""
+        before = set(names(cluster))
+        with monkeypatch.context() as patch:
+            patch.setattr(steps.ElasticBuild, "switch", lambda self, serving: None)
+            build_elastic_index(chunks(*texts), "mine")
+        [index] = set(names(cluster)) - before
+        return index
+
+    kept = beside("blue whale")
+    with monkeypatch.context() as patch:
+        embedding(patch, stop_after=1)
+        with pytest.raises(KeyboardInterrupt):
+            build_elastic_index(chunks(*"abcdefgh"), "mine", str(tiny_embedder))
+    [unfinished] = set(names(cluster)) - {kept}
+    build_elastic_index(chunks("red fox"), "mine")
+    [replaced] = set(names(cluster)) - {kept, unfinished}
+    build_elastic_index(chunks("red hen"), "mine", overwrite=True)
+    assert kept in names(cluster)
+    assert not {replaced, unfinished} & set(names(cluster))
+    assert len(names(cluster)) == 2
 
 
 def test_of_two_builds_of_other_chunks_at_once_one_serves_whole_and_the_other_is_told(cluster, chunks):

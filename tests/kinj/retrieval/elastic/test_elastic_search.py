@@ -130,15 +130,30 @@ def watched(monkeypatch: pytest.MonkeyPatch, change: Callable[[int, dict], None]
     return sent
 
 
-def test_a_batch_is_one_request_for_both_ways_of_hybrid(built, tiny_embedder, monkeypatch):
+def test_a_batch_is_one_request_for_both_ways_of_hybrid_and_one_for_the_best_passages(
+    built, tiny_embedder, monkeypatch
+):
     retriever = open_retriever("hybrid", index=built(*TEXTS, embedder=tiny_embedder))
     sent = watched(monkeypatch)
     queries = [Query(f"tower {i}") for i in range(20)]
     retriever.search(queries, 3)
-    assert sent == [40]
+    assert sent == [40, 1]
     monkeypatch.setattr(elastic_search, "SEARCHES", 16)
     retriever.search(queries, 3)
-    assert sent[1:] == [16, 16, 8]
+    assert sent[2:] == [16, 16, 8, 1]
+
+
+def test_texts_are_sent_only_for_the_passages_that_are_given(built, tiny_embedder, monkeypatch, ids):
+    retriever = open_retriever("hybrid", index=built(*TEXTS, embedder=tiny_embedder))
+    with_texts: list[list[str]] = []
+
+    def look(turn: int, answer: dict) -> None:
+        hits = [hit for item in answer["responses"] for hit in item["hits"]["hits"]]
+        with_texts.append([hit["_id"] for hit in hits if "_source" in hit])
+
+    watched(monkeypatch, look)
+    [given] = ids(retriever.search([Query("gold tower")], 2))
+    assert (with_texts[0], sorted(with_texts[1])) == ([], sorted(given))
 
 
 def timed_out(item: dict) -> None:
@@ -170,7 +185,7 @@ def test_an_answer_that_is_not_whole_is_asked_for_again_alone(built, monkeypatch
     whole = ids(retriever.search(queries, 3))
     sent = watched(monkeypatch, lambda turn, answer: spoil(answer["responses"][-1]) if turn < 3 else None)
     assert ids(retriever.search(queries, 3)) == whole
-    assert sent == [3, 1, 1]
+    assert sent == [3, 1, 1, 1]  # the last fetches the passages
 
 
 @pytest.mark.parametrize(("spoil", "message"), TROUBLES)

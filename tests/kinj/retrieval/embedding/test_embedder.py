@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -106,3 +107,84 @@ def test_a_folder_without_weights_is_refused(tiny_embedder, tmp_path):
     (tmp_path / "copy/model.safetensors").unlink()
     with pytest.raises(UserError, match="holds no weights"):
         find_embedder(str(tmp_path / "copy"))
+
+
+@pytest.fixture
+def routed(tiny_embedder, tmp_path) -> Path:
+    """A model whose queries go through other weights than its documents, and are cut after 12 tokens."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Router
+
+    of_documents, of_queries = (SentenceTransformer(str(tiny_embedder), device="cpu") for _ in range(2))
+    of_queries.max_seq_length = 12
+    with torch.no_grad():
+        for weights in of_queries.parameters():
+            weights.mul_(1.5)
+    routes = Router.for_query_document(list(of_queries.children()), list(of_documents.children()))
+    SentenceTransformer(modules=[routes], device="cpu").save(str(tmp_path / "routed"), create_model_card=False)
+    return tmp_path / "routed"
+
+
+def test_queries_go_the_route_of_queries_and_passages_that_of_documents(routed, tiny_embedder):
+    from sentence_transformers import SentenceTransformer
+
+    texts = ["Which tower is gold?", "The tower of Ithaca was painted blue."]
+    embedder, model = find_embedder(str(routed)), SentenceTransformer(str(routed), device="cpu")
+    of_queries = model.encode_query(texts, normalize_embeddings=True)
+    assert embedder.embed_queries(texts) == pytest.approx(of_queries, abs=1e-6)
+    assert embedder.embed_passages(texts) == pytest.approx(find_embedder(str(tiny_embedder)).embed_passages(texts))
+    assert abs(embedder.embed_queries(texts) - embedder.embed_passages(texts)).max() > 0.01
+
+
+def test_passages_are_counted_by_the_window_of_the_documents_route(routed):
+    embedder = find_embedder(str(routed))
+    assert embedder.window == 48
+    assert embedder.count_cut(["tower " * 20, "tower " * 60]) == 1
+
+
+def test_the_identity_of_a_routed_model_holds_its_routes_and_their_tokenizers(routed):
+    whole = find_embedder(str(routed)).sha256
+    [path] = routed.glob("query_0_*/tokenizer.json")
+    path.write_text(path.read_text().replace('"tower"', '"towel"'))
+    other_tokenizer = find_embedder(str(routed)).sha256
+    router = json.loads((routed / "router_config.json").read_text())
+    router["structure"]["query"] = router["structure"]["document"]
+    (routed / "router_config.json").write_text(json.dumps(router))
+    assert len({whole, other_tokenizer, find_embedder(str(routed)).sha256}) == 3
+
+
+def test_given_prefixes_replace_the_models_own_and_are_part_of_the_identity(tiny_embedder):
+    plain = find_embedder(str(tiny_embedder))
+    other = find_embedder(str(tiny_embedder), query_prefix="Which ", passage_prefix="painted blue ")
+    assert other.embed_queries(["tower?"]) == pytest.approx(plain.embed_queries(["Which tower?"]), abs=1e-5)
+    assert other.embed_passages(["dun"]) == pytest.approx(plain.embed_passages(["painted blue dun"]), abs=1e-5)
+    assert find_embedder(str(tiny_embedder), query_prefix="", passage_prefix="") == plain
+    assert len({plain.sha256, other.sha256, find_embedder(str(tiny_embedder), query_prefix="Which ").sha256}) == 3
+
+
+@pytest.mark.parametrize("name", ["multilingual-e5-large-instruct", "nomic-embed-text-v1.5", "Qwen3-Embedding-0.6B"])
+def test_a_model_known_to_want_a_prompt_that_gets_none_is_warned_of(name, tiny_embedder, tmp_path, caplog):
+    shutil.copytree(tiny_embedder, tmp_path / name)
+    find_embedder(str(tmp_path / name), query_prefix="")
+    find_embedder(str(tiny_embedder))
+    assert "want a prompt" not in caplog.text
+    find_embedder(str(tmp_path / name))
+    assert "models of this name want a prompt (see its card) and its files give none" in caplog.text
+
+
+def test_large_weights_are_hashed_once_and_again_when_they_change(tiny_embedder, tmp_path, monkeypatch):
+    from kinj import checkpoint
+
+    monkeypatch.setenv("KINJ_CACHE", str(tmp_path / "cache"))
+    whole, hashed = find_embedder(str(tiny_embedder)).sha256, []
+    shutil.copytree(tiny_embedder, tmp_path / "copy")
+    weights, sha256_file = tmp_path / "copy/model.safetensors", checkpoint.sha256_file
+    os.utime(weights, (1_000_000_000, 1_000_000_000))  # a file just written may change again within its time's grain
+    monkeypatch.setattr(checkpoint, "_REMEMBERED_BYTES", 1)
+    monkeypatch.setattr(checkpoint, "sha256_file", lambda path: hashed.append(path.name) or sha256_file(path))
+    assert [find_embedder(str(tmp_path / "copy")).sha256 for _ in range(3)] == [whole] * 3
+    assert hashed == ["model.safetensors"]
+    data = weights.read_bytes()
+    weights.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert find_embedder(str(tmp_path / "copy")).sha256 != whole

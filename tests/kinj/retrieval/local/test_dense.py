@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from kinj.errors import MissingExtraError, UserError
-from kinj.records import Query
-from kinj.retrieval import find_embedder, open_retriever
+from kinj.records import Chunk, Query
+from kinj.retrieval import build_index, find_embedder, open_retriever
 
 TEXTS = [
     f"The tower of {city} was painted {color}." for city in ("Arvada", "Ithaca") for color in ("blue", "gold", "dun")
@@ -38,11 +38,16 @@ def test_equal_passages_tie_exactly_and_go_by_chunk_id_at_every_cut(indexed, tin
 
 def test_hybrid_fuses_bm25_and_dense(indexed, tiny_embedder, ids):
     from kinj.retrieval.fusion import fuse
+    from kinj.retrieval.index import Candidate
 
     index = indexed(*TEXTS, embedder=str(tiny_embedder)).folder
     query = Query("Which tower is gold?")
     rankings = [open_retriever(name, index=index).search([query], 6)[0] for name in ("bm25", "dense")]
-    assert open_retriever("hybrid", index=index).search([query], 4)[0] == fuse(rankings, 4)
+    fused = fuse([[Candidate(passage.chunk_id, passage.score) for passage in ranking] for ranking in rankings], 4)
+    texts = {passage.chunk_id: passage.text for ranking in rankings for passage in ranking}
+    [found] = open_retriever("hybrid", index=index).search([query], 4)
+    assert [(p.chunk_id, p.score) for p in found] == fused
+    assert [(p.rank, p.text) for p in found] == [(rank, texts[one.chunk_id]) for rank, one in enumerate(fused, 1)]
 
 
 def test_vectors_are_embedded_with_the_passage_prefix_and_queries_with_theirs(indexed, tiny_embedder, tmp_path, ids):
@@ -185,3 +190,52 @@ def test_minilm_finds_a_passage_that_shares_no_word_with_the_query(indexed, ids)
         "c02",
         "c01",
     ]
+
+
+def test_hybrid_reads_the_texts_of_its_winners_alone(indexed, tiny_embedder, ids, monkeypatch):
+    from kinj.retrieval.chunkfile import ChunkFile
+
+    retriever = open_retriever("hybrid", index=indexed(*TEXTS, embedder=str(tiny_embedder)).folder)
+    read, whole = [], ChunkFile.__getitem__
+
+    def note(self: ChunkFile, row: int):
+        read.append(f"c{row:02d}")
+        return whole(self, row)
+
+    monkeypatch.setattr(ChunkFile, "__getitem__", note)
+    [found] = ids(retriever.search([Query("Which tower is gold?")], 2))
+    assert sorted(read) == sorted(found)
+
+
+@pytest.mark.parametrize("name", ["bm25", "dense", "hybrid", "distractors"])
+def test_passages_and_scores_are_the_same_in_however_many_batches(indexed, tiny_embedder, monkeypatch, name):
+    from kinj.retrieval import index as retrieval_index
+    from kinj.retrieval.local import index as local_index
+
+    folder = indexed(*TEXTS, embedder=str(tiny_embedder)).folder
+    queries = [Query(f"{text} and more of it" if i % 2 else text, ("c00",)) for i, text in enumerate(TEXTS)]
+    together = open_retriever(name, index=folder).search(queries, 3)
+    for module in (retrieval_index, local_index):
+        monkeypatch.setattr(module, "BATCH", 2)
+    assert open_retriever(name, index=folder).search(queries, 3) == together
+
+
+def test_prefixes_given_to_the_build_are_kept_with_the_index_and_used_in_each_search(indexed, tiny_embedder, tmp_path):
+    prefixes = {"query_prefix": "Which ", "passage_prefix": "painted blue "}
+    plain = indexed(*TEXTS, embedder=str(tiny_embedder))
+    made = [Chunk(f"c{i:02d}", f"d{i:02d}", text, 0, len(text)) for i, text in enumerate(TEXTS)]
+    index = build_index(made, tmp_path / "prefixed", str(tiny_embedder), **prefixes)
+    assert {name: index.manifest["embedder"][name] for name in prefixes} == prefixes
+    retriever = open_retriever("dense", index=index.folder)
+    [best] = retriever.search([Query("tower is gold?")], 6)
+    embedder = find_embedder(str(tiny_embedder), **prefixes)
+    [scores] = embedder.embed_queries(["tower is gold?"]) @ embedder.embed_passages(TEXTS).T
+    assert [p.score for p in best] == pytest.approx(sorted(scores, reverse=True), abs=1e-5)
+    assert retriever.fingerprint != open_retriever("dense", index=plain.folder).fingerprint
+    with pytest.raises(UserError, match="holds another index"):
+        build_index(made, index.folder, str(tiny_embedder))
+
+
+def test_a_prefix_without_an_embedder_is_refused(tmp_path):
+    with pytest.raises(UserError, match="passage_prefix=x: only with an embedder, which reads it before each text"):
+        build_index([Chunk("a", "d", "x", 0, 1)], tmp_path / "index", passage_prefix="x")
