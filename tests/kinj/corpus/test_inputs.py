@@ -139,11 +139,15 @@ def test_lines_are_read_when_their_turn_comes(tmp_path):
 @pytest.mark.parametrize(("kind", "read", "row"), [(Document, read_documents, DOCUMENT), (Chunk, read_chunks, CHUNK)])
 def test_records_are_held_one_at_a_time(tmp_path, kind, read, row):
     path = lines(tmp_path / "x.jsonl", *[row | {"id": str(number)} for number in range(500)])
+
+    def count_alive() -> int:
+        return sum(type(one) is kind for one in gc.get_objects())
+
     gc.collect()
-    alive = []
+    before, alive = count_alive(), []
     for number, _ in enumerate(read([path])):
         if number in (100, 499):
-            alive.append(sum(type(one) is kind for one in gc.get_objects()))
+            alive.append(count_alive() - before)
     assert len(alive) == 2
     assert max(alive) < 5
 
