@@ -98,7 +98,9 @@ class Connection:
                 "Elasticsearch has lifted the block (by itself, within a minute) type the same command again",
                 status, kind,
             )  # fmt: skip
-        if kind == "cluster_block_exception" and status == 403:
+        # A 500 like any trouble inside the server, but two builds that switch one alias stay two.
+        is_twice_written = kind == "illegal_state_exception" and "more than one write index" in reason
+        if is_twice_written or (kind == "cluster_block_exception" and status == 403):
             raise self._permanent(f"did not {what}: {reason}", status, kind)
         if status in _PASSING:
             return self._access.without_secrets(f"{status} {kind}: {reason}")

@@ -224,11 +224,13 @@ def test_only_the_replaced_index_is_deleted_and_unfinished_ones_when_overwriting
     assert len(names(cluster)) == 2
 
 
-def test_of_two_builds_of_other_chunks_at_once_one_serves_whole_and_the_other_is_told(cluster, chunks):
+def test_of_two_builds_of_other_chunks_at_once_one_serves_whole_and_the_other_is_told(cluster, chunks, caplog):
     one, other = chunks(*[f"tower {i}" for i in range(400)]), chunks(*[f"hen {i}" for i in range(400)])
     errors = at_once(lambda: build_elastic_index(one, "mine"), lambda: build_elastic_index(other, "mine"))
     assert len(errors) <= 1
     assert all(isinstance(error, UserError) for error in errors)
+    assert all("built anew by somebody else" in str(one) or "holds another index" in str(one) for one in errors)
+    assert "trying again" not in caplog.text
     words = [
         bool(open_retriever("bm25", index="elasticsearch:mine").search([Query(w)], 1)[0]) for w in ("tower", "hen")
     ]
