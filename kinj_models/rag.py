@@ -18,7 +18,7 @@ from kinj_models.prompts import add_slot, has_slot
 from kinj_models.reading import Reader, group_by_question
 from kinj_models.response_cache import Answer, ResponseCache
 from kinj_models.retrievers import Retrievers
-from kinj_models.settings import Json, Settings, make_settings
+from kinj_models.settings import Json, Settings, make_settings, unread_settings
 from kinj_models.sharing import PrefixSharing
 from kinj_models.trace import Effort, Recorder, Stopwatch, check_trace
 from kinj_models.trained_texts import TrainingMatch, trained_texts
@@ -45,6 +45,8 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
         show_user_errors_plainly()
         ours = {name: arguments.pop(name) for name in Settings.names() if name in arguments}
         self.settings = make_settings(ours)
+        if unread := unread_settings(ours):
+            log.warning("kinj_rag: retriever=%s does not read %s", self.settings.retriever, ", ".join(unread))
         check_trace(self.settings.trace)
         self._template = load_template(self.settings.template)
         self._choice = choose_base(base, arguments)

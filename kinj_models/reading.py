@@ -112,30 +112,34 @@ class Reader:
         passages_sent = len(retrieval.passages)
         final = self._requests_with(question, retrieval.passages)
         over_window = not _fits(final, window)
-        if over_window and passages_sent:
-            passages_sent, final, over_window = self._drop_passages(question, retrieval.passages, window)
+        if over_window and window is not None and passages_sent:
+            passages_sent, final = self._drop_passages(question, retrieval.passages, window)
+            over_window = passages_sent == 0 and not _fits(final, window)
         prompts = tuple(dict.fromkeys(_hashable(request.args[0]) for request in final if request.args[0] != ""))
         record = TraceRecord(*question.key, retrieval.query, retrieval.passages, passages_sent, prompts, over_window)
         return final, record
 
     def _drop_passages(
-        self, question: TaskQuestion, passages: Sequence[Passage], window: Window | None
-    ) -> tuple[int, list[Instance], bool]:
-        """How many of the passages fit, the best first, their requests, and whether not even none fit.
+        self, question: TaskQuestion, passages: Sequence[Passage], window: Window
+    ) -> tuple[int, list[Instance]]:
+        """How many of too many passages fit, the best first, and the requests with them.
 
-        More passages never make a shorter prompt, so half of what is left is tried each time, not one passage less.
+        More passages never make a shorter prompt, so half of what is left is tried each time, on the longest request;
+        the others, which a tokenizer may see otherwise, are measured at the end.
         """
+        longest = max(range(len(question.requests)), key=lambda i: len(str(question.requests[i].args)))
         fitting, too_many = 0, len(passages)
-        final = self._requests_with(question, [])
-        over_window = not _fits(final, window)
-        while not over_window and too_many - fitting > 1:
+        while too_many - fitting > 1:
             middle = (fitting + too_many) // 2
-            tried = self._requests_with(question, passages[:middle])
-            if _fits(tried, window):
-                fitting, final = middle, tried
+            if window.fits(self._requests_with(question, passages[:middle])[longest]):
+                fitting = middle
             else:
                 too_many = middle
-        return fitting, final, over_window
+        final = self._requests_with(question, passages[:fitting])
+        while fitting and not _fits(final, window):
+            fitting -= 1
+            final = self._requests_with(question, passages[:fitting])
+        return fitting, final
 
     def _requests_with(self, question: TaskQuestion, passages: Sequence[Passage]) -> list[Instance]:
         """The requests as they would be sent with these passages, whether or not they fit."""

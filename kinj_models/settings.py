@@ -22,6 +22,9 @@ _TEXTS = (
     *("served", "trace"),
 )
 
+#: The settings that mean something without passages.
+_READ_CLOSED_BOOK = ("retriever", "query_field", "share_prefixes", "served", "trace")
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -76,6 +79,17 @@ class Settings:
     def closed_book(self) -> bool:
         """Whether the base answers from memory, without passages."""
         return self.retriever == "none"
+
+
+def unread_settings(arguments: dict[str, Any]) -> list[str]:  # Any: as in `make_settings`
+    """The given settings that the retriever does not look at: a run with them is the run without."""
+    retriever = arguments.get("retriever", Settings().retriever) or "none"
+    readers = {"embedder": ("dense", "hybrid"), "distractor_seed": ("gold+distractors",)}
+    return [
+        name
+        for name in arguments
+        if (retriever == "none" and name not in _READ_CLOSED_BOOK) or retriever not in readers.get(name, (retriever,))
+    ]
 
 
 def make_settings(arguments: dict[str, Any]) -> Settings:  # Any: values as lm-eval's parser made them

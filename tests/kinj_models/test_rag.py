@@ -572,3 +572,21 @@ def test_what_lm_evals_parser_made_something_else_of_is_refused(recorder, argume
 def test_without_a_device_the_best_there_is_computes(tiny_model):
     lm = RagLM("hf", pretrained=str(tiny_model), retriever="none")
     assert lm.base.device.type in ("cpu", "cuda", "mps")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unread"),
+    [
+        ({"retriever": "none", "k": 3, "index": "somewhere"}, "retriever=none does not read k, index"),
+        ({"retriever": None, "order": "best_last"}, "retriever=none does not read order"),
+        ({"embedder": "some/model", "k": 1}, "retriever=bm25 does not read embedder"),
+        ({"retriever": "gold", "distractor_seed": 1}, "retriever=gold does not read distractor_seed"),
+        ({"retriever": "gold+distractors", "distractor_seed": 1, "k": 2}, None),
+        ({"retriever": "none", "trace": "t.jsonl", "share_prefixes": False}, None),
+    ],
+)
+def test_settings_that_the_retriever_does_not_read_are_said(recorder, arguments, unread, caplog, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with caplog.at_level("WARNING", logger="lm_eval.kinj"):
+        RagLM(recorder, **arguments)
+    assert [m for m in caplog.messages if "does not read" in m] == ([f"kinj_rag: {unread}"] if unread else [])
