@@ -14,7 +14,7 @@ from kinj.retrieval.elastic.generations import Generation
 from kinj.retrieval.elastic.search import ElasticHit, count, search_all
 from kinj.retrieval.embedding.embedder import Embedder, query_vectors
 from kinj.retrieval.filters import FIELDS, Filter, check_fields, check_matches
-from kinj.retrieval.index import Candidate, Method, batches, no_chunk
+from kinj.retrieval.index import Candidate, Method, batches
 
 #: The fewest neighbours that a search looks for, and how many it looks at in each shard.
 NEIGHBOURS, NUM_CANDIDATES = 100, 500
@@ -112,7 +112,10 @@ class ForeignIndex:
             chunks |= {hit["_id"]: self._chunk(hit) for hit in hits}
         for chunk_id in ids:
             if chunk_id not in chunks:
-                raise no_chunk(self.place, chunk_id)
+                raise UserError(
+                    f"{self.place} has no chunk {chunk_id!r}: it was deleted while the index was read (start "
+                    "the command again), or the questions came from another collection"
+                )
         return chunks
 
     def use_embedder(self, name: str | None) -> None:

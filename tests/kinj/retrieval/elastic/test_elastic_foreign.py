@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from kinj.errors import UserError
 from kinj.records import Query
 from kinj.retrieval import find_embedder, open_index, open_retriever
 from kinj.retrieval.elastic.connection import Connection, connect
+from kinj.retrieval.elastic.foreign import ForeignIndex
 
 TEXTS = ["the red fox", "the red hen", "a blue whale", "red red paint"]
 
@@ -87,6 +89,19 @@ def test_it_is_filtered_by_its_own_fields(theirs, ids):
         opened(filter="source:x")
     with pytest.raises(UserError, match="no chunk of elasticsearch:theirs meets it"):
         opened(filter="subject:law")
+
+
+def test_a_document_deleted_between_ranking_and_fetching_ends_the_search_with_its_id(theirs, monkeypatch):
+    rank = ForeignIndex.rank
+
+    def rank_and_delete(self: ForeignIndex, *given: Any) -> Any:
+        rankings = list(rank(self, *given))
+        theirs.request("DELETE", "/theirs/_doc/t0", what="delete", refresh=True)
+        return rankings
+
+    monkeypatch.setattr(ForeignIndex, "rank", rank_and_delete)
+    with pytest.raises(UserError, match="no chunk 't0': it was deleted while the index was read"):
+        opened().search([Query("red")], 3)
 
 
 def test_gold_passages_are_its_documents_by_id(theirs, ids):
