@@ -59,16 +59,20 @@ def score_table(scores: Sequence[Score]) -> Table:
 
 def found_table(scores: Sequence[Score]) -> Table | None:
     """Right and wrong answers where the source chunk was sent and where it was not; None where no score knows."""
-    table = Table(box=box.SIMPLE_HEAD, title="source chunk among the passages sent", title_justify="left")
-    for name in ("task", "metric", "retriever", "k"):
+    known = [score for score in scores if score.found is not None]
+    if not known:
+        return None
+    title = "answers, by whether the source chunk was sent"
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    names = [name for name in (*_SAID_ONCE, "retriever", "k") if len({_COLUMNS[name](score) for score in known}) > 1]
+    for name in names or ["retriever"]:
         table.add_column(name)
-    for name in ("found, right", "found, wrong", "not found, right", "not found, wrong"):
+    for name in ("sent: right", "wrong", "not sent: right", "wrong"):
         table.add_column(name, justify="right")
-    for score in scores:
-        if score.found is not None:
-            counts = (str(count) for count in astuple(score.found))
-            table.add_row(*(_COLUMNS[name](score) for name in ("task", "metric", "retriever", "k")), *counts)
-    return table if table.row_count else None
+    for score in known:
+        counts = map(str, astuple(score.found)) if score.found else ()
+        table.add_row(*(_COLUMNS[name](score) for name in names or ["retriever"]), *counts)
+    return table
 
 
 def _interval(score: Score) -> str:

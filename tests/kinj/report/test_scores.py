@@ -81,7 +81,7 @@ def test_answers_are_counted_by_whether_their_source_chunk_was_sent(tmp_path):
     log_samples(tmp_path, values, [f"c{i}" for i in range(22)] + [None, None])
     [score] = read_scores([tmp_path])
     assert score.found == FoundCounts(9, 1, 9, 3)
-    assert "not found, wrong" in shown(found_table([score]))
+    assert "not sent: right" in shown(found_table([score]))
 
 
 def test_samples_that_are_not_those_of_the_results_are_refused(tmp_path):
