@@ -97,6 +97,8 @@ def load_base(options: argparse.Namespace) -> HFLM:
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     torch.set_num_threads(options.threads)
     arguments = {"pretrained": options.model} if options.model else find_demo_model().arguments
+    if options.peft:
+        arguments = {**arguments, "peft": options.peft}
     return HFLM(**arguments, dtype=options.dtype, device=options.device, batch_size=options.batch_size)
 
 
@@ -126,6 +128,7 @@ def parse_options(description: str, *, questions: int) -> argparse.Namespace:
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu, with --threads 1, where others work too")
     parser.add_argument("--cases", nargs="+", choices=[c.id for c in CASES], default=[c.id for c in CASES])
     parser.add_argument("--model", help="name or folder of a Hugging Face model; without it the demo model")
+    parser.add_argument("--peft", help="folder of an adapter on it")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="torch's")
