@@ -52,7 +52,8 @@ class TraceRecord:
 
     def to_object(self) -> Json:
         """The line of the trace file."""
-        known = bool(self.query.chunk_ids)
+        # The closed book searches for nothing, so it neither finds nor misses.
+        known = bool(self.query.chunk_ids) and bool(self.query.text)
         return {
             "task": self.task,
             "doc_id": self.doc_id,

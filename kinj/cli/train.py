@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from kinj.cli.interruption import interruptible
-from kinj.cli.options import Json
 from kinj.errors import MissingExtraError, UserError
+from kinj.manifest import NAME as MANIFEST
 
 RecipeFile = Annotated[
-    str,
+    str | None,
     typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a recipe that ships.", show_default=False),
 ]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print tokens, steps, memory and two blocks as they will be learnt; stop.")
 ]
 Search = Annotated[bool, typer.Option("--search", help="Try the recipe's `search` values and choose by held-out loss.")]
+ListRecipes = Annotated[bool, typer.Option("--list", help="Name the recipes that ship, with the files they are in.")]
+Show = Annotated[str | None, typer.Option("--show", metavar="NAME", help="Print a recipe that ships, to start from.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: the finished training's manifest, or the dry run.")]
 Overwrite = Annotated[
     bool,
     typer.Option(
@@ -34,12 +38,14 @@ def add_to(app: typer.Typer) -> None:
 
 def train(
     context: typer.Context,
-    recipe: RecipeFile,
+    recipe: RecipeFile = None,
     *,
     dry_run: DryRun = False,
     search: Search = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
     overwrite: Overwrite = False,
+    list_recipes: ListRecipes = False,
+    show: Show = None,
 ) -> None:
     """Train a model on texts, as a recipe says. `lm_eval --model kinj_rag --model_args pretrained=DIR` evaluates it.
 
@@ -50,6 +56,11 @@ def train(
 
     Several processes: `torchrun --nproc_per_node 2 -m kinj_training my.yaml`
     """
+    if list_recipes or show is not None:
+        _print_shipped(show)
+        return
+    if recipe is None:
+        raise UserError("name a recipe: kinj train RECIPE; `kinj train --list` names those that ship")
     if recipe.startswith("-"):
         raise UserError(f"{recipe}: the recipe comes first: kinj train RECIPE {recipe} …")
     kept = ", which --overwrite keeps" if overwrite else ""
@@ -60,7 +71,19 @@ def train(
         elif search:
             _module("run.search").search(loaded, as_json=as_json, overwrite=overwrite)
         else:
-            _module("run.train").train(loaded, overwrite=overwrite)
+            folder = _module("run.train").train(loaded, overwrite=overwrite)
+            if as_json and loaded.training.process_index == 0:
+                typer.echo((folder / MANIFEST).read_text(encoding="utf-8"), nl=False)
+
+
+def _print_shipped(name: str | None) -> None:
+    """The recipe of that name, or all names with their files."""
+    files = _module("recipe.files")
+    if name is not None:
+        typer.echo(files.find_recipe(Path(name)).read_text(encoding="utf-8"), nl=False)
+        return
+    for recipe, file in files.shipped_recipes().items():
+        typer.echo(f"{recipe:<32}{file}")
 
 
 def _module(name: str) -> Any:  # Any: a module of kinj_training, which this package does not import before it is needed

@@ -590,3 +590,9 @@ def test_settings_that_the_retriever_does_not_read_are_said(recorder, arguments,
     with caplog.at_level("WARNING", logger="lm_eval.kinj"):
         RagLM(recorder, **arguments)
     assert [m for m in caplog.messages if "does not read" in m] == ([f"kinj_rag: {unread}"] if unread else [])
+
+
+def test_a_closed_book_trace_neither_finds_nor_misses(recorder, request_for, tmp_path):
+    RagLM(recorder, retriever="none", trace=str(tmp_path / "t.jsonl")).loglikelihood(request_for(chunk_ids=["d0.1"]))
+    line = json.loads((tmp_path / "t.jsonl").read_text())
+    assert (line["gold_chunk_ids"], line["gold_found"]) == (["d0.1"], None)

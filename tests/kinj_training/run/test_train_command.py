@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -39,6 +40,29 @@ def test_the_manifest_says_what_the_weights_are_made_of(finished_run, manifest, 
     assert {"kinj", "torch", "transformers", "trl", "peft"} <= set(told["versions"])
     assert {"model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja"} <= set(told["files"])
     assert not list(out.rglob("final.part"))
+
+
+def test_finished_weights_can_be_read_by_those_who_share_the_folder(finished_run):
+    _, out = finished_run
+    modes = {path.name: path.stat().st_mode & 0o777 for path in out.iterdir() if path.is_file()}
+    assert modes["model.safetensors"] == modes["training.json"] == modes["config.json"]
+
+
+def test_with_json_a_training_prints_its_manifest(write_recipe, kinj_train, manifest, tmp_path):
+    done = kinj_train(write_recipe(num_train_epochs=1), "--json")
+    assert done.code == 0, done.output
+    assert (tmp_path / "out" / "manifest.json").read_text() in done.output
+
+
+def test_recipes_that_ship_are_named_with_their_files_and_shown(kinj_train):
+    listed = kinj_train("--list").output
+    assert {line.split()[0] for line in listed.splitlines()} >= {"raw", "repeat", "paraphrase", "qa", "raft", "mix"}
+    file = next(line.split()[1] for line in listed.splitlines() if line.startswith("raw "))
+    assert kinj_train("--show", "raw").output == Path(file).read_text()
+    refused = kinj_train("--show", "rwa")
+    assert refused.code == 2
+    assert "no such recipe file; kinj ships" in refused.output
+    assert "name a recipe: kinj train RECIPE" in kinj_train().output
 
 
 def test_the_command_it_prints_asks_about_the_documents_that_were_trained_on(write_recipe, kinj_train, tmp_path):

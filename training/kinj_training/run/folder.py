@@ -155,6 +155,8 @@ def publish(final: Path, folder: Path, manifest: Json) -> None:
         (folder / name).parent.mkdir(exist_ok=True)
         sync_to_disk(final / name)
         (final / name).replace(folder / name)
+        # safetensors makes files for their owner alone, which would shut out those who share the folder.
+        (folder / name).chmod((folder / START).stat().st_mode)
     shutil.rmtree(final)
     weights = [name for name in files if name.endswith(".safetensors") and "/" not in name]
     sums = {"fingerprint": fingerprint(folder), "weights_sha256": sha256_files(folder, weights)}
