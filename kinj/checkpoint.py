@@ -42,6 +42,30 @@ def fingerprint(folder: Path) -> str:
     return sha256_json([[name, remembered_sha256(path)] for name, path in files])
 
 
+def refuse_without_model(folder: Path, key: str) -> None:
+    """Returns where the folder holds a model that transformers loads.
+
+    Args:
+        folder: that of a model.
+        key: by which it was named, for the message.
+
+    Raises:
+        UserError: it holds an adapter alone, a training that is not finished, a search, or no model.
+    """
+    if (folder / "config.json").is_file():
+        return
+    if (folder / "adapter_config.json").is_file():
+        why = "holds an adapter without its base: name the merged model's folder, or for lm_eval the base and peft=DIR"
+    elif (folder / "search.json").is_file():
+        chosen = json.loads((folder / "search.json").read_text(encoding="utf-8")).get("chosen", {}).get("folder")
+        why = f"holds a search, not a model: the chosen training is in {chosen}"
+    elif (folder / "training.json").is_file():
+        why = "holds a training that is not finished: type its `kinj train` command again, which goes on"
+    else:
+        why = "holds no model (no config.json): name a folder that save_pretrained or kinj train wrote"
+    raise UserError(f"{key}={folder}: {why}")
+
+
 def read_training(folder: Path) -> dict[str, Any] | None:  # Any: JSON values
     """The manifest that `kinj train` left in the folder; None where it made none of it, or has not finished."""
     path = folder / MANIFEST

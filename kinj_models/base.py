@@ -14,7 +14,7 @@ from lm_eval.api.model import LM
 from lm_eval.api.registry import get_model, model_registry
 from lm_eval.utils import simple_parse_args_string
 
-from kinj.checkpoint import fingerprint, read_training
+from kinj.checkpoint import fingerprint, read_training, refuse_without_model
 from kinj.errors import UserError, nearest
 from kinj.hardware import cpu_computes_bf16
 from kinj.hub.find import DemoModel, commit_in_cache, find_demo_model
@@ -81,6 +81,11 @@ class BaseChoice:
         """
         if isinstance(self.source, LM):
             return self.source
+        pretrained = self.arguments.get("pretrained")
+        if self.name in HF_NAMES and isinstance(pretrained, str) and "gguf_file" not in self.arguments:
+            folder = Path(pretrained, str(self.arguments.get("subfolder", "")))
+            if folder.is_dir():
+                refuse_without_model(folder, "pretrained")
         try:
             base = self.source(**self.arguments)
         except ModuleNotFoundError as error:  # lm-eval's own message names its extra

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from kinj import checkpoint
-from kinj.checkpoint import fingerprint, read_training
+from kinj.checkpoint import fingerprint, read_training, refuse_without_model
 from kinj.errors import UserError
 
 
@@ -101,3 +101,21 @@ def test_only_the_trainers_own_manifest_is_read(model):
     assert read_training(model) is None
     (model / "manifest.json").write_text(json.dumps({"made_by": "kinj train", "arm": "raw"}))
     assert read_training(model) == {"made_by": "kinj train", "arm": "raw"}
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({}, r"pretrained=.*: holds no model \(no config\.json\)"),
+        ({"adapter_config.json": "{}"}, "holds an adapter without its base"),
+        ({"training.json": "{}"}, "holds a training that is not finished: type its `kinj train` command again"),
+        ({"search.json": '{"chosen": {"folder": "out/search/a"}}', "training.json": "{}"}, "is in out/search/a"),
+    ],
+)
+def test_a_folder_that_holds_no_model_is_refused_with_what_it_holds(tmp_path, files, why):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(UserError, match=why):
+        refuse_without_model(tmp_path, "pretrained")
+    (tmp_path / "config.json").write_text("{}")
+    refuse_without_model(tmp_path, "pretrained")

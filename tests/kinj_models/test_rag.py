@@ -596,3 +596,9 @@ def test_a_closed_book_trace_neither_finds_nor_misses(recorder, request_for, tmp
     RagLM(recorder, retriever="none", trace=str(tmp_path / "t.jsonl")).loglikelihood(request_for(chunk_ids=["d0.1"]))
     line = json.loads((tmp_path / "t.jsonl").read_text())
     assert (line["gold_chunk_ids"], line["gold_found"]) == (["d0.1"], None)
+
+
+def test_a_base_that_is_an_unfinished_training_says_how_to_go_on(tmp_path):
+    (tmp_path / "training.json").write_text("{}")
+    with pytest.raises(UserError, match="not finished: type its `kinj train` command again"):
+        RagLM("hf", pretrained=str(tmp_path), retriever="none").base  # noqa: B018  # loads it

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kinj.checkpoint import fingerprint
+from kinj.checkpoint import fingerprint, refuse_without_model
 from kinj.errors import UserError
 from kinj.hub.find import DemoModel, find_demo_model, hub_errors
 from kinj.hub.packaged import DEMO
@@ -114,6 +114,8 @@ def load_config(source: ModelSource) -> Any:  # Any: each architecture has its o
 
 def _load(loader: Any, source: ModelSource) -> Any:  # Any: transformers' loaders have no common type
     name, revision = resolve_name(source)
+    if Path(name).is_dir():
+        refuse_without_model(Path(name), "model_name_or_path")
     try:
         return loader.from_pretrained(name, revision=revision, trust_remote_code=source.trust_remote_code)
     except hub_errors() as error:
