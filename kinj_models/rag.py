@@ -219,7 +219,9 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
             placed, record = self._reader.place(question, retrieval, window)
             final.update(zip(map(id, question.requests), placed, strict=True))
             records.append(record)
-        self._recorder.record(records, self.rank, self._gather)
+        # Where one model is spread over processes, all answer the same questions with rank 0: one of them writes.
+        is_copy = self.world_size == 1 and os.environ.get("RANK", "0") != "0"
+        self._recorder.record(records, None if is_copy else self.rank, self._gather)
         rows = (question.row for question in questions)
         self._recorder.add(self._checks.texts(self.base, zip(rows, records, strict=True)), self._gather)
         return [final[id(request)] for request in requests]

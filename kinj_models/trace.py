@@ -220,9 +220,12 @@ class Recorder:
             if task not in self.sources:
                 self.sources[task] = source_of(row)
 
-    def record(self, records: Sequence[TraceRecord], rank: int, gather: Gather) -> None:
-        """Adds this process's questions to its trace file, and everybody's to the tallies, which it logs."""
-        if self._trace is not None:
+    def record(self, records: Sequence[TraceRecord], rank: int | None, gather: Gather) -> None:
+        """Adds this process's questions to its trace file, and everybody's to the tallies, which it logs.
+
+        `rank` is None where another process writes the same questions.
+        """
+        if self._trace is not None and rank is not None:
             write_trace(trace_path(self._trace, rank), records)
         counts: dict[str, Tally] = {}
         for record in records:

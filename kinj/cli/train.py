@@ -71,6 +71,8 @@ def train(
         elif search:
             _module("run.search").search(loaded, as_json=as_json, overwrite=overwrite)
         else:
+            if loaded.search and loaded.training.process_index == 0:
+                typer.echo(f"kinj: {recipe} has values to search, which are passed over: --search tries them", err=True)
             folder = _module("run.train").train(loaded, overwrite=overwrite)
             if as_json and loaded.training.process_index == 0:
                 typer.echo((folder / MANIFEST).read_text(encoding="utf-8"), nl=False)

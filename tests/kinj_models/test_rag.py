@@ -602,3 +602,12 @@ def test_a_base_that_is_an_unfinished_training_says_how_to_go_on(tmp_path):
     (tmp_path / "training.json").write_text("{}")
     with pytest.raises(UserError, match="not finished: type its `kinj train` command again"):
         RagLM("hf", pretrained=str(tmp_path), retriever="none").base  # noqa: B018  # loads it
+
+
+def test_of_a_model_spread_over_processes_one_writes_the_trace(recorder, request_for, tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    RagLM(recorder, k=1, trace=str(tmp_path / "t.jsonl")).loglikelihood(request_for())
+    assert not list(tmp_path.glob("*.jsonl"))
+    monkeypatch.setenv("RANK", "0")
+    RagLM(recorder, k=1, trace=str(tmp_path / "t.jsonl")).loglikelihood(request_for())
+    assert len((tmp_path / "t.jsonl").read_text().splitlines()) == 1

@@ -172,7 +172,9 @@ def connect() -> Connection:
     """
     try:
         from elasticsearch import Elasticsearch
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if error.name != "elasticsearch":  # the client is there, and something that it needs is broken
+            raise
         raise MissingExtraError("elasticsearch", "elasticsearch", "index=elasticsearch:NAME") from error
     access = read_access()
     # The client names every request at the level INFO; what the user must know of them is said here.

@@ -15,7 +15,9 @@ from kinj.retrieval.local.ties import Hit, best_hits
 
 try:
     import faiss
-except ImportError as error:
+except ModuleNotFoundError as error:
+    if error.name != "faiss":  # faiss is there, and something that it needs is broken: that keeps its traceback
+        raise
     raise MissingExtraError("faiss-cpu", "dense", "dense retrieval") from error
 
 #: How many more than k FAISS is asked for at first, so that a tie at the k-th place rarely needs a second search.

@@ -50,3 +50,9 @@ def test_a_search_that_cannot_choose_is_refused(values, words, why, write_recipe
     done = kinj_train(write_recipe(**values), *words, "--search")
     assert done.code == 2
     assert why in done.output
+
+
+def test_a_grid_that_is_passed_over_is_said(write_recipe, kinj_train):
+    done = kinj_train(write_recipe(num_train_epochs=1, search={"learning_rate": [1e-6, 1e-3]}))
+    assert done.code == 0, done.output
+    assert "has values to search, which are passed over: --search tries them" in done.output
