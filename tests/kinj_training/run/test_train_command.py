@@ -11,7 +11,9 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file, save_file
 
+from kinj.errors import UserError
 from kinj_training.recipe.settings import DataSettings
+from kinj_training.run.folder import wait_until_published
 from kinj_training.run.train import next_step
 
 
@@ -272,3 +274,10 @@ def test_a_model_that_cannot_keep_texts_apart_is_refused_for_packing_and_trained
     assert (refused.code, "take `layout: single`" in refused.output) == (2, True)
     done = kinj_train(recipe, "--layout", "single", "--overwrite")
     assert done.code == 0, done.output
+
+
+def test_processes_that_wait_for_the_first_end_when_it_has_ended(tmp_path):
+    with pytest.raises(UserError, match="the first process ended before it had published"):
+        wait_until_published(tmp_path)
+    (tmp_path / "manifest.json").write_text("{}")
+    wait_until_published(tmp_path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -164,9 +163,20 @@ def publish(final: Path, folder: Path, manifest: Json) -> None:
 
 
 def wait_until_published(folder: Path) -> None:
-    """Returns once the first process has published: after minutes of scoring, longer than a collective call waits."""
+    """Returns once the first process has published: after minutes of scoring, longer than a collective call waits.
+
+    Raises:
+        UserError: that process ended without.
+    """
+    lock = FileLock(folder / _LOCK)
     while not (folder / MANIFEST).is_file():
-        time.sleep(0.2)
+        try:
+            lock.acquire(timeout=0.2)
+        except Timeout:  # it is still at work
+            continue
+        lock.release()
+        if not (folder / MANIFEST).is_file():
+            raise UserError(f"{folder}: the first process ended before it had published; what it said stands above")
 
 
 def _ours(folder: Path) -> list[Path]:
