@@ -214,7 +214,7 @@ def test_a_base_that_cannot_be_made_says_why_in_one_line(tiny_model):
 
 
 def test_a_folder_without_a_model_is_said_in_one_line(tmp_path):
-    with pytest.raises(UserError, match=f"Unrecognized model in {tmp_path}"):
+    with pytest.raises(UserError, match=rf"pretrained={tmp_path}: holds no model \(no config\.json\)"):
         RagLM(pretrained=str(tmp_path), device="cpu").base  # noqa: B018  # loads it
 
 
