@@ -9,6 +9,9 @@ from pathlib import Path
 from kinj.errors import UserError
 from kinj.hub.packaged import DEMO, PACKAGED
 
+#: One of them is in every copy of a model, an adapter or a tokenizer.
+_CONFIGURATIONS = ("config.json", "adapter_config.json", "tokenizer_config.json", "tokenizer.json")
+
 
 @dataclass(frozen=True, slots=True)
 class FoundModel:
@@ -37,7 +40,7 @@ def find_model(name: str, needed: Sequence[str], *, revision: str = "main", fetc
 
     Args:
         name: a folder, or `owner/name` on the hub.
-        needed: patterns of files, each of which must be there: a copy without one is not taken.
+        needed: patterns of files, the first a name; a copy that lacks one of them is not taken.
         revision: of the hub; a packaged copy stands for `main` alone.
         fetched: patterns of the files to fetch from the hub; `needed` where nothing is given.
 
@@ -47,7 +50,7 @@ def find_model(name: str, needed: Sequence[str], *, revision: str = "main", fetc
     """
     if (folder := Path(name).expanduser()).is_dir():
         return FoundModel(folder, None, f"folder {folder}")
-    if (cached := _in_hub_cache(name, revision)) is not None and _has(cached, needed):
+    if (cached := _in_hub_cache(name, revision, needed[0])) is not None and _has(cached, needed):
         return _of_hub(name, cached)
     packaged = PACKAGED.get(name)
     if packaged is not None and revision == "main" and packaged.is_here:
@@ -68,10 +71,10 @@ def commit_in_cache(name: str, revision: str = "main") -> str | None:
     from huggingface_hub.errors import HFValidationError
 
     try:
-        folder = _in_hub_cache(name, revision)
+        folders = [_in_hub_cache(name, revision, file) for file in _CONFIGURATIONS]
     except HFValidationError:  # no name that a hub could know
         return None
-    return None if folder is None else folder.name
+    return next((folder.name for folder in folders if folder is not None), None)
 
 
 def find_demo_model() -> DemoModel:
@@ -104,14 +107,16 @@ def hub_errors() -> tuple[type[Exception], ...]:
     return (HTTPError, OSError)
 
 
-def _in_hub_cache(name: str, revision: str) -> Path | None:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+def _in_hub_cache(name: str, revision: str, file: str) -> Path | None:
+    """The folder of the cached copy that has the file.
 
-    try:
-        return Path(snapshot_download(name, revision=revision, local_files_only=True))
-    except LocalEntryNotFoundError:
-        return None
+    By one file, since a copy that was fetched by patterns, as ours and transformers' are, counts as incomplete where
+    the hub's library is asked for the whole.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    path = try_to_load_from_cache(name, file, revision=revision)
+    return Path(path).parent if isinstance(path, str) else None
 
 
 def _has(folder: Path, needed: Sequence[str]) -> bool:

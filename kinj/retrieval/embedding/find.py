@@ -127,14 +127,12 @@ def _from_hub(name: str) -> tuple[Path, str]:
 
 
 def _in_hub_cache(name: str) -> Path | None:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    """Looked up by one file: a copy fetched by patterns, as ours is, is incomplete to whoever asks for the whole."""
+    from huggingface_hub import try_to_load_from_cache
 
-    try:
-        folder = Path(snapshot_download(name, local_files_only=True))
-    except LocalEntryNotFoundError:
-        return None
-    return folder if (folder / "modules.json").is_file() and _weights(folder) else None
+    path = try_to_load_from_cache(name, "modules.json")
+    folder = Path(path).parent if isinstance(path, str) else None
+    return folder if folder is not None and _weights(folder) else None
 
 
 def _download(name: str) -> Path:

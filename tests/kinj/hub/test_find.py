@@ -2,10 +2,10 @@ import json
 from pathlib import Path
 
 import pytest
-from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+from huggingface_hub.errors import HFValidationError, IncompleteSnapshotError, LocalEntryNotFoundError
 
 from kinj.errors import UserError
-from kinj.hub.find import find_demo_model, find_model, hub_errors
+from kinj.hub.find import commit_in_cache, find_demo_model, find_model, hub_errors
 from kinj.hub.packaged import DEMO
 
 COMMIT = "a" * 40
@@ -65,6 +65,19 @@ def test_a_folder_is_the_model_in_it(tmp_path):
 def test_a_cached_copy_without_a_needed_file_is_not_taken(in_hub_cache, hub):
     in_hub_cache("owner/name", "config.json")
     assert find_model("owner/name", FILES).commit == "b" * 40
+
+
+def test_a_copy_fetched_by_patterns_is_found_though_the_hubs_library_calls_it_incomplete(in_hub_cache, monkeypatch):
+    def incomplete(*_, **__):
+        raise IncompleteSnapshotError("files are missing", snapshot_path="x")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", incomplete)
+    in_hub_cache("owner/name", *FILES)
+    assert find_model("owner/name", FILES).commit == COMMIT
+    assert commit_in_cache("owner/name") == COMMIT
+    in_hub_cache("owner/adapter", "adapter_config.json")
+    assert commit_in_cache("owner/adapter") == COMMIT
+    assert commit_in_cache("owner/unknown") is commit_in_cache("no/such/name") is None
 
 
 def test_a_hub_that_lacks_a_needed_file_has_not_given_the_model(hub):
