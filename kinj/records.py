@@ -48,19 +48,31 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A multiple-choice question about one or more chunks."""
+    """A multiple-choice question about no, one or more chunks."""
 
     id: str
-    #: the chunks that hold the answer
+    #: the chunks that hold the answer; empty where nobody knows, or none does
     chunk_ids: tuple[str, ...]
     question: str
     choices: tuple[str, ...]
-    #: index of the right choice, from 0
-    answer: int
+    #: index of the right choice, from 0; -1 where no choice is right (`answerable` is false)
+    answer: int = -1
     #: who, what, where, when, how_many or why
     kind: str = ""
     #: accepted answers of the open form; empty where the question is not asked openly
     accepted_answers: tuple[str, ...] = ()
+    #: direct: names its event; indirect: tells it without the chunk's names; two: needs two chunks
+    form: str = "direct"
+    #: new or known_before (public before the documents' time); empty where nobody looked
+    knowledge: str = ""
+    #: whether the collection holds the answer
+    answerable: bool = True
+    #: exact slices of the chunks that answer the question
+    evidence: tuple[str, ...] = ()
+    #: whether the facts behind the question rest on one source alone
+    single_source: bool = False
+    #: test, dev or fewshot where no chunk says it
+    split: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,8 @@ class Paraphrase:
     text: str
     #: train or validation
     use: str
+    #: how it was written, in a word or two: chunks' paraphrases of one style are alike in form
+    style: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,13 @@ class TraceRecord:
 
     @property
     def has_gold_sent(self) -> bool:
-        """Whether a source chunk was among the passages that were sent, after drops."""
-        return self.gold_rank is not None and self.gold_rank <= self.passages_sent
+        """Whether all source chunks were among the passages that were sent, after drops."""
+        return bool(self.query.chunk_ids) and self.gold_share(self.passages_sent) == 1
+
+    def gold_share(self, k: int) -> float:
+        """Share of the source chunks among the first `k` passages, 0 to 1: recall@k of this question."""
+        found = {p.chunk_id for p in self.passages if p.rank <= k} & set(self.query.chunk_ids)
+        return len(found) / max(1, len(set(self.query.chunk_ids)))
 
     @property
     def gold_rank(self) -> int | None:
@@ -70,7 +75,7 @@ class TraceRecord:
                 for p in self.passages
             ],
             "gold_chunk_ids": list(self.query.chunk_ids),
-            "gold_found": self.gold_rank is not None if known else None,
+            "gold_found": self.gold_share(len(self.passages)) == 1 if known else None,
             "gold_rank": self.gold_rank,
             "prompts": [p if isinstance(p, (str, list)) else p.prompt for p in self.prompts],
         }
@@ -83,15 +88,15 @@ class Tally:
     questions: int = 0
     #: questions whose source chunks are known
     known: int = 0
-    #: questions whose source chunk came first, and was among the k
-    hits_first: int = 0
-    hits: int = 0
+    #: over questions, the share of the source chunks that came first, and that were among the k
+    hits_first: float = 0
+    hits: float = 0
     reciprocal_ranks: float = 0.0
     passages_dropped: int = 0
     questions_with_drops: int = 0
     questions_without_passages: int = 0
     prompts_over_window: int = 0
-    #: questions whose source chunk was truly sent, after drops
+    #: questions whose source chunks were all truly sent, after drops
     gold_sent: int = 0
     #: questions that were searched for control tokens, with their passages: none where no tokenizer tells them
     texts_checked: int = 0
@@ -142,8 +147,8 @@ def tally(record: TraceRecord) -> Tally:
     return Tally(
         questions=1,
         known=int(bool(record.query.chunk_ids)),
-        hits_first=int(rank == 1),
-        hits=int(rank is not None),
+        hits_first=record.gold_share(1),
+        hits=record.gold_share(len(record.passages)),
         reciprocal_ranks=1 / rank if rank else 0.0,
         passages_dropped=dropped,
         questions_with_drops=int(dropped > 0),

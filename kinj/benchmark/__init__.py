@@ -2,6 +2,7 @@
 
 from kinj.benchmark.collection import Benchmark, Source, open_benchmark
 from kinj.benchmark.place import (
+    FORM_FILES,
     BenchmarkIdentity,
     collection_folder,
     find_registered,
@@ -10,6 +11,7 @@ from kinj.benchmark.place import (
 )
 
 __all__ = [
+    "FORM_FILES",
     "Benchmark",
     "BenchmarkIdentity",
     "Source",

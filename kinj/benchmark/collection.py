@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import TypeVar
 
 from kinj.benchmark.integrity import (
+    SPLITS,
     refuse_broken_chunks,
     refuse_broken_questions,
     refuse_broken_training_texts,
     refuse_changed_files,
+    refuse_misplaced_questions,
     refuse_repeated_ids,
 )
+from kinj.benchmark.place import FORM_FILES, QUESTION_FILES
 from kinj.errors import UserError
 from kinj.jsonl import read_records
 from kinj.manifest import NAME as MANIFEST
 from kinj.records import Chunk, Document, Pair, Paraphrase, Question
-
-SPLITS = ("test", "dev", "fewshot")
 
 T = TypeVar("T")
 
@@ -43,6 +44,7 @@ class Benchmark:
     folder: Path
     documents: tuple[Document, ...]
     chunks: tuple[Chunk, ...]
+    #: of every form, the direct ones first
     questions: tuple[Question, ...]
     paraphrases: tuple[Paraphrase, ...] = ()
     pairs: tuple[Pair, ...] = ()
@@ -66,11 +68,15 @@ class Benchmark:
             documents=documents,
             chunks=chunks,
             # One chunk says it: all chunks of a question lie in one split, which opening has checked.
-            questions=tuple(q for q in self.questions if q.chunk_ids[0] in kept),
+            questions=tuple(q for q in self.questions if (q.chunk_ids[0] in kept if q.chunk_ids else q.split == split)),
             paraphrases=tuple(p for p in self.paraphrases if p.chunk_id in kept),
             pairs=tuple(p for p in self.pairs if p.chunk_id in kept),
             sources=tuple(s for s in self.sources if s.id in facts),
         )
+
+    def asked(self, form: str = "direct") -> tuple[Question, ...]:
+        """The questions of one form that the documents answer."""
+        return tuple(q for q in self.questions if q.form == form and q.answerable)
 
 
 def open_benchmark(folder: Path) -> Benchmark:
@@ -79,8 +85,8 @@ def open_benchmark(folder: Path) -> Benchmark:
     Raises:
         UserError: a needed file is absent, a line is bad (`file:line: why`), a file differs from the folder's manifest,
             an id is repeated or does not resolve, a chunk is no exact slice of its document, a split is unknown, a
-            question's chunks lie in several splits, or it has not four options with one of them right. The message
-            names the file and the row.
+            question's chunks lie in several splits, it has not four options with one of them right, it stands in
+            another form's file, or its evidence is no slice of its chunks. The message names the file and the row.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
@@ -90,13 +96,23 @@ def open_benchmark(folder: Path) -> Benchmark:
         folder=folder,
         documents=tuple(read_records(folder / "documents.jsonl", Document)),
         chunks=tuple(read_records(folder / "chunks.jsonl", Chunk)),
-        questions=tuple(read_records(folder / "questions.jsonl", Question)),
+        questions=_read_questions(folder),
         paraphrases=_read_optional(folder / "paraphrases.jsonl", Paraphrase),
         pairs=_read_optional(folder / "pairs.jsonl", Pair),
         sources=_read_optional(folder / "sources.jsonl", Source),
     )
     _refuse_inconsistent(benchmark)
     return benchmark
+
+
+def _read_questions(folder: Path) -> tuple[Question, ...]:
+    questions: list[Question] = []
+    for name in QUESTION_FILES:
+        if name == FORM_FILES["direct"] or (folder / name).is_file():
+            rows = list(read_records(folder / name, Question))
+            refuse_misplaced_questions(folder / name, rows)
+            questions += rows
+    return tuple(questions)
 
 
 def _read_optional(path: Path, kind: type[T]) -> tuple[T, ...]:

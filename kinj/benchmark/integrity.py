@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from kinj.benchmark.place import FORM_FILES, UNANSWERABLE_FILE
 from kinj.errors import UserError
 from kinj.manifest import read_manifest, sha256_file
 from kinj.records import Chunk, Document, Pair, Paraphrase, Question
 
+SPLITS = ("test", "dev", "fewshot")
 OPTIONS = 4
 
 
@@ -54,31 +56,64 @@ def refuse_broken_chunks(folder: Path, documents: Sequence[Document], chunks: Se
             raise UserError(f"{at}: is not the slice [{chunk.start}:{chunk.end}] of document {chunk.document_id!r}")
 
 
+def refuse_misplaced_questions(path: Path, questions: Iterable[Question]) -> None:
+    """Raises `UserError` where a question's form is unknown, or its form and `answerable` belong to another file."""
+    for question in questions:
+        if question.form not in FORM_FILES:
+            raise UserError(f"{path}: {question.id}: form {question.form!r}, expected {', '.join(FORM_FILES)}")
+        if (file := file_of(question)) != path.name:
+            kind = f"form {question.form!r}" if question.answerable else "answerable false"
+            raise UserError(f"{path}: {question.id}: {kind} belongs into {file}")
+
+
+def file_of(question: Question) -> str:
+    """The name of the file that holds questions of its form."""
+    return FORM_FILES[question.form] if question.answerable else UNANSWERABLE_FILE
+
+
 def refuse_broken_questions(
     folder: Path, documents: Sequence[Document], chunks: Sequence[Chunk], questions: Sequence[Question]
 ) -> None:
-    """Raises `UserError` where a question's chunks resolve to no one split, or its options are not four, one right."""
+    """Raises `UserError` where split, options or evidence of a question are not what docs/format.md says."""
     splits = {document.id: document.split for document in documents}
     split_of_chunk = {chunk.id: splits[chunk.document_id] for chunk in chunks}
+    texts = {chunk.id: chunk.text for chunk in chunks}
     for question in questions:
-        at = f"{folder / 'questions.jsonl'}: {question.id}"
-        if not question.chunk_ids:
-            raise UserError(f"{at}: no chunk_ids; a question names the chunks that hold its answer")
-        for chunk_id in question.chunk_ids:
-            if chunk_id not in split_of_chunk:
-                raise UserError(f"{at}: chunk_ids has {chunk_id!r}, which is not in chunks.jsonl")
-        lies_in = sorted({split_of_chunk[chunk_id] for chunk_id in question.chunk_ids})
-        if len(lies_in) > 1:
-            raise UserError(f"{at}: its chunks lie in several splits ({', '.join(lies_in)}); the split is by document")
-        if lies_in == [""]:
-            raise UserError(f"{at}: its document has no split; give the document test, dev or fewshot")
+        at = f"{folder / file_of(question)}: {question.id}"
         if not question.question.strip():
             raise UserError(f"{at}: empty question")
-        # The letter task prints A to D, as MMLU does.
-        if len(question.choices) != OPTIONS or not all(choice.strip() for choice in question.choices):
-            raise UserError(f"{at}: {len(question.choices)} choices, expected {OPTIONS}, none empty")
-        if not 0 <= question.answer < OPTIONS:
-            raise UserError(f"{at}: answer {question.answer}, expected the right choice's index, 0 to {OPTIONS - 1}")
+        _refuse_homeless(at, question, split_of_chunk)
+        _refuse_options(at, question)
+        for part in question.evidence:
+            if not any(part in texts[chunk_id] for chunk_id in question.chunk_ids):
+                raise UserError(f"{at}: the evidence {part!r} stands in none of its chunks")
+
+
+def _refuse_homeless(at: str, question: Question, split_of_chunk: Mapping[str, str]) -> None:
+    if question.chunk_ids and not question.answerable:
+        raise UserError(f"{at}: answerable false, but chunk_ids names chunks that hold its answer")
+    if not question.chunk_ids and question.split not in SPLITS:
+        raise UserError(f"{at}: no chunk_ids, so it needs a 'split' of its own: {', '.join(SPLITS)}")
+    for chunk_id in question.chunk_ids:
+        if chunk_id not in split_of_chunk:
+            raise UserError(f"{at}: chunk_ids has {chunk_id!r}, which is not in chunks.jsonl")
+    lies_in = sorted({split_of_chunk[chunk_id] for chunk_id in question.chunk_ids})
+    if len(lies_in) > 1:
+        raise UserError(f"{at}: its chunks lie in several splits ({', '.join(lies_in)}); the split is by document")
+    if lies_in == [""]:
+        raise UserError(f"{at}: its document has no split; give the document test, dev or fewshot")
+    if lies_in and question.split not in ("", *lies_in):
+        raise UserError(f"{at}: split {question.split!r}, but its chunks lie in {lies_in[0]!r}")
+
+
+def _refuse_options(at: str, question: Question) -> None:
+    # The letter task prints A to D, as MMLU does.
+    if len(question.choices) != OPTIONS or not all(choice.strip() for choice in question.choices):
+        raise UserError(f"{at}: {len(question.choices)} choices, expected {OPTIONS}, none empty")
+    if question.answerable and not 0 <= question.answer < OPTIONS:
+        raise UserError(f"{at}: answer {question.answer}, expected the right choice's index, 0 to {OPTIONS - 1}")
+    if not question.answerable and question.answer != -1:
+        raise UserError(f"{at}: answerable false, so no choice is right: leave 'answer' out")
 
 
 def refuse_broken_training_texts(

@@ -14,8 +14,12 @@ from kinj.errors import UserError
 from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import read_manifest, sha256_files
 
+#: The file of each form of questions (see `records.Question`), and of those that the documents do not answer.
+FORM_FILES = {"direct": "questions.jsonl", "indirect": "questions_indirect.jsonl", "two": "questions_two.jsonl"}
+UNANSWERABLE_FILE = "questions_unanswerable.jsonl"
+QUESTION_FILES = (*FORM_FILES.values(), UNANSWERABLE_FILE)
 #: The files that make a benchmark what it is; the others are about it.
-DATA_FILES = tuple(f"{name}.jsonl" for name in ("documents", "chunks", "questions", "paraphrases", "pairs", "sources"))
+DATA_FILES = ("documents.jsonl", "chunks.jsonl", *QUESTION_FILES, "paraphrases.jsonl", "pairs.jsonl", "sources.jsonl")
 
 
 @dataclass(frozen=True, slots=True)

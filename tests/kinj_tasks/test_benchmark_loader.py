@@ -11,6 +11,7 @@ from kinj_tasks.benchmark import load, load_current_events, load_current_events_
 
 SHIPPED = collection_folder("current_events")
 KEYS = {"id", "question", "choices", "answer", "kind", "accepted_answers"}
+KEYS |= {"form", "knowledge", "single_source", "evidence"}
 KEYS |= {"benchmark", "benchmark_sha256", "chunk_ids", "split", "subject", "date"}
 
 
@@ -47,7 +48,7 @@ def test_rows_carry_the_question_and_where_its_answer_stands():
 def test_the_rows_are_those_of_the_split_in_the_order_of_the_file(split):
     data = load_current_events(split=split)
     benchmark = open_benchmark(SHIPPED)
-    assert data["test"]["id"][:] == [question.id for question in benchmark.part(split).questions]
+    assert data["test"]["id"][:] == [question.id for question in benchmark.part(split).asked()]
     assert set(data["test"]["split"]) == {split}
     assert data["fewshot"]["id"][:] == [question.id for question in benchmark.part("fewshot").questions]
     assert set(data["fewshot"]["split"]) == {"fewshot"}
@@ -128,3 +129,39 @@ def test_an_open_task_without_accepted_answers_is_refused(own):
     keep_questions(own, lambda row: not row.get("accepted_answers"))
     with pytest.raises(UserError, match=r"questions\.jsonl: no question with accepted_answers in split 'test'"):
         load_open(benchmark=str(own))
+
+
+def write_questions(folder, rows, name="questions"):
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
+
+
+def question(number, **values):
+    chunk = next(chunk for chunk in open_benchmark(SHIPPED).part("test").chunks)
+    row = {"id": f"q{number}", "question": f"What is {number}?", "choices": ["a", "b", "c", "d"], "answer": 0}
+    return {**row, "chunk_ids": [chunk.id], **values}
+
+
+def test_a_form_is_asked_from_its_own_file(own):
+    write_questions(own, [question(1)])
+    write_questions(own, [question(2, form="indirect")], "questions_indirect")
+    assert load(str(own))["test"]["id"][:] == ["q1"]
+    assert load(str(own), form="indirect")["test"]["id"][:] == ["q2"]
+    with pytest.raises(UserError, match=r"questions_two\.jsonl: no question in split 'test'"):
+        load(str(own), form="two")
+    with pytest.raises(UserError, match=r"form='second': expected direct, indirect, two"):
+        load(str(own), form="second")
+
+
+def test_new_knowledge_can_be_asked_alone(own):
+    write_questions(own, [question(1, knowledge="new"), question(2, knowledge="known_before"), question(3)])
+    assert load(str(own), knowledge="new")["test"]["id"][:] == ["q1"]
+    assert load(str(own))["test"]["id"][:] == ["q1", "q2", "q3"]
+    with pytest.raises(UserError, match=r"knowledge='old': expected new or known_before"):
+        load(str(own), knowledge="old")
+
+
+def test_a_question_without_a_chunk_is_asked_and_names_none(own):
+    write_questions(own, [question(1, chunk_ids=[], split="test")])
+    row = load(str(own))["test"][0]
+    assert (row["chunk_ids"], row["subject"], row["date"]) == ([], "", "")

@@ -10,13 +10,15 @@ TASKS = Path(__file__).resolve().parents[2] / "task_configs"
 FILES = sorted(TASKS.glob("*.yaml"))
 MMLU = ["anatomy", "astronomy", "college_biology", "prehistory"]
 CURRENT_EVENTS = ["kinj_current_events", "kinj_current_events_option", "kinj_current_events_generate"]
+FORMS = [f"kinj_current_events_{form}{scored}" for form in ("indirect", "two") for scored in ("", "_option")]
+ABSTAIN = ["kinj_current_events_abstain", "kinj_current_events_abstain_option"]
 OWN = ["kinj_benchmark", "kinj_benchmark_option", "kinj_benchmark_generate"]
 GROUPS = {
     "kinj_mmlu": [f"kinj_mmlu_{subject}" for subject in MMLU],
     "kinj_mmlu_paper": [f"kinj_mmlu_{subject}" for subject in [*MMLU, "college_chemistry"]],
     "kinj": [*(f"kinj_mmlu_{subject}" for subject in MMLU), *CURRENT_EVENTS],
 }
-LEAVES = [*GROUPS["kinj_mmlu_paper"], *CURRENT_EVENTS, *OWN]
+LEAVES = [*GROUPS["kinj_mmlu_paper"], *CURRENT_EVENTS, *FORMS, *ABSTAIN, *OWN]
 
 
 def test_the_folder_holds_the_tasks_and_groups_of_the_brief_and_lm_eval_sees_each(manager):
@@ -28,7 +30,7 @@ def test_the_folder_holds_the_tasks_and_groups_of_the_brief_and_lm_eval_sees_eac
 def test_a_yaml_parses_names_itself_and_opens_with_its_command(path):
     config = load_yaml(path)  # functions resolved: lm-eval itself skips a file that fails here, in silence
     assert config.get("task" if "group" not in config else "group") == path.stem
-    assert config["metadata"]["version"] == 1.0
+    assert config["metadata"]["version"] == (2.0 if "current_events" in path.stem else 1.0)
     assert "num_fewshot" not in config
     assert path.read_text(encoding="utf-8").startswith(f"# lm_eval --tasks {path.stem} --model kinj_rag")
 
@@ -64,7 +66,7 @@ def test_lm_eval_refuses_two_groups_that_hold_one_task_so_the_larger_is_asked_fo
     tasks = manager(mmlu_dir=str(mmlu_dir))
     with pytest.raises(ValueError, match=r"Duplicate task 'kinj_mmlu_anatomy'"):
         tasks.load(["kinj_mmlu", "kinj_mmlu_paper"])
-    shipped = len(LEAVES) - len(OWN)
+    shipped = len(LEAVES) - len([*OWN, *FORMS, *ABSTAIN])
     assert len(tasks.load(["kinj", "kinj_mmlu_college_chemistry"])["tasks"]) == shipped
     assert len(tasks.load(["kinj_mmlu_paper", *CURRENT_EVENTS])["tasks"]) == shipped
 
@@ -111,3 +113,22 @@ def test_an_open_answer_is_short_greedy_and_one_line(manager):
         "exact_match": 1.0,
         "token_f1": 1.0,
     }
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_form_has_its_own_questions_and_the_shots_of_the_direct_one(manager, name):
+    direct = name.replace("_indirect", "").replace("_two", "")
+    tasks = {one: manager().load([one])["tasks"][one] for one in (name, direct)}
+    asked = {one: set(task.task_docs["form"]) for one, task in tasks.items()}
+    assert asked == {name: {"two" if "_two" in name else "indirect"}, direct: {"direct"}}
+    assert list(tasks[name].fewshot_docs()) == list(tasks[direct].fewshot_docs())
+    assert tasks[name].aggregation() == tasks[direct].aggregation()
+
+
+def test_the_unanswerable_half_is_right_only_by_saying_unknown(manager):
+    task = manager().load(["kinj_current_events_abstain_option"])["tasks"]["kinj_current_events_abstain_option"]
+    halves = [[doc for doc in task.task_docs if doc["answerable"] is answerable] for answerable in (True, False)]
+    assert len(halves[0]) == len(halves[1]) == 100
+    assert {(len(doc["choices"]), doc["choices"][-1]) for half in halves for doc in half} == {(5, "unknown")}
+    assert {doc["answer"] for doc in halves[1]} == {4}
+    assert not any(doc["answer"] == 4 for doc in halves[0])

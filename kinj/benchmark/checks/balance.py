@@ -9,6 +9,14 @@ from kinj.benchmark.checks.fault import Fault
 from kinj.records import Question
 from kinj.statistics import evenness_p
 
+_PREPOSITIONS = """
+about across after against along among amid around at before behind between beyond by despite during
+following for from in into near of on onto over since through to toward under until upon with within
+without
+"""
+#: a question that begins with one of these is correct English, and none that is printed
+PREPOSITIONS = frozenset(_PREPOSITIONS.split())
+
 
 def answer_places(split: str, questions: Sequence[Question], least_p: float = 0.05) -> Iterator[Fault]:
     """The right options are not spread evenly over the four places (chi-square test)."""
@@ -25,3 +33,20 @@ def right_option_length(split: str, questions: Sequence[Question], most: float =
     ours, theirs = sum(right) / len(right), sum(wrong) / len(wrong)
     if abs(ours - theirs) > most * theirs:
         yield Fault(split, f"right options have {ours:.1f} characters, wrong ones {theirs:.1f}, not within {most:.0%}")
+
+
+def opening_prepositions(split: str, questions: Sequence[Question], most: float = 0.08) -> Iterator[Fault]:
+    """Too many questions begin with a preposition ("Of which metal …", "By way of which country …")."""
+    found = [q.id for q in questions if q.question.split()[0].lower() in PREPOSITIONS]
+    if len(found) > most * len(questions):
+        share = f"{len(found) / len(questions):.1%}, expected {most:.0%} at most"
+        yield Fault(split, f"questions that begin with a preposition: {share}: {', '.join(found)}")
+
+
+def known_before(split: str, questions: Sequence[Question], most: float = 0.05) -> Iterator[Fault]:
+    """Too many questions ask what was public before the documents' time, or do not say whether they do."""
+    for question in questions:
+        if question.knowledge not in ("new", "known_before"):
+            yield Fault(question.id, f"knowledge {question.knowledge!r}, expected new or known_before")
+    if (count := sum(q.knowledge == "known_before" for q in questions)) > most * len(questions):
+        yield Fault(split, f"{count} of {len(questions)} questions ask old knowledge, expected {most:.0%} at most")

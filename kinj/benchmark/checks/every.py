@@ -45,8 +45,10 @@ def _question_faults(benchmark: Benchmark) -> Iterator[Fault]:
         yield from options.option_in_question(question)
         yield from options.catch_all_option(question)
         yield from options.reference_to_text(question)
-        yield from options.unsupported_right_option(question, chunk_text)
-        yield from options.wrong_option_stated(question, chunk_text)
+        # Two chunks' answer may be their sum or a comparison, and no choice of an unanswerable question is right.
+        if question.answerable and question.form != "two":
+            yield from options.unsupported_right_option(question, chunk_text)
+            yield from options.wrong_option_stated(question, chunk_text)
 
 
 def _paraphrase_faults(benchmark: Benchmark) -> Iterator[Fault]:

@@ -30,10 +30,11 @@ def kinds(questions: Sequence[Question]) -> Iterator[Fault]:
 
 
 def questions_per_chunk(benchmark: Benchmark, most: int = 3) -> Iterator[Fault]:
-    """A chunk has no question, too many, or two with one answer."""
+    """A chunk has no direct question, too many, or two with one answer."""
     asked: dict[str, list[Question]] = {chunk.id: [] for chunk in benchmark.chunks}
-    for question in benchmark.questions:
-        asked[question.chunk_ids[0]].append(question)
+    for question in benchmark.asked("direct"):
+        for chunk_id in question.chunk_ids[:1]:
+            asked[chunk_id].append(question)
     for chunk_id, questions in asked.items():
         if not 1 <= len(questions) <= most:
             yield Fault(chunk_id, f"has {len(questions)} questions, expected 1 to {most}")

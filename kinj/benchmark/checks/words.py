@@ -6,6 +6,13 @@ import re
 
 Run = tuple[str, ...]
 
+_COMMON_WORDS = """
+a an the of in on at to for and or by with from as was were is are be been it its he she his her they
+their that this which who whom whose what when where why how did do does had has have not after before
+than
+"""
+#: English words that any text has.
+_COMMON = frozenset(_COMMON_WORDS.split())
 _QUOTES = "'\u2019"  # straight and curly apostrophe
 _WORD = re.compile(rf"[^\W\d_][\w{_QUOTES}&.-]*")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
@@ -43,6 +50,12 @@ def capitalised(text: str) -> list[str]:
 def bare_word(word: str) -> str:
     """The word without a possessive ending and stray punctuation."""
     return re.sub(rf"[{_QUOTES}]s$", "", word).strip(f".{_QUOTES}-")
+
+
+def content(text: str) -> list[str]:
+    """Its words in lower case but the common ones, numbers as written; all, where it has no others."""
+    words = re.findall(r"\d+(?:[.,:]\d+)*|[^\W_]+", text.lower())
+    return [word for word in words if word not in _COMMON] or words or [""]
 
 
 def runs(text: str, length: int) -> set[Run]:

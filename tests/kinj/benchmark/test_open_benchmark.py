@@ -129,3 +129,52 @@ def test_a_manifest_without_files_is_refused(rows, write):
     manifest_for(folder, files={})
     with pytest.raises(UserError, match=re.escape("manifest.json: no 'files' with their SHA-256")):
         open_benchmark(folder)
+
+
+FURTHER = {"id": "x1", "chunk_ids": ["ce-0.1"], "question": "Who?", "choices": ["a", "b", "c", "d"], "answer": 0}
+
+
+def test_a_folder_of_the_first_version_opens_as_before(rows, write):
+    question = open_benchmark(write(rows)).questions[0]
+    assert (question.form, question.answerable, question.knowledge, question.evidence) == ("direct", True, "", ())
+
+
+def test_further_forms_and_unanswerable_questions_come_from_files_of_their_own(rows, write):
+    rows["questions_indirect"] = [FURTHER | {"form": "indirect"}]
+    rows["questions_unanswerable"] = [
+        FURTHER | {"id": "x2", "chunk_ids": [], "answer": None, "answerable": False, "split": "test"}
+    ]
+    part = open_benchmark(write(rows)).part("test")
+    assert [q.id for q in part.questions] == ["ce-0.1.q1", "x1", "x2"]
+    assert [q.id for q in part.asked("indirect")] == ["x1"]
+    assert [q.id for q in part.asked()] == ["ce-0.1.q1"]
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "why"),
+    [
+        ("questions_two", {"form": "indirect"}, r"questions_two\.jsonl: x1: form 'indirect' belongs into questions"),
+        ("questions_two", {"form": "three"}, r"x1: form 'three', expected direct, indirect, two"),
+        ("questions_two", {"form": "two", "answerable": False}, r"answerable false belongs into questions_un"),
+        ("questions_two", {"form": "two", "id": "ce-0.1.q1"}, r"ce-0\.1\.q1: the id comes twice"),
+        ("questions_two", {"form": "two", "chunk_ids": ["ce-9.1"]}, r"two\.jsonl: x1: chunk_ids has 'ce-9\.1'"),
+        ("questions_two", {"form": "two", "evidence": ["moon"]}, r"the evidence 'moon' stands in none of its chunks"),
+        ("questions_two", {"form": "two", "chunk_ids": []}, r"no chunk_ids, so it needs a 'split' of its own"),
+        ("questions_two", {"form": "two", "split": "dev"}, r"split 'dev', but its chunks lie in 'test'"),
+        ("questions_unanswerable", {"answerable": False}, r"answerable false, but chunk_ids names chunks"),
+        (
+            "questions_unanswerable",
+            {"answerable": False, "chunk_ids": [], "split": "test"},
+            r"answerable false, so no choice is right: leave 'answer' out",
+        ),
+    ],
+)
+def test_a_question_of_another_form_is_refused_where_it_is_not_one(rows, write, file, changes, why):
+    rows[file] = [FURTHER | changes]
+    with pytest.raises(UserError, match=why):
+        open_benchmark(write(rows))
+
+
+def test_evidence_is_an_exact_slice_of_the_chunk(rows, write):
+    rows["questions"][0]["evidence"] = ["Janet Yellen rejected it"]
+    assert open_benchmark(write(rows)).questions[0].evidence == ("Janet Yellen rejected it",)
