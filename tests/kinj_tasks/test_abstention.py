@@ -9,7 +9,7 @@ UNANSWERABLE = {**ANSWERABLE, "answerable": False, "answer": 4, "accepted_answer
 
 
 @pytest.mark.parametrize(
-    "answer", ["unknown", " Unknown.", "I don't know", "I do not know that.", "The answer is unknown", "", "unknown. A man"]
+    "answer", ["unknown", " Unknown.", "I don't know", "I do not know that.", "The answer is unknown", "", "unknown. X"]
 )
 def test_these_answers_admit_not_to_know(answer):
     assert admits_ignorance(answer)

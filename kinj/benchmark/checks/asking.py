@@ -59,9 +59,7 @@ def asks_by_meaning(
     rows: Sequence[Paraphrase | Pair], questions: Sequence[Question], embed: Embed, least: float = LEAST_COSINE
 ) -> Iterator[Fault]:
     """A training text asks and answers what means the same as an evaluation question of its chunk, by embeddings."""
-    compared = [
-        (row, question, asked) for row, question in _of_one_chunk(rows, questions) for asked in asked_in(row)
-    ]
+    compared = [(row, question, asked) for row, question in _of_one_chunk(rows, questions) for asked in asked_in(row)]
     if not compared:
         return
     ours = embed([" ".join(asked) for _, _, asked in compared])

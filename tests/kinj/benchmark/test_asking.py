@@ -11,9 +11,7 @@ from kinj.benchmark.checks.asking import LEAST_COSINE, asked_in, asks_by_meaning
 from kinj.records import Pair, Paraphrase, Question
 
 MODELS = Path(os.environ.get("KINJ_TEST_MODELS", Path.home() / ".cache" / "kinj-models"))
-LABELLED = [
-    json.loads(line) for line in Path(__file__).with_name("asked_sentences.jsonl").read_text().splitlines()
-]
+LABELLED = [json.loads(line) for line in Path(__file__).with_name("asked_sentences.jsonl").read_text().splitlines()]
 QUESTION = Question("q", ("c",), "Who followed Zhao at Binance in 2023?", ("Richard Teng", "b", "c", "d"), 0)
 
 
