@@ -4,9 +4,12 @@ They stand above `open_benchmark`, which refuses only what cannot be evaluated a
 pass them, the collections that ship with the project do.
 """
 
-from kinj.benchmark.checks.balance import answer_places, right_option_length
+from kinj.benchmark.checks.asking import asks_by_meaning, asks_by_words
+from kinj.benchmark.checks.balance import answer_places, known_before, opening_prepositions, right_option_length
+from kinj.benchmark.checks.baselines import Baselines, Readers, baseline_limits
 from kinj.benchmark.checks.every import collection_faults, row_faults
 from kinj.benchmark.checks.fault import Fault
+from kinj.benchmark.checks.forms import evidence, form_faults, indirect_names, two_chunks
 from kinj.benchmark.checks.options import (
     catch_all_option,
     option_in_question,
@@ -35,14 +38,24 @@ from kinj.benchmark.checks.wording import (
 )
 
 __all__ = [
+    "Baselines",
     "Fault",
+    "Readers",
     "answer_places",
+    "asks_by_meaning",
+    "asks_by_words",
+    "baseline_limits",
     "catch_all_option",
     "chunk_lengths",
     "collection_faults",
+    "evidence",
     "fewshot_rows",
+    "form_faults",
+    "indirect_names",
     "kinds",
+    "known_before",
     "near_copies",
+    "opening_prepositions",
     "option_in_question",
     "pair_answer_numbers",
     "pair_like_question",
@@ -60,6 +73,7 @@ __all__ = [
     "shared_facts",
     "shared_runs",
     "similar_questions",
+    "two_chunks",
     "unsupported_right_option",
     "wrong_option_stated",
 ]

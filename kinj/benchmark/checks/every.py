@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kinj.benchmark.checks import balance, options, repeats, structure, wording
+from kinj.benchmark.checks import asking, balance, baselines, forms, options, repeats, structure, wording
 from kinj.benchmark.checks.fault import Fault
 from kinj.benchmark.collection import Benchmark
+from kinj.benchmark.place import FORM_FILES
 
 
 def row_faults(benchmark: Benchmark) -> list[Fault]:
@@ -21,6 +22,9 @@ def row_faults(benchmark: Benchmark) -> list[Fault]:
         *structure.pairs_per_chunk(benchmark),
         *structure.shared_facts(benchmark),
         *repeats.repeated_questions(benchmark.questions),
+        *forms.form_faults(benchmark),
+        *asking.asks_by_words(benchmark.paraphrases, benchmark.questions),
+        *asking.asks_by_words(benchmark.pairs, benchmark.questions),
     ]
 
 
@@ -28,12 +32,16 @@ def collection_faults(benchmark: Benchmark) -> list[Fault]:
     """What is wrong with the collection as a whole."""
     faults = list(structure.fewshot_rows(benchmark))
     for split in ("test", "dev"):
-        questions = benchmark.part(split).questions
-        if not questions:
+        part = benchmark.part(split)
+        if not part.asked():
             faults.append(Fault(split, "no question"))
-            continue
-        faults += balance.answer_places(split, questions)
-        faults += balance.right_option_length(split, questions)
+        faults += baselines.baseline_limits(benchmark, split)
+        for form in FORM_FILES:
+            if questions := part.asked(form):
+                faults += balance.answer_places(split, questions)
+                faults += balance.right_option_length(split, questions)
+                faults += balance.opening_prepositions(split, questions)
+                faults += balance.known_before(split, questions)
     return faults
 
 

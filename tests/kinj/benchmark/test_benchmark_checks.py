@@ -203,7 +203,54 @@ def test_all_rules_run_over_a_benchmark(rows, write):
     assert "ce-0.1.q1: the word 'Ann' of the right option 'Ann Yellen' is not in the chunk" in found
     assert any(fault.startswith("ce-0.1.q1: two options are the same") for fault in found)
     assert any(fault.startswith("ce-1.1.p01: lacks the names") for fault in found)
-    assert said(checks.collection_faults(open_benchmark(write({**rows, "questions": rows["questions"][:1]}))))[:2] == [
+    found = said(checks.collection_faults(open_benchmark(write({**rows, "questions": rows["questions"][:1]}))))
+    for fault in (
         "fewshot: 0 rows, expected 5 or more",
+        "test: direct: words_chunk answers 100.0% of 1, expected 60% at most",
         "test: right options have 10.0 characters, wrong ones 4.3, not within 5%",
+        "test: 1 of 1 questions do not say whether they ask new knowledge",
+        "dev: no question",
+    ):
+        assert fault in found
+
+
+def test_a_quote_without_the_right_option_or_its_number_is_found():
+    text = "Fitch cut it to AA+, said Janet Yellen, 77, on August 1."
+    quoted = changed(evidence=("Fitch cut it to AA+",))
+    assert said(checks.evidence(quoted, text)) == [
+        "q: the right option 'Janet Yellen' stands in the chunk, but not in the evidence"
+    ]
+    old = changed(choices=("76", "77 years", "78", "79"), evidence=("said Janet Yellen",))
+    assert said(checks.evidence(old, text)) == ["q: the number 77 of the right option is not in the evidence"]
+    assert said(checks.evidence(changed(evidence=("said Janet Yellen",)), text)) == []
+
+
+def test_an_indirect_question_that_says_a_name_of_its_chunk_is_found():
+    text = "On Tuesday the agency Fitch was rebuked by Janet Yellen of the United States."
+    found = said(checks.indirect_names(changed(question="Who rebuked the agency Fitch on a Tuesday?"), text))
+    assert found == ["q: the indirect form says Fitch, as its chunk does"]
+    assert said(checks.indirect_names(changed(question="Which official in the United States spoke up?"), text)) == []
+
+
+def test_two_chunk_questions_need_two_documents_and_share_no_chunk():
+    documents = {"a.1": "a", "a.2": "a", "b.1": "b"}
+    same = changed(id="x", chunk_ids=("a.1", "a.2"))
+    good = changed(id="y", chunk_ids=("a.1", "b.1"))
+    assert said(checks.two_chunks("dev", [same, good], documents)) == [
+        "x: needs two chunks of two documents, has a.1, a.2",
+        "dev: 2 two-chunk questions need the chunk a.1, expected one",
+    ]
+    assert said(checks.two_chunks("dev", [good], documents)) == []
+
+
+def test_openings_and_old_knowledge_are_counted_over_a_split():
+    questions = [changed(id=str(n), question="Who was it?", knowledge="new") for n in range(20)]
+    assert said(checks.opening_prepositions("dev", questions)) == []
+    assert said(checks.known_before("dev", questions)) == []
+    odd = [changed(id=f"o{n}", question="In which city was it?", knowledge="known_before") for n in range(2)]
+    assert said(checks.opening_prepositions("dev", [*questions, *odd])) == [
+        "dev: questions that begin with a preposition: 9.1%, expected 8% at most: o0, o1"
+    ]
+    assert said(checks.known_before("dev", [*questions, *odd])) == [
+        "dev: 2 of 22 questions ask old knowledge, expected 5% at most"
     ]
