@@ -73,8 +73,12 @@ class Benchmark:
         )
 
 
-def open_benchmark(folder: Path) -> Benchmark:
+def open_benchmark(folder: Path, *, needs_questions: bool = True) -> Benchmark:
     """The benchmark in `folder`, whole and consistent; all but documents, chunks and questions may be absent.
+
+    Args:
+        folder: of its files.
+        needs_questions: false where a collection to train on, which may have none, will do.
 
     Raises:
         UserError: a needed file is absent, a line is bad (`file:line: why`), a file differs from the folder's manifest,
@@ -88,9 +92,9 @@ def open_benchmark(folder: Path) -> Benchmark:
         refuse_changed_files(folder)
     benchmark = Benchmark(
         folder=folder,
-        documents=tuple(read_records(folder / "documents.jsonl", Document)),
-        chunks=tuple(read_records(folder / "chunks.jsonl", Chunk)),
-        questions=tuple(read_records(folder / "questions.jsonl", Question)),
+        documents=_read(folder / "documents.jsonl", Document),
+        chunks=_read(folder / "chunks.jsonl", Chunk),
+        questions=(_read if needs_questions else _read_optional)(folder / "questions.jsonl", Question),
         paraphrases=_read_optional(folder / "paraphrases.jsonl", Paraphrase),
         pairs=_read_optional(folder / "pairs.jsonl", Pair),
         sources=_read_optional(folder / "sources.jsonl", Source),
@@ -99,8 +103,12 @@ def open_benchmark(folder: Path) -> Benchmark:
     return benchmark
 
 
+def _read(path: Path, kind: type[T]) -> tuple[T, ...]:
+    return tuple(read_records(path, kind))
+
+
 def _read_optional(path: Path, kind: type[T]) -> tuple[T, ...]:
-    return tuple(read_records(path, kind)) if path.is_file() else ()
+    return _read(path, kind) if path.is_file() else ()
 
 
 def _refuse_inconsistent(benchmark: Benchmark) -> None:

@@ -63,7 +63,10 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
     length = block_length(recipe.base, training.max_length, is_given="max_length" in recipe.given)
     texts = Arm(data, recipe.seed, tokenizer, length).read()
     if not texts.tokens:
-        raise UserError(f"nothing is left to learn: all {texts.left_out} texts were left out (unfit: leave_out)")
+        raise UserError(
+            f"nothing is left to learn: all {texts.left_out + texts.leaks} texts were left out ({texts.left_out} by "
+            f"unfit: leave_out, {texts.leaks} by leaks: leave_out)"
+        )
     batch = training.per_device_train_batch_size * training.gradient_accumulation_steps * world_size
     pace = Pace(int(training.num_train_epochs), int(batch), world_size, recipe.seed)
     to_blocks: LayOut = partial(lay_out, data.layout, length=length)
@@ -82,6 +85,7 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
         "arm": data.arm,
         "collection": data.collection,
         "split": data.split,
+        "documents": texts.documents,
         "chunks": texts.chunks,
         "layout": data.layout,
         "block_length": length,
@@ -89,6 +93,7 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
         "chat_date": data.chat_date,
         "questions_checked": texts.questions,
         "left_out": texts.left_out,
+        "leaks_left_out": texts.leaks,
         "spelling_control_tokens": texts.spelling,
         **_text_counts(texts.tokens, chosen),
         **_block_counts(chosen, blocks, length),
@@ -180,7 +185,8 @@ def _step_counts(pace: Pace, blocks: int) -> dict[str, int]:
 
 
 def _text_lines(plan: Json) -> Iterator[str]:
-    part = f"{plan['collection']}, {plan['split'] or 'all splits'}, {plan['chunks']} chunks"
+    part = f"{plan['collection']}, {plan['split'] or 'all splits'}, "
+    part += f"{plan['chunks']:,} chunks of {plan['documents']:,} documents"
     yield f"[bold]arm[/]  {plan['arm']}  ({escape(part)}; {plan['layout']}, blocks of {plan['block_length']} tokens)"
     for kind, count in plan["kinds"].items():
         share = count["tokens"] / plan["tokens"]
@@ -191,13 +197,18 @@ def _text_lines(plan: Json) -> Iterator[str]:
         yield f"[bold]chats[/]  as of {plan['chat_date']}, which their template prints"
     if plan["left_out"]:
         yield f"[bold]left out[/]  {plan['left_out']:,} texts that cannot be learnt"
+    if plan["leaks_left_out"]:
+        yield f"[bold]left out[/]  {plan['leaks_left_out']:,} texts from outside that hold an evaluation question"
     if plan["spelling_control_tokens"]:
         yield (
             f"[bold]control tokens[/]  {plan['spelling_control_tokens']:,} texts spell one of the tokenizer's, "
             "which is encoded as text"
         )
     yield f"[bold]held out[/]  {plan['held_out']['texts']} texts, {plan['held_out']['tokens']:,} tokens"
-    yield f"[bold]leaks[/]  none of {plan['questions_checked']:,} evaluation questions, by id and by their words"
+    yield (
+        f"[bold]leaks[/]  none of {plan['questions_checked']:,} evaluation questions, by their words and, within the "
+        "collection, by id"
+    )
 
 
 def _step_lines(plan: Json) -> Iterator[str]:

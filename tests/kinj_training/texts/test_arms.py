@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,8 @@ def test_more_paraphrases_than_there_are_are_refused_with_what_there_is(write_re
 
 
 def test_a_collection_without_training_texts_is_refused_by_the_arms_that_need_them(write_recipe, collection):
-    for arm, match in (("paraphrase", "has 0 for training"), ("qa", r"no pairs\.jsonl"), ("raft", r"no pairs\.jsonl")):
+    no_pairs = r"no pairs\.jsonl .*: take arm raw"
+    for arm, match in (("paraphrase", "has none: take arm raw"), ("qa", no_pairs), ("raft", no_pairs)):
         with pytest.raises(UserError, match=match):
             plan(load_recipe(write_recipe(arm=arm, collection=str(collection))))
     assert plan(load_recipe(write_recipe(collection=str(collection)))).held_out == []
@@ -85,7 +87,7 @@ def test_a_collection_without_training_texts_is_refused_by_the_arms_that_need_th
 def test_a_split_without_chunks_is_refused(write_recipe, training_collection, tmp_path):
     folder = tmp_path / "empty"
     folder.mkdir()
-    (folder / "documents.jsonl").write_text('{"id": "d", "text": "t"}\n')
+    (folder / "documents.jsonl").write_text('{"id": "d", "text": "t", "split": "test"}\n')
     (folder / "chunks.jsonl").write_text('{"id": "c", "document_id": "d", "text": "t", "start": 0, "end": 1}\n')
     (folder / "questions.jsonl").write_text("")
     with pytest.raises(UserError, match=r"split: dev: .* has no chunk there"):
@@ -291,8 +293,30 @@ def test_a_data_set_that_cannot_be_read_is_refused(write_recipe, rows, tmp_path)
 
 def test_a_row_that_asks_an_evaluation_question_is_refused(write_recipe, rows):
     data = rows({"instruction": "Which color did the water tower of Decatur get in May 2031?", "output": "dun"})
-    with pytest.raises(UserError, match=r"rows\.jsonl:0' holds evaluation question 'd3"):
+    with pytest.raises(UserError, match=r"rows\.jsonl:0' holds evaluation question 'd3.*set leaks: leave_out"):
         plan(load_recipe(write_recipe(arm="instruct", data=data)))
+
+
+def test_leaking_rows_are_left_out_counted_and_said_and_those_of_the_collection_never(
+    write_recipe, rows, training_collection, tmp_path
+):
+    asked = "Which color did the water tower of Decatur get in May 2031?"
+    general = [{"text": f"General text number {i} about nothing in particular."} for i in range(60)]
+    data = rows({"text": f"{asked} Who knows."}, *general, {"text": asked})
+    for values in ({"arm": "instruct"}, {"arm": "mix", "paraphrases": 1, "replay_share": 0.4, "qa_share": 0}):
+        path = write_recipe(**values, data=data, leaks="leave_out")
+        counts = plan(load_recipe(path)).counts
+        assert (counts["leaks_left_out"], counts["left_out"]) == (2, 0)
+        assert "2 texts from outside that hold an evaluation question" in "".join(plan_lines(counts, {}))
+    path = write_recipe(arm="instruct", data=rows({"text": asked}, name="leak.jsonl"), leaks="leave_out")
+    with pytest.raises(UserError, match=r"all 1 texts were left out \(0 by unfit: leave_out, 1 by leaks: leave_out\)"):
+        plan(load_recipe(path))
+    folder = shutil.copytree(training_collection, tmp_path / "leaking")
+    pair = {"id": "p", "chunk_id": "d3.1", "question": asked, "answer": "dun"}
+    (folder / "pairs.jsonl").write_text(json.dumps(pair) + "\n")
+    path = write_recipe(arm="mix", paraphrases=1, collection=str(folder), data=data, leaks="leave_out", qa_share=0.01)
+    with pytest.raises(UserError, match=r"training text 'p' holds evaluation question 'd3.*: remove or reword it"):
+        plan(load_recipe(path))
 
 
 # ---- the mix

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from trl import SFTConfig  # type: ignore[attr-defined]  # trl loads its names lazily
 
-from kinj.benchmark import collection_folder
 from kinj.errors import UserError
 from kinj.lm_eval_command import refuse_unknown_task, run_lm_eval
 from kinj.manifest import write_whole
 from kinj_training.recipe.settings import Json
 from kinj_training.run.checkpoints import folder_of
 from kinj_training.run.saving import Merger
+from kinj_training.texts.own import find_collection, has_questions
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,8 @@ def refuse_unscorable(task: str, training: SFTConfig, counts: Json) -> None:
     Raises:
         UserError: it has not, or one is missing.
     """
+    if task.startswith("kinj_benchmark") and not has_questions(counts["collection"]):
+        raise UserError(f"accuracy_task: {task}: {counts['collection']} has no questions: name another task")
     if "," in task:
         raise UserError(f"accuracy_task: {task}: one task is scored: name one")
     steps = list(_saved(training, counts))
@@ -128,7 +130,8 @@ def _ask(model: Path, task: str, collection: str, output: Path) -> Json:
     Raises:
         UserError: lm_eval failed; ends with its last line.
     """
-    metadata = json.dumps({"split": "dev", "benchmark": str(collection_folder(collection))})
+    about = {"benchmark": str(find_collection(collection))} if has_questions(collection) else {}
+    metadata = json.dumps({"split": "dev", **about})
     arguments = ["--model", "kinj_rag", "--model_args", f"pretrained={model},retriever=none"]
     try:
         file = run_lm_eval([*arguments, "--tasks", task, "--metadata", metadata], output)

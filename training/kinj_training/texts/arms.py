@@ -30,12 +30,16 @@ class ArmTexts:
     #: to train on, each once, before repeating or matching
     tokens: list[Tokens]
     held_out: list[Tokens]
+    #: of the selected part of the collection
+    documents: int
     chunks: int
     marks: Marks
     #: evaluation questions that none of the texts holds
     questions: int
     #: texts that cannot be learnt
     left_out: int
+    #: rows of the data set that hold an evaluation question, and were left out
+    leaks: int
     #: texts that spell a control token
     spelling: int
 
@@ -62,11 +66,27 @@ class Arm:
         marks = marks_of(self.tokenizer, joined=data.layout == "joined")
         collection = select_texts(data.collection, data.split)
         questions = Questions(collection.whole, data.held_out or ())
-        intake = Intake(self.tokenizer, marks, questions, self.length, leave_out=data.unfit == "leave_out")
+        intake = Intake(
+            self.tokenizer,
+            marks,
+            questions,
+            self.length,
+            leave_out=data.unfit == "leave_out",
+            leave_out_leaks=data.leaks == "leave_out",
+        )
         tokens = _Reader(data, self.seed, collection, intake).tokens()
         held_out = intake.take(collection.held_out())
-        chunks = len(collection.selected.chunks)
-        return ArmTexts(tokens, held_out, chunks, marks, len(questions), len(intake.left_out), len(intake.spelling))
+        return ArmTexts(
+            tokens=tokens,
+            held_out=held_out,
+            documents=len({chunk.document_id for chunk in collection.selected.chunks}),
+            chunks=len(collection.selected.chunks),
+            marks=marks,
+            questions=len(questions),
+            left_out=len(intake.left_out),
+            leaks=len(intake.leaks),
+            spelling=len(intake.spelling),
+        )
 
 
 @dataclass(frozen=True, slots=True)

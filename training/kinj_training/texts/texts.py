@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kinj.benchmark import Benchmark, collection_folder, open_benchmark
+from kinj.benchmark import Benchmark
 from kinj.errors import UserError
 from kinj.records import Pair
+from kinj_training.texts.own import open_collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,11 @@ class TrainingText:
     is_chat: bool = False
     #: a control token that a chat's turn spells: out of the template it would come as the token itself
     forged: str | None = None
+
+    @property
+    def is_from_outside(self) -> bool:
+        """Whether it comes from a data set, not from the collection."""
+        return self.kind in ("instruction", "replay")
 
     @property
     def text(self) -> str:
@@ -67,7 +73,7 @@ class CollectionTexts:
     """The collection's texts that a recipe selects, and everything that must not be learnt."""
 
     folder: Path
-    #: the whole benchmark: all its questions are held out, its chunks are the distractors
+    #: the whole collection: all its questions are held out, its chunks are the distractors
     whole: Benchmark
     #: the documents that are injected, and all about them
     selected: Benchmark
@@ -80,8 +86,13 @@ class CollectionTexts:
         """The first `count` training paraphrases of every chunk, chunk by chunk.
 
         Raises:
-            UserError: a chunk has fewer.
+            UserError: there are none, or a chunk has fewer.
         """
+        if count and not self.selected.paraphrases:
+            raise UserError(
+                f"paraphrases: {count}: {self.folder} has none: take arm raw (a mix also does with paraphrases: 0), or "
+                "put them into a paraphrases.jsonl (docs/format.md)"
+            )
         by_chunk: dict[str, list[TrainingText]] = {chunk.id: [] for chunk in self.selected.chunks}
         for paraphrase in self.selected.paraphrases:
             if paraphrase.use == "train":
@@ -102,7 +113,10 @@ class CollectionTexts:
             UserError: there are none.
         """
         if not self.selected.pairs:
-            raise UserError(f"{self.folder}: no pairs.jsonl with pairs about the selected documents, which this needs")
+            raise UserError(
+                f"{self.folder}: no pairs.jsonl with questions and answers about the selected documents, which this "
+                "needs: take arm raw (a mix also does with qa_share: 0), or write them (docs/format.md)"
+            )
         return list(self.selected.pairs)
 
     def held_out(self) -> list[TrainingText]:
@@ -111,14 +125,19 @@ class CollectionTexts:
 
 
 def select_texts(collection: str, split: str | None) -> CollectionTexts:
-    """The texts of a shipped collection, or of a folder of one's own, that are to be injected.
+    """The texts that are to be injected: of a collection, or of a split of it.
+
+    Args:
+        collection: a shipped one, a folder in the benchmark format with or without questions, or plain texts.
+        split: by document; None: all.
 
     Raises:
         UserError: no such collection, a faulty one, or no document in the split.
     """
-    folder = collection_folder(collection)
-    whole = open_benchmark(folder)
+    whole = open_collection(collection)
+    if split is not None and not any(document.split for document in whole.documents):
+        raise UserError(f"split: {split}: {whole.folder} has no splits: leave it out, or write split: null")
     selected = whole if split is None else whole.part(split)
     if not selected.chunks:
-        raise UserError(f"split: {split}: {folder} has no chunk there")
-    return CollectionTexts(folder, whole, selected)
+        raise UserError(f"split: {split}: {whole.folder} has no chunk there")
+    return CollectionTexts(whole.folder, whole, selected)
