@@ -90,6 +90,7 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
         "layout": data.layout,
         "block_length": length,
         "marks": asdict(texts.marks),
+        "chat_form": _chat_form(data.arm, tokenizer),
         "chat_date": data.chat_date,
         "questions_checked": texts.questions,
         "left_out": texts.left_out,
@@ -125,6 +126,13 @@ def with_chat_date(recipe: Recipe, tokenizer: Tokenizer, day: str) -> Recipe:
     return replace(recipe, data=data, reference=reference)
 
 
+def _chat_form(arm: str | None, tokenizer: Tokenizer) -> str | None:
+    """How chats of a data set are written; None where the arm reads no data set."""
+    if "data" not in ARM_KEYS[str(arm)]:
+        return None
+    return "chat template" if tokenizer.chat_template else "plain words"
+
+
 def plan_lines(plan: Json, settings: dict[str, Json]) -> Iterator[str]:
     """Which texts, tokens and steps a plan has, and by which settings, a line each, in rich's markup.
 
@@ -133,6 +141,12 @@ def plan_lines(plan: Json, settings: dict[str, Json]) -> Iterator[str]:
         settings: title -> settings.
     """
     yield from _text_lines(plan)
+    if plan["chat_form"] == "plain words":
+        base = settings.get("given", {}).get("model_name_or_path", "the model")
+        yield (
+            f"[bold]chats[/]  as Question: and Answer:, since {escape(str(base))} has no chat template: to train in "
+            "turns, put its chat_template.jinja into a copy of its folder"
+        )
     yield from _step_lines(plan)
     for title, values in settings.items():
         # TRL's settings hold some words as an enumeration's members.

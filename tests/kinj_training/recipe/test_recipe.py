@@ -97,18 +97,46 @@ def test_a_setting_under_which_tokens_would_be_lost_is_refused_with_the_way_out(
         ("gradient_accumulation_steps", -2),
         ("per_device_eval_batch_size", 0),
         ("save_steps", 0),
+        ("lora_r", 0),
+        ("lora_alpha", -1),
     ],
 )
 def test_a_number_with_which_nothing_is_learnt_is_refused(write_recipe, key, value):
     with pytest.raises(UserError, match=f"{key}: {value}.*above 0"):
-        load_recipe(write_recipe(**{key: value}))
+        load_recipe(write_recipe(**{key: value, "use_peft": True}))
 
 
-@pytest.mark.parametrize("key", ["weight_decay", "max_grad_norm", "seed"])
+@pytest.mark.parametrize("key", ["weight_decay", "max_grad_norm", "seed", "data_seed", "dataloader_num_workers"])
 def test_a_number_that_means_nothing_below_0_is_refused(write_recipe, key):
     with pytest.raises(UserError, match=f"{key}: -1.*must not be below 0"):
         load_recipe(write_recipe(**{key: -1}))
     assert load_recipe(write_recipe(**{key: 0}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("seed", 2**32, "must be at most 4294967295"),
+        ("data_seed", 10**20, "must be at most 4294967295"),
+        ("lora_dropout", 1.0, "must be at most 0.99: with 1 nothing would be learnt"),
+        ("lora_task_type", "SEQ_CLS", "only CAUSAL_LM is trained here"),
+    ],
+)
+def test_a_value_that_libraries_would_stumble_over_is_refused(write_recipe, key, value, why):
+    with pytest.raises(UserError, match=f"recipe.yaml: {key}: {value}: {why}"):
+        load_recipe(write_recipe(**{key: value, "use_peft": True}))
+
+
+@pytest.mark.parametrize(("key", "meant"), [("searchx", "search"), ("stagesx", "stages")])
+def test_search_and_stages_are_among_the_names_that_a_mistyped_key_may_mean(write_recipe, key, meant):
+    with pytest.raises(UserError, match=f"no setting is called '{key}'; did you mean '{meant}'"):
+        load_recipe(write_recipe(**{key: []}))
+
+
+def test_a_value_that_stands_twice_in_a_grid_is_refused_however_it_is_written(write_recipe):
+    with pytest.raises(UserError, match="search: learning_rate: 1e-05 stands twice: remove one"):
+        load_recipe(write_recipe(search={"learning_rate": [1e-5, "0.00001"]}))
+    assert load_recipe(write_recipe(search={"learning_rate": [1e-5, 1e-4]})).search == {"learning_rate": [1e-5, 1e-4]}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from datetime import date
 import pytest
 
 from kinj.errors import UserError
-from kinj_training.run.disk import room
+from kinj_training.run.limits import room
 
 KILLED = -signal.SIGKILL
 

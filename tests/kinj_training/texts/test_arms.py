@@ -275,9 +275,9 @@ def test_a_folder_of_txt_files_gives_a_text_a_file(write_recipe, tmp_path):
 
 def test_a_data_set_that_cannot_be_read_is_refused(write_recipe, rows, tmp_path):
     unknown = rows({"words": "x"})
-    with pytest.raises(UserError, match="has the columns words: expected messages; prompt and completion"):
+    with pytest.raises(UserError, match="has the columns words: expected messages, each with role and content; prompt"):
         plan(load_recipe(write_recipe(arm="instruct", data=unknown)))
-    with pytest.raises(UserError, match=r"data_rows: 5: .* has 1 in its split train"):
+    with pytest.raises(UserError, match=r"data_rows: 5: .* has 1 in its split train: .*all by data_rows: null"):
         plan(load_recipe(write_recipe(arm="instruct", data=rows({"text": "x"}), data_rows=5)))
     (tmp_path / "rows.txt").write_text("x")
     with pytest.raises(UserError, match=r"expected \.jsonl"):
@@ -289,6 +289,64 @@ def test_a_data_set_that_cannot_be_read_is_refused(write_recipe, rows, tmp_path)
         plan(load_recipe(write_recipe(arm="instruct", data=str(tmp_path / "gone.jsonl"))))
     with pytest.raises(UserError, match="data: nobody/nothing: cannot be read"):
         plan(load_recipe(write_recipe(arm="instruct", data="nobody/nothing")))
+
+
+@pytest.mark.parametrize("in_a_folder", [False, True])
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"text": "unclosed', r"rows\.jsonl:2: not JSON \("),
+        (r'{"text": "smile \ud83d"}', r"rows\.jsonl:2: holds half a character \('\\ud83d'\)"),
+        ("[1, 2]", r"rows\.jsonl:2: expected a JSON object"),
+    ],
+)
+def test_a_line_of_a_data_set_that_cannot_be_read_is_named(line, why, in_a_folder, write_recipe, tmp_path):
+    file = tmp_path / "set" / "rows.jsonl"
+    file.parent.mkdir()
+    file.write_text(f'{{"text": "whole"}}\n{line}\n')
+    data = str(file.parent if in_a_folder else file)
+    with pytest.raises(UserError, match=f"data: .*{why}"):
+        plan(load_recipe(write_recipe(arm="instruct", data=data)))
+
+
+@pytest.mark.parametrize("lines", ['null\n{"text": "a"}\n', '{"text": "a"}\n\nnull\n'])
+def test_a_line_that_is_no_object_is_named_before_pyarrow_crashes_on_it(lines, write_recipe, tmp_path):
+    (tmp_path / "rows.jsonl").write_text("\ufeff" + lines)
+    number = lines.split("\n").index("null") + 1
+    with pytest.raises(UserError, match=rf"data: .*rows\.jsonl:{number}: expected a JSON object"):
+        plan(load_recipe(write_recipe(arm="instruct", data=str(tmp_path / "rows.jsonl"))))
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ({"text": None}, r"rows\.jsonl:0' has nothing to learn, its text or its answer is empty or null.*unfit: leave"),
+        ({"prompt": "x", "completion": None}, "has nothing to learn, .* or null"),
+        ({"messages": [{"role": "assistant", "content": None}]}, "has nothing to learn, .* or null"),
+        ({"prompt": None, "completion": "x"}, "prompt is NoneType, expected a text: mend the row"),
+        ({"text": 5}, "text is int, expected a text: mend the row"),
+        ({"text": ["a"]}, "text is list, expected a text: mend the row"),
+        ({"messages": None}, r"columns messages \(null\): expected messages, each with role and content"),
+        ({"messages": [{"content": "x"}]}, "expected messages, each with role and content"),
+        ({"messages": [{"role": "user", "content": None}]}, "a user turn is no text"),
+    ],
+)
+def test_a_value_that_is_no_text_is_named_with_its_column(row, why, write_recipe, rows):
+    with pytest.raises(UserError, match=why):
+        plan(load_recipe(write_recipe(arm="instruct", data=rows(row))))
+
+
+def test_chats_without_a_template_are_said_to_be_in_plain_words(write_recipe, rows, tiny_model, tmp_path):
+    bare = shutil.copytree(tiny_model, tmp_path / "bare")
+    (bare / "chat_template.jinja").unlink()
+    chat = {"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello"}]}
+    for model, form in ((tiny_model, "chat template"), (bare, "plain words")):
+        recipe = load_recipe(write_recipe(arm="instruct", data=rows(chat), model_name_or_path=str(model)))
+        counts = plan(recipe).counts
+        assert counts["chat_form"] == form
+        said = "".join(plan_lines(counts, {"given": recipe.given}))
+        assert (f"since {bare} has no chat template" in said) == (form == "plain words")
+    assert plan(load_recipe(write_recipe(model_name_or_path=str(bare)))).counts["chat_form"] is None
 
 
 def test_a_row_that_asks_an_evaluation_question_is_refused(write_recipe, rows):

@@ -92,7 +92,7 @@ class Parser:
             UserError: one that neither we nor TRL have.
         """
         for key in values:
-            refuse_unknown(self._place, key, self._fields)
+            refuse_unknown(self._place, key, self._fields, beside=("search", "stages"))
         return {*values, *self._overridden(overrides)}
 
     def parse(self, values: Json, overrides: Overrides, defaults: Json) -> tuple[DataSettings, SFTConfig, ModelConfig]:
@@ -128,11 +128,15 @@ class Parser:
         """The values as the setting holds them, for a list of values to try.
 
         Raises:
-            UserError: an unknown setting, or a value that it cannot hold.
+            UserError: an unknown setting, a value that it cannot hold, or one that stands twice.
         """
         refuse_unknown(f"{self._place}: search", key, self._fields)
         namespaces = [self._parser.parse_known_args([f"--{key}={value}"])[0] for value in values]
-        return [getattr(namespace, key) for namespace in namespaces]
+        typed = [getattr(namespace, key) for namespace in namespaces]
+        for number, value in enumerate(typed):
+            if value in typed[:number]:
+                raise UserError(f"{self._place}: search: {key}: {value} stands twice: remove one of them")
+        return typed
 
     def _overridden(self, overrides: Overrides) -> set[str]:
         return {self._setting_of(words[0]) for words in overrides.values()}

@@ -63,7 +63,7 @@ def train(recipe: Recipe, *, overwrite: bool = False, anew: bool | None = None) 
             tokenizer,
             stage.training,
             stage.model,
-            evaluates_epochs="eval_strategy" not in stage.given,
+            given=frozenset(stage.given),
             accuracy_task=stage.data.accuracy_task,
             collection=stage.data.collection,
             description=describe_recipe(stage),

@@ -69,7 +69,7 @@ class Intake:
     def _fault(self, text: TrainingText, tokens: Tokens) -> str | None:
         size = len(tokens.input_ids)
         if not text.has_answer or tokens.targets == 0:
-            return "has nothing to learn, its text or its answer is empty: remove it"
+            return "has nothing to learn, its text or its answer is empty or null: remove it"
         if text.forged is not None:
             return f"spells the control token {text.forged!r} in a turn, which would end or forge one: reword it"
         if tokens.has_prompt and size > self.length:

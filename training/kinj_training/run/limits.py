@@ -1,4 +1,4 @@
-"""A full disk is said in one line, with what is needed and what is free."""
+"""A full disk, and a full memory, are each said in one line, with what is needed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 
 from kinj.errors import UserError
@@ -37,6 +38,36 @@ def room(folder: Path, name: str, needed: int) -> Iterator[None]:
         if is_said or shutil.disk_usage(folder).free < _NOTHING:
             raise _full(folder, name, needed) from error
         raise
+
+
+@contextmanager
+def memory(device: str, estimate: int) -> Iterator[None]:
+    """Lets something be computed if the device has the memory for it.
+
+    Linux often ends a process that takes too much of a computer's memory before it is told so, without a word.
+
+    Args:
+        device: what it is computed on, for messages.
+        estimate: bytes that it takes, as the dry run says.
+
+    Raises:
+        UserError: it has not.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _is_memory(error):
+            raise
+        raise UserError(
+            f"out of memory on {device}: this training takes {estimate / 1e9:.2f} GB or more (--dry-run has the "
+            "sum): lower per_device_train_batch_size and raise gradient_accumulation_steps by as much, lower "
+            "per_device_eval_batch_size, or take gradient_checkpointing: true or use_peft: true"
+        ) from error
+
+
+def _is_memory(error: RuntimeError) -> bool:
+    """GPUs have an error of their own; the processor's allocator tells by its words alone."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _full(folder: Path, name: str, needed: int) -> UserError:
