@@ -90,8 +90,8 @@ def estimate_memory(
     )
     is_adapter = trained < total
     finished, saved = (total + trained, trained) if is_adapter else (total, total)
-    items = tuple(item for item in items if item.bytes)
-    return Memory(items, devices, finished=finished * stored, checkpoint=saved * stored + trained * state)
+    needed = tuple(item for item in items if item.bytes)
+    return Memory(needed, devices, finished=finished * stored, checkpoint=saved * stored + trained * state)
 
 
 def _width(training: SFTConfig, model: ModelConfig) -> int:

@@ -11,14 +11,14 @@ from rich.markup import escape
 
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
-from kinj_training.base import block_length
+from kinj_training.base import block_length, load_config
 from kinj_training.blocks.block import Block, as_json
 from kinj_training.blocks.matching import LayOut, Match, Pace, Reference
 from kinj_training.blocks.packing import lay_out
 from kinj_training.blocks.rates import idle_steps, warmup_steps
 from kinj_training.recipe.recipe import Recipe
 from kinj_training.recipe.settings import ARM_KEYS, Json
-from kinj_training.texts.arms import Arm, in_order
+from kinj_training.texts.arms import Arm, ArmTexts, in_order
 from kinj_training.texts.chat import prints_date
 from kinj_training.texts.tokens import Tokenizer, Tokens
 
@@ -57,16 +57,11 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
 
     Raises:
         UserError: an evaluation question stands in a training text, there is less to train on than asked for, or the
-            arm cannot be matched as asked.
+            arm cannot be matched as asked, or the model has no embedding for a token of the texts.
     """
     data, training = recipe.data, recipe.training
     length = block_length(recipe.base, training.max_length, is_given="max_length" in recipe.given)
-    texts = Arm(data, recipe.seed, tokenizer, length).read()
-    if not texts.tokens:
-        raise UserError(
-            f"nothing is left to learn: all {texts.left_out + texts.leaks} texts were left out ({texts.left_out} by "
-            f"unfit: leave_out, {texts.leaks} by leaks: leave_out)"
-        )
+    texts = _read_texts(recipe, tokenizer, length)
     batch = training.per_device_train_batch_size * training.gradient_accumulation_steps * world_size
     pace = Pace(int(training.num_train_epochs), int(batch), world_size, recipe.seed)
     to_blocks: LayOut = partial(lay_out, data.layout, length=length)
@@ -109,6 +104,29 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
         shape = {**shape, "warmup_steps": warmup}
     digest = sha256_json([as_json(blocks), as_json(held_out), shape, world_size])
     return Plan(blocks, held_out, counts["steps"], counts, digest)
+
+
+def _read_texts(recipe: Recipe, tokenizer: Tokenizer, length: int) -> ArmTexts:
+    """The texts of the recipe's arm: at least one, of tokens that the model has.
+
+    Raises:
+        UserError: there is none, or the tokenizer was given tokens that the model was not.
+    """
+    texts = Arm(recipe.data, recipe.seed, tokenizer, length).read()
+    if not texts.tokens:
+        raise UserError(
+            f"nothing is left to learn: all {texts.left_out + texts.leaks} texts were left out ({texts.left_out} by "
+            f"unfit: leave_out, {texts.leaks} by leaks: leave_out)"
+        )
+    rows = load_config(recipe.base).get_text_config().vocab_size
+    largest = max(max(text.input_ids) for text in (*texts.tokens, *texts.held_out))
+    if largest >= rows:
+        spelling = tokenizer.decode([largest])
+        raise UserError(
+            f"model_name_or_path: {recipe.base.name}: its tokenizer gives token {largest} ({spelling!r}), but its "
+            f"embeddings have {rows} rows: add the missing ones by resize_token_embeddings, and save both together"
+        )
+    return texts
 
 
 def with_chat_date(recipe: Recipe, tokenizer: Tokenizer, day: str) -> Recipe:

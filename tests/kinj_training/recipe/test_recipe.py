@@ -133,6 +133,19 @@ def test_search_and_stages_are_among_the_names_that_a_mistyped_key_may_mean(writ
         load_recipe(write_recipe(**{key: []}))
 
 
+def test_a_setting_whose_library_is_absent_is_refused_and_a_broken_library_is_not_called_one(write_recipe, monkeypatch):
+    with pytest.raises(UserError, match=r"recipe\.yaml: .*deepspeed"):
+        load_recipe(write_recipe(), ["--deepspeed", "zero.json"])
+
+    def load_broken(_):
+        raise ImportError("libcudart.so.13: cannot open shared object file")
+
+    monkeypatch.setattr("trl.SFTConfig.__post_init__", load_broken)
+    with pytest.raises(ImportError, match="libcudart") as failed:
+        load_recipe(write_recipe())
+    assert not isinstance(failed.value, UserError)
+
+
 def test_a_value_that_stands_twice_in_a_grid_is_refused_however_it_is_written(write_recipe):
     with pytest.raises(UserError, match="search: learning_rate: 1e-05 stands twice: remove one"):
         load_recipe(write_recipe(search={"learning_rate": [1e-5, "0.00001"]}))

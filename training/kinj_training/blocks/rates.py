@@ -34,7 +34,8 @@ def idle_steps(training: SFTConfig, steps: int) -> int:
         UserError: all of them, so that nothing would be learnt.
     """
     chosen: Any = training.lr_scheduler_kwargs  # Any: a dictionary, once the settings are made
-    with refused_by_libraries(f"lr_scheduler_type: {training.lr_scheduler_type.value}", ValueError, TypeError):
+    name = getattr(training.lr_scheduler_type, "value", training.lr_scheduler_type)
+    with refused_by_libraries(f"lr_scheduler_type: {name}", ValueError, TypeError):
         scheduler = get_scheduler(
             training.lr_scheduler_type,
             torch.optim.SGD([torch.zeros(1)], lr=training.learning_rate),

@@ -34,7 +34,8 @@ def bare_model(  # Any: each architecture has its own class, of model and of con
                 model = get_peft_model(model, adapter)
             except (ValueError, re.error) as error:
                 why = " ".join(str(error).split())
-                raise UserError(f"lora_target_modules: {adapter.target_modules}: {why}; {_choice(model)}") from error
+                targets = getattr(adapter, "target_modules", None)
+                raise UserError(f"lora_target_modules: {targets}: {why}; {_choice(model)}") from error
             _refuse_tied(model)
             _refuse_output(model)
     return model
@@ -54,8 +55,8 @@ def _refuse_absent(model: torch.nn.Module, adapter: Any) -> None:  # Any: PEFT's
     Raises:
         UserError: the key and the name.
     """
-    targets = adapter.target_modules if isinstance(adapter.target_modules, (set, list)) else ()
-    for name in sorted(targets):
+    targets = adapter.target_modules
+    for name in sorted(targets) if isinstance(targets, (set, list)) else ():
         if not any(f".{module}".endswith(f".{name}") for module, _ in model.named_modules()):
             raise UserError(f"lora_target_modules: {name}: the model has no such module; {_choice(model)}")
     modules, parameters = ([name for name, _ in named] for named in (model.named_modules(), model.named_parameters()))

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from trl import ModelConfig, SFTConfig, TrlParser  # type: ignore[attr-defined]  # trl loads its names lazily
 
 from kinj.errors import UserError
+from kinj_training.recipe.libraries import refused_by_libraries
 from kinj_training.recipe.settings import DataSettings, Json
 from kinj_training.recipe.trl_keys import refuse_unknown
 
@@ -114,10 +115,11 @@ class Parser:
             others.pop(key, None)
         self._parser.set_defaults_with_config(**defaults, **others)
         try:
-            *groups, rest = self._parser.parse_args_into_dataclasses(
-                [*words, *words_of(overrides)], look_for_args_file=False, return_remaining_strings=True
-            )
-        except (ValueError, TypeError, NotImplementedError, ImportError) as error:
+            with refused_by_libraries(self._place, ImportError):  # a setting's library is absent, not broken
+                *groups, rest = self._parser.parse_args_into_dataclasses(
+                    [*words, *words_of(overrides)], look_for_args_file=False, return_remaining_strings=True
+                )
+        except (ValueError, TypeError, NotImplementedError) as error:
             raise UserError(f"{self._place}: {' '.join(str(error).split())}") from error
         if rest:
             raise UserError(f"command line: {rest[0]!r} belongs to no setting; write --key value")
