@@ -113,6 +113,9 @@ def test_the_disk_it_takes_is_that_of_the_files(write_recipe, tiny_model, tmp_pa
     assert disk_of("--save_strategy", "no")["in_all"] == disk["finished"]
     assert disk_of("--save_strategy", "steps", "--save_steps", "1")["checkpoints"] == 6
     assert disk_of("--use_peft", "--lora_r", "2")["checkpoint"] < disk["finished"] / 5
+    assert disk["search_runs"] == 0
+    dry_run(load_recipe(write_recipe(search={"seed": [1, 2], "learning_rate": [1e-4, 1e-5, 1e-6]})))
+    assert "finished weights of the 6 runs of --search" in capsys.readouterr().out
     dry_run(load_recipe(write_recipe()))
     assert "2 checkpoints of 0.00 GB (save_total_limit keeps fewer)" in capsys.readouterr().out
 

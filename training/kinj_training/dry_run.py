@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from datetime import date
@@ -11,7 +12,6 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from trl import SFTConfig  # type: ignore[attr-defined]  # trl loads its names lazily
 
 from kinj_training.base import load_tokenizer
 from kinj_training.blocks.block import Block
@@ -52,7 +52,7 @@ def _stage(recipe: Recipe, tokenizer: Tokenizer) -> Json:
         "plan": plan.counts,
         "sha256": plan.sha256,
         "memory": _memory(memory),
-        "disk": _disk(memory, recipe.training, plan.counts),
+        "disk": _disk(memory, recipe, plan.counts),
         "settings": {"given": recipe.given, "decided": recipe.decided},
         "marks": {
             name: None if token is None else tokenizer.decode([token]) for name, token in plan.counts["marks"].items()
@@ -75,8 +75,9 @@ def _memory(memory: Memory) -> Json:
     }
 
 
-def _disk(memory: Memory, training: SFTConfig, counts: Json) -> Json:
+def _disk(memory: Memory, recipe: Recipe, counts: Json) -> Json:
     """Bytes on disk at the highest moment, and those that are free where the training writes."""
+    training = recipe.training
     saved, kept = len(saved_steps(training, counts)), training.save_total_limit or 0
     # The oldest checkpoint goes only once the newest is there.
     checkpoints = min(saved, kept + 1) if kept > 0 else saved
@@ -87,6 +88,8 @@ def _disk(memory: Memory, training: SFTConfig, counts: Json) -> Json:
         "checkpoint": memory.checkpoint,
         "checkpoints": checkpoints,
         "in_all": memory.finished + checkpoints * memory.checkpoint,
+        # Each run of a search keeps its weights.
+        "search_runs": math.prod(map(len, recipe.search.values())) if recipe.search else 0,
         "free": shutil.disk_usage(there).free,
     }
 
@@ -113,7 +116,7 @@ def _block(block: Block, tokenizer: Tokenizer) -> list[Json]:
 def _lines(stage: Json) -> Iterator[str]:
     yield from plan_lines(stage["plan"], stage["settings"])
     yield from _memory_lines(stage["memory"])
-    yield _disk_line(stage["disk"])
+    yield from _disk_lines(stage["disk"])
     yield "[bold]marks[/]  " + escape("  ".join(f"{name}: {mark}" for name, mark in stage["marks"].items()))
     yield "[bold]two blocks[/]  learnt text is plain, ⟦text in brackets⟧ is only read"
     for number, block in enumerate(stage["blocks"], 1):
@@ -136,10 +139,12 @@ def _memory_lines(memory: Json) -> Iterator[str]:
         )
 
 
-def _disk_line(disk: Json) -> str:
+def _disk_lines(disk: Json) -> Iterator[str]:
     of = f"{disk['checkpoints']} checkpoints of {_gigabytes(disk['checkpoint'])} (save_total_limit keeps fewer)"
     parts = f"{_gigabytes(disk['finished'])} finished weights and {of}; {_gigabytes(disk['free'])} are free"
-    return f"[bold]disk[/]  {_gigabytes(disk['in_all'])}  {parts}"
+    yield f"[bold]disk[/]  {_gigabytes(disk['in_all'])}  {parts}"
+    if runs := disk["search_runs"]:
+        yield f"[bold]disk[/]  {_gigabytes(runs * disk['finished'])}  finished weights of the {runs} runs of --search"
 
 
 def _gigabytes(count: int) -> str:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from kinj.errors import UserError
 from kinj_training.recipe.files import find_recipe, shipped_recipes
 from kinj_training.recipe.loading import load_recipe
 from kinj_training.recipe.parsing import parse_overrides, without, words_of
+from kinj_training.recipe.settings import ARM_KEYS, DataSettings
 
 
 @pytest.mark.parametrize(
@@ -352,3 +354,19 @@ def test_there_is_a_recipe_for_every_arm_and_for_both_orders_of_stages():
     order = {name: [s.data.arm for s in load_recipe(name).stages] for name in shipped_recipes()}
     assert order["raw-then-instruct"] == ["raw", "instruct"]
     assert order["questions-first-then-documents"] == ["qa", "paraphrase"]
+
+
+def test_the_docs_table_has_each_key_of_ours_with_the_arms_that_read_it_and_its_default():
+    page = (Path(__file__).parents[3] / "docs" / "training.md").read_text()
+    table = page.split("### Keys of ours")[1].split("\n### ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines() if line[:3] == "| `"]
+    documented = {key.strip("`"): (arms, default) for key, arms, default, _ in rows}
+
+    def arms_of(key):
+        readers = [arm for arm, keys in ARM_KEYS.items() if key in keys]
+        return ", ".join(readers) or "all"
+
+    def shown(value):
+        return "null" if value is None else str(value)
+
+    assert documented == {field.name: (arms_of(field.name), shown(field.default)) for field in fields(DataSettings)}

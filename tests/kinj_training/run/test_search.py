@@ -44,6 +44,7 @@ def test_the_grid_is_trained_gone_on_with_and_chosen_from_by_held_out_loss(write
     [
         ({}, [], "--search needs a grid in a recipe of one training"),
         ({"search": {"seed": [1, 2]}}, ["--seed", "3"], "--seed is given, but"),
+        ({"search": {"learning_rate": [1e-5]}}, ["--learning-rate", "1e-4"], "--learning_rate is given, but"),
         ({"search": {"seed": [1]}, "split": "test"}, [], "nothing is held out: --search chooses by the loss"),
     ],
 )

@@ -87,7 +87,8 @@ class DataSettings:
         if self.arm is None:
             raise UserError(f"{place}: no arm: choose one of {', '.join(ARM_KEYS)}, or write `stages`")
         for key in sorted((ALL_ARM_KEYS & set(given)) - set(ARM_KEYS[self.arm])):
-            raise UserError(f"{place}: {key} is given, but arm {self.arm} does not read it: remove it")
+            instead = " (its texts are those of `collection`)" if key == "data" else ""
+            raise UserError(f"{place}: {key} is given, but arm {self.arm} does not read it: remove it{instead}")
         for faults in (self._form_faults(), self._number_faults(), self._match_faults(), self._date_faults()):
             for fault in faults:
                 raise UserError(f"{place}: {fault}")
