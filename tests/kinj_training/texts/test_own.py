@@ -159,7 +159,7 @@ def test_nothing_there_and_no_tokenizer_to_cut_by_are_said(folder, tmp_path, mon
     with pytest.raises(UserError, match=r"collection: .*gone: neither a file or folder of texts, nor .*current_events"):
         open_collection(str(tmp_path / "gone"))
     (tmp_path / "nothing").mkdir()
-    with pytest.raises(UserError, match=r"nothing holds no \.txt or \.md file"):
+    with pytest.raises(UserError, match=r"nothing holds no \.txt or \.md file$"):
         open_collection(str(tmp_path / "nothing"))
     shutil.rmtree(DEMO.folder)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))

@@ -90,7 +90,7 @@ class Job:
                 return manifest
             keep_threads(folder)
             merger = self._merger(base) if self.model.use_peft else None
-            with memory(device_name(self.training.device), self._estimate(base)):
+            with memory(device_name(self.training.device), lambda: self._estimate(base)):
                 trainer = self.make_trainer(base, key)
                 _train(trainer, folder, key)
                 _refuse_miscount(trainer, self.plan)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from kinj.errors import UserError
 
 #: A disk with less is full: whatever failed to be written failed for that.
 _NOTHING = 2**20
+_MEMORY_WORDS = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
 @contextmanager
@@ -41,14 +42,14 @@ def room(folder: Path, name: str, needed: int) -> Iterator[None]:
 
 
 @contextmanager
-def memory(device: str, estimate: int) -> Iterator[None]:
+def memory(device: str, estimate: Callable[[], int]) -> Iterator[None]:
     """Lets something be computed if the device has the memory for it.
 
     Linux often ends a process that takes too much of a computer's memory before it is told so, without a word.
 
     Args:
         device: what it is computed on, for messages.
-        estimate: bytes that it takes, as the dry run says.
+        estimate: gives the bytes that it takes, as the dry run says; asked where they are too many.
 
     Raises:
         UserError: it has not.
@@ -59,15 +60,15 @@ def memory(device: str, estimate: int) -> Iterator[None]:
         if isinstance(error, RuntimeError) and not _is_memory(error):
             raise
         raise UserError(
-            f"out of memory on {device}: this training takes {estimate / 1e9:.2f} GB or more (--dry-run has the "
+            f"out of memory on {device}: this training takes {estimate() / 1e9:.2f} GB or more (--dry-run has the "
             "sum): lower per_device_train_batch_size and raise gradient_accumulation_steps by as much, lower "
             "per_device_eval_batch_size, or take gradient_checkpointing: true or use_peft: true"
         ) from error
 
 
 def _is_memory(error: RuntimeError) -> bool:
-    """GPUs have an error of their own; the processor's allocator tells by its words alone."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    """Of GPUs PyTorch has an error of its own; CUDA, cuBLAS and the processor's allocator tell by their words alone."""
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _MEMORY_WORDS)
 
 
 def _full(folder: Path, name: str, needed: int) -> UserError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,7 +60,7 @@ def open_collection(name: str) -> Benchmark:
 def _cut(folder: Path, source: Path) -> Benchmark:
     """The texts of a file or of a folder of files, as a collection that nobody asks about."""
     documents: list[Document] = []
-    with _faults_of(folder):
+    with _named_faults(source):
         inputs = open_inputs([source])
     cutter = _cutter(source) if inputs.has_documents else None
 
@@ -67,7 +68,7 @@ def _cut(folder: Path, source: Path) -> Benchmark:
         documents.append(document)
         return cutter.cut(document) if cutter is not None else []
 
-    with _faults_of(folder):
+    with _named_faults(source):
         chunks = tuple(inputs.all_chunks(cut))
     if cutter is not None:
         count = f"{len(documents):,} documents into {len(chunks):,} chunks"
@@ -85,9 +86,11 @@ def _cutter(source: Path) -> Cutter:
 
 
 @contextmanager
-def _faults_of(folder: Path) -> Iterator[None]:
-    """Says of a fault in a text how to go on without that text."""
+def _named_faults(source: Path) -> Iterator[None]:
+    """Says of a fault which setting it belongs to, and of one in a folder's file how to go on without that file."""
     try:
         yield
     except UserError as error:
-        raise UserError(f"collection: {error}: mend it, or take it out of {folder}") from error
+        is_of_a_file = str(error).startswith(f"{source}{os.sep}")
+        way_out = f": mend it, or take it out of {source}" if is_of_a_file else ""
+        raise UserError(f"collection: {error}{way_out}") from error
