@@ -89,7 +89,9 @@ class Questions:
         for question in self._held_by(text.text):
             is_one_source = question.is_own and not text.is_from_outside
             if is_one_source or not question.is_generic or _has_option(text.text, question):
-                return f"training text {text.id!r} holds evaluation question {question.id!r}"
+                is_bare = not is_one_source and question.is_generic and not question.options
+                hint = " (few words, which count alone as its row gives no choices or answer)" if is_bare else ""
+                return f"training text {text.id!r} holds evaluation question {question.id!r}{hint}"
         return None
 
     def _held_by(self, text: str) -> Iterator[EvaluationQuestion]:
