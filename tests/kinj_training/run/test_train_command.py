@@ -201,7 +201,7 @@ def test_what_is_not_installed_or_does_not_go_together_is_refused_first(
     [
         (["--attn_implementation", "foo"], 'attn_implementation="foo"` is not supported'),
         (["--optim", "galore_adamw"], "install `galore_torch`"),
-        (["--use_peft", "--lora_target_modules", "lm_head"], "lora_target_modules: lm_head: TRL computes the loss"),
+        (["--use_peft", "--lora_target_modules", "lm_head"], "lora_target_modules: lm_head: TRL's trainer takes"),
     ],
 )
 def test_what_a_library_refuses_once_it_makes_the_trainer_is_one_line(words, why, write_recipe, kinj_train):

@@ -67,15 +67,15 @@ def _refuse_absent(model: torch.nn.Module, adapter: Any) -> None:  # Any: PEFT's
 
 
 def _refuse_output(model: Any) -> None:  # Any: PEFT's model
-    """Refuses an adapter on the output matrix, which TRL's loss passes by.
+    """Refuses an adapter on the output matrix, as TRL's trainer does, which says so only once the weights are loaded.
 
     Raises:
         UserError: names what to take instead.
     """
     if isinstance(model.get_output_embeddings(), BaseTunerLayer):
         raise UserError(
-            "lora_target_modules: lm_head: TRL computes the loss from its weights directly, so that an adapter there "
-            "would learn nothing: leave it out, or train it whole by lora_modules_to_save: [lm_head]"
+            "lora_target_modules: lm_head: TRL's trainer takes no adapter on the output matrix: leave it out, or train "
+            "it whole by lora_modules_to_save: [lm_head]"
         )
 
 
