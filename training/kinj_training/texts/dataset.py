@@ -120,22 +120,39 @@ def _documents(folder: Path, data: DataSettings) -> list[Row]:
 def _text(row: Row, text_id: str, tokenizer: Tokenizer, kind: str, day: str | None) -> TrainingText:
     """The row as a text: a chat, a prompt and its completion, an instruction and its answer, or a text."""
     try:
-        if "messages" in row:
-            return chat_text(text_id, row["messages"], tokenizer, kind, day)
-        if isinstance(row.get("prompt"), list):
-            return chat_text(text_id, [*row["prompt"], *row["completion"]], tokenizer, kind, day)
-        if "prompt" in row:
-            prompt, answer = _words(text_id, row, "prompt"), _words(text_id, row, "completion", may_be_null=True)
-            return TrainingText(text_id, (Segment(prompt, learnt=False), Segment(answer)), kind)
-        if "instruction" in row:
-            return chat_text(text_id, _instruction(row), tokenizer, kind, day)
-        return plain_text(text_id, _words(text_id, row, "text", may_be_null=True), kind)
+        turns = _turns(row)
     except (KeyError, TypeError) as error:
         columns = ", ".join(f"{column}{' (null)' if value is None else ''}" for column, value in row.items())
         raise UserError(
             f"data: row {text_id!r} has the columns {columns}: expected messages, each with role and content; prompt "
             "and completion; instruction and output or response; or text"
         ) from error
+    if turns is not None:
+        return chat_text(text_id, turns, tokenizer, kind, day)
+    if "prompt" in row:
+        prompt, answer = _words(text_id, row, "prompt"), _words(text_id, row, "completion", may_be_null=True)
+        return TrainingText(text_id, (Segment(prompt, learnt=False), Segment(answer)), kind)
+    return plain_text(text_id, _words(text_id, row, "text", may_be_null=True), kind)
+
+
+def _turns(row: Row) -> list[Message] | None:
+    """The row's chat; None where it has a prompt and its completion, or a text.
+
+    Raises:
+        KeyError: it has none of these.
+        TypeError: its chat is no list of turns.
+    """
+    if "messages" in row:
+        turns = list(row["messages"])
+    elif isinstance(row.get("prompt"), list):
+        turns = [*row["prompt"], *row["completion"]]
+    elif "instruction" in row and "prompt" not in row:
+        turns = _instruction(row)
+    elif (column := "completion" if "prompt" in row else "text") in row:
+        return None
+    else:
+        raise KeyError(column)
+    return [{"role": turn["role"], "content": turn["content"]} for turn in turns]
 
 
 def _words(text_id: str, row: Row, column: str, *, may_be_null: bool = False) -> str:
