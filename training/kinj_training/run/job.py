@@ -54,6 +54,8 @@ class Job:
     #: an lm-eval task to score after each epoch, on the dev questions of the collection; None: none
     accuracy_task: str | None
     collection: str
+    #: what goes on with it once interrupted
+    command: str
     #: what the manifest says of the recipe
     description: Json
 
@@ -80,7 +82,7 @@ class Job:
         folder = self.folder
         base = self._find_base()
         key = sha256_json([self.plan.sha256, base.fingerprint])
-        start = Start(key, world_size(), torch.get_num_threads(), self.plan.counts["chat_date"])
+        start = Start(key, world_size(), torch.get_num_threads(), self.plan.counts["chat_date"], self.command)
         with alone(folder) if self.is_first else nullcontext():
             with self.training.main_process_first(local=False):
                 if self.is_first:

@@ -66,6 +66,7 @@ def train(recipe: Recipe, *, overwrite: bool = False, anew: bool | None = None) 
             given=frozenset(stage.given),
             accuracy_task=stage.data.accuracy_task,
             collection=stage.data.collection,
+            command=_command(recipe),
             description=describe_recipe(stage),
         )
         manifests.append(job.run(manifests, overwrite=overwrite))
@@ -98,6 +99,13 @@ def _refuse_faults(recipe: Recipe, stages: Sequence[Recipe]) -> None:
     refuse_overlap(recipe)
     for stage in stages:
         refuse_unmet(stage.training, stage.model)
+
+
+def _command(recipe: Recipe) -> str:
+    """What goes on with the training, by as many processes."""
+    if (count := world_size()) == 1:
+        return recipe.command
+    return recipe.command.replace("kinj train", f"torchrun --nproc_per_node {count} -m kinj_training", 1)
 
 
 def _first_day(recipe: Recipe) -> str:
