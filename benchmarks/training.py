@@ -85,9 +85,10 @@ def run_kinj(recipe: Any, plan: Any, tokenizer: Any, batch: int, clock: Clock) -
         tokenizer,
         recipe.training,
         recipe.model,
-        evaluates_epochs=False,
+        given={"eval_strategy", "logging_steps"},
         accuracy_task=None,
         collection=recipe.data.collection,
+        command=recipe.command,
         description={},
     )
     trainer = job.make_trainer(find_base(recipe.base), plan.sha256)

@@ -57,10 +57,11 @@ def refuse_without_model(folder: Path, key: str) -> None:
     if (folder / "adapter_config.json").is_file():
         why = "holds an adapter without its base: name the merged model's folder, or for lm_eval the base and peft=DIR"
     elif (folder / "search.json").is_file():
-        chosen = json.loads((folder / "search.json").read_text(encoding="utf-8")).get("chosen", {}).get("folder")
+        chosen = _read_object(folder / "search.json").get("chosen", {}).get("folder")
         why = f"holds a search, not a model: the chosen training is in {chosen}"
     elif (folder / "training.json").is_file():
-        why = "holds a training that is not finished: type its `kinj train` command again, which goes on"
+        command = _read_object(folder / "training.json").get("command") or "its `kinj train` command"
+        why = f"holds a training that is not finished: {command}, typed again where it was begun, goes on with it"
     else:
         why = "holds no model (no config.json): name a folder that save_pretrained or kinj train wrote"
     raise UserError(f"{key}={folder}: {why}")
@@ -86,7 +87,7 @@ def remembered_sha256(path: Path) -> str:
         return sha256_file(place)
     key = {"path": str(place), "bytes": state.st_size, "changed_ns": state.st_mtime_ns}
     memory = cache_folder("hashes", f"{sha256_json(str(place))[:32]}.json")
-    known = _read_memory(memory)
+    known = _read_object(memory)
     if {name: known.get(name) for name in key} == key:
         return str(known["sha256"])
     digest = sha256_file(place)
@@ -102,10 +103,11 @@ def _shaping_files(folder: Path) -> list[tuple[str, Path]]:
     return sorted((path.relative_to(folder).as_posix(), path) for path in found if path.is_file())
 
 
-def _read_memory(path: Path) -> dict[str, Any]:  # Any: JSON values
+def _read_object(path: Path) -> dict[str, Any]:  # Any: JSON values
+    """What the file holds; nothing where it is not there, cut short or somebody else's: no result rests on it."""
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # nothing remembered, or a file cut short: hashing again is always right
+    except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}
 

@@ -41,6 +41,13 @@ class TrainedTexts:
             return Path(self.collection).name == name
         return (identity.name, identity.sha256) == (name, sha256)
 
+    @property
+    def can_be_asked(self) -> bool:
+        """Whether a task asks about them: about plain texts none does, and split fewshot is shown, never scored."""
+        if self.split == "fewshot":
+            return False
+        return self.collection in shipped_collections() or (Path(self.collection) / "questions.jsonl").is_file()
+
     def options_to_ask(self) -> str:
         """The words for `lm_eval` that ask about these texts."""
         is_shipped = self.collection in shipped_collections()
@@ -88,7 +95,7 @@ class TrainingMatch:
             self._matches[task] = is_match
 
     def _warn(self, task: str, asked: str) -> None:
-        options = next((texts.options_to_ask() for texts in self._trained if texts.split != "fewshot"), None)
+        options = next((texts.options_to_ask() for texts in self._trained if texts.can_be_asked), None)
         log.warning(
             "kinj_rag: %s asks about %s, but the checkpoint was trained on %s, so not on the texts asked about%s",
             task,

@@ -3,6 +3,7 @@
 from kinj.benchmark.collection import Benchmark, Source, open_benchmark
 from kinj.benchmark.place import (
     FORM_FILES,
+    QUESTION_FILES,
     BenchmarkIdentity,
     collection_folder,
     find_registered,
@@ -12,6 +13,7 @@ from kinj.benchmark.place import (
 
 __all__ = [
     "FORM_FILES",
+    "QUESTION_FILES",
     "Benchmark",
     "BenchmarkIdentity",
     "Source",

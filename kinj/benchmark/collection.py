@@ -79,8 +79,12 @@ class Benchmark:
         return tuple(q for q in self.questions if q.form == form and q.answerable)
 
 
-def open_benchmark(folder: Path) -> Benchmark:
+def open_benchmark(folder: Path, *, needs_questions: bool = True) -> Benchmark:
     """The benchmark in `folder`, whole and consistent; all but documents, chunks and questions may be absent.
+
+    Args:
+        folder: of its files.
+        needs_questions: false where a collection to train on, which may have none, will do.
 
     Raises:
         UserError: a needed file is absent, a line is bad (`file:line: why`), a file differs from the folder's manifest,
@@ -94,9 +98,9 @@ def open_benchmark(folder: Path) -> Benchmark:
         refuse_changed_files(folder)
     benchmark = Benchmark(
         folder=folder,
-        documents=tuple(read_records(folder / "documents.jsonl", Document)),
-        chunks=tuple(read_records(folder / "chunks.jsonl", Chunk)),
-        questions=_read_questions(folder),
+        documents=_read(folder / "documents.jsonl", Document),
+        chunks=_read(folder / "chunks.jsonl", Chunk),
+        questions=_read_questions(folder, needs_questions=needs_questions),
         paraphrases=_read_optional(folder / "paraphrases.jsonl", Paraphrase),
         pairs=_read_optional(folder / "pairs.jsonl", Pair),
         sources=_read_optional(folder / "sources.jsonl", Source),
@@ -105,18 +109,22 @@ def open_benchmark(folder: Path) -> Benchmark:
     return benchmark
 
 
-def _read_questions(folder: Path) -> tuple[Question, ...]:
+def _read_questions(folder: Path, *, needs_questions: bool) -> tuple[Question, ...]:
     questions: list[Question] = []
     for name in QUESTION_FILES:
-        if name == FORM_FILES["direct"] or (folder / name).is_file():
-            rows = list(read_records(folder / name, Question))
-            refuse_misplaced_questions(folder / name, rows)
-            questions += rows
+        is_needed = needs_questions and name == FORM_FILES["direct"]
+        rows = (_read if is_needed else _read_optional)(folder / name, Question)
+        refuse_misplaced_questions(folder / name, rows)
+        questions += rows
     return tuple(questions)
 
 
+def _read(path: Path, kind: type[T]) -> tuple[T, ...]:
+    return tuple(read_records(path, kind))
+
+
 def _read_optional(path: Path, kind: type[T]) -> tuple[T, ...]:
-    return tuple(read_records(path, kind)) if path.is_file() else ()
+    return _read(path, kind) if path.is_file() else ()
 
 
 def _refuse_inconsistent(benchmark: Benchmark) -> None:

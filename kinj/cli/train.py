@@ -52,7 +52,7 @@ def train(
     Any setting of the recipe, of TRL's SFTConfig and of its ModelConfig can follow the recipe as `--key value`.
     Interrupted, the same command goes on at the last checkpoint. Needs `pip install 'kinj[train]'`.
 
-    Example: `kinj train paraphrase --dry-run` · `kinj train my.yaml --output_dir out --learning_rate 2e-5`
+    Example: `kinj train paraphrase --dry-run` · `kinj train raw --collection my_texts/ --output_dir out`
 
     Several processes: `torchrun --nproc_per_node 2 -m kinj_training my.yaml`
     """

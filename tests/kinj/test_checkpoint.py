@@ -108,7 +108,9 @@ def test_only_the_trainers_own_manifest_is_read(model):
     [
         ({}, r"pretrained=.*: holds no model \(no config\.json\)"),
         ({"adapter_config.json": "{}"}, "holds an adapter without its base"),
-        ({"training.json": "{}"}, "holds a training that is not finished: type its `kinj train` command again"),
+        ({"training.json": "{}"}, "holds a training that is not finished: its `kinj train` command, typed again"),
+        ({"training.json": '{"command": "kinj train a.yaml"}'}, "not finished: kinj train a.yaml, typed again"),
+        ({"training.json": "{"}, "not finished: its `kinj train` command, typed again"),
         ({"search.json": '{"chosen": {"folder": "out/search/a"}}', "training.json": "{}"}, "is in out/search/a"),
     ],
 )

@@ -600,7 +600,7 @@ def test_a_closed_book_trace_neither_finds_nor_misses(recorder, request_for, tmp
 
 def test_a_base_that_is_an_unfinished_training_says_how_to_go_on(tmp_path):
     (tmp_path / "training.json").write_text("{}")
-    with pytest.raises(UserError, match="not finished: type its `kinj train` command again"):
+    with pytest.raises(UserError, match="not finished: its `kinj train` command, typed again"):
         RagLM("hf", pretrained=str(tmp_path), retriever="none").base  # noqa: B018  # loads it
 
 

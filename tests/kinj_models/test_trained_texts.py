@@ -50,6 +50,14 @@ def test_another_benchmark_gives_the_line_and_a_shipped_one_is_asked_by_its_own_
     assert lines[0].endswith("""--tasks kinj_current_events_option --metadata '{"split": "dev"}'""")
 
 
+def test_of_a_checkpoint_trained_on_plain_texts_no_command_is_said_that_could_not_work(collection, caplog, tmp_path):
+    (tmp_path / "notes.txt").write_text("The tower is red.")
+    asked = sources(collection, one="test")
+    is_match, [line] = matched(manifest_on(tmp_path, None), asked, caplog)
+    assert is_match is False
+    assert line.endswith(f"was trained on {tmp_path}, all splits, so not on the texts asked about")
+
+
 def test_a_copy_of_the_folder_is_the_same_benchmark_and_a_changed_one_is_not(collection, caplog, tmp_path):
     copied = shutil.copytree(collection, tmp_path / "towers")
     asked = sources(collection, one="test")

@@ -77,10 +77,47 @@ def test_lora_trains_its_adapter_only(write_recipe):
     adapter = 2 * 2 * 4 * (48 + 48)  # two layers of two modules, 48 wide in and out
     assert lora[1].bytes == adapter * 4
     assert lora[0].bytes == whole[0].bytes + adapter * 4
-    with pytest.raises(UserError, match=r"lora_target_modules: .*nowhere"):
-        memory_of(load_recipe(write_recipe(), ["--use_peft", "--lora_target_modules", "nowhere"]))
     four_bit = memory_of(load_recipe(write_recipe(), [*words, "--load_in_4bit"])).items
     assert four_bit[0].bytes == int((whole[0].bytes / 4 + adapter) * 0.5625)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--lora_target_modules", "nowhere"], r"lora_target_modules: nowhere: .*not found.* down_proj, .*v_proj; all"),
+        (["--lora_target_modules", "q_proj", "v_projj"], r"lora_target_modules: v_projj: .*no such module; .* v_proj"),
+        (["--lora_target_modules", "("], r"lora_target_modules: \(: missing \), unterminated subpattern"),
+        (["--lora_target_modules", "lm_head", "q_proj"], r"lora_target_modules: lm_head: .*takes no adapter"),
+        (["--lora_modules_to_save", "nothing"], r"lora_modules_to_save: nothing: no name in the model ends so"),
+        (["--lora_target_parameters", "nothing"], r"lora_target_parameters: nothing: no name in the model ends so"),
+    ],
+)
+def test_an_adapter_on_what_the_model_has_not_or_cannot_learn_is_refused(words, why, write_recipe):
+    with pytest.raises(UserError, match=why):
+        memory_of(load_recipe(write_recipe(), ["--use_peft", *words]))
+    assert memory_of(load_recipe(write_recipe(), ["--use_peft", "--lora_modules_to_save", "lm_head"]))
+
+
+def test_the_disk_it_takes_is_that_of_the_files(write_recipe, tiny_model, tmp_path, capsys):
+    def disk_of(*words):
+        dry_run(load_recipe(write_recipe(), words), as_json=True)
+        return json.loads(capsys.readouterr().out)["stages"][0]["disk"]
+
+    weights = (tiny_model / "model.safetensors").stat().st_size
+    disk = disk_of()
+    assert disk["finished"] == pytest.approx(weights, rel=0.02)
+    assert disk["checkpoint"] == 3 * disk["finished"]  # AdamW's two moments
+    assert (disk["checkpoints"], disk["in_all"]) == (2, 7 * disk["finished"])
+    assert 0 < disk["free"] < 10**16
+    assert disk_of("--save_total_limit", "1", "--num_train_epochs", "5")["checkpoints"] == 2
+    assert disk_of("--save_strategy", "no")["in_all"] == disk["finished"]
+    assert disk_of("--save_strategy", "steps", "--save_steps", "1")["checkpoints"] == 6
+    assert disk_of("--use_peft", "--lora_r", "2")["checkpoint"] < disk["finished"] / 5
+    assert disk["search_runs"] == 0
+    dry_run(load_recipe(write_recipe(search={"seed": [1, 2], "learning_rate": [1e-4, 1e-5, 1e-6]})))
+    assert "finished weights of the 6 runs of --search" in capsys.readouterr().out
+    dry_run(load_recipe(write_recipe()))
+    assert "2 checkpoints of 0.00 GB (save_total_limit keeps fewer)" in capsys.readouterr().out
 
 
 def test_sharding_divides_weights_gradients_and_states_only(write_recipe):
@@ -118,5 +155,10 @@ def test_a_block_is_never_longer_than_the_models_window(write_recipe):
 
 
 def test_a_model_that_is_not_there_is_refused(write_recipe, tmp_path):
-    with pytest.raises(UserError, match=r"model_name_or_path: .*absent: cannot be read"):
-        length_of(load_recipe(write_recipe(model_name_or_path=str(tmp_path / "absent"))))
+    (tmp_path / "weights").write_text("")
+    reasons = {"absent": "no such folder; seen from /", "weights": "is a file: name the folder that it lies in"}
+    for name, why in reasons.items():
+        with pytest.raises(UserError, match=f"model_name_or_path: .*{name}: {why}"):
+            length_of(load_recipe(write_recipe(model_name_or_path=str(tmp_path / name))))
+    with pytest.raises(UserError, match=r"no/where: no such folder, and the hub did not give it \("):
+        length_of(load_recipe(write_recipe(model_name_or_path="no/where")))

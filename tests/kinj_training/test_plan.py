@@ -1,4 +1,7 @@
+import shutil
+
 import pytest
+from transformers import AutoTokenizer
 
 from kinj.errors import UserError
 from kinj_training.base import load_tokenizer
@@ -103,3 +106,18 @@ def test_a_training_that_would_learn_nothing_is_refused(write_recipe):
         kinds = {"lr_scheduler_type": kind, "eval_strategy": "epoch"}
         path = write_recipe(split="dev", num_train_epochs=1, warmup_steps=0.03, **kinds)
         assert plan(load_recipe(path)).counts["idle_steps"] == 0
+
+
+def test_a_tokenizer_with_one_token_more_than_the_model_is_refused_where_a_text_has_it(
+    write_recipe, tiny_model, training_collection, tmp_path
+):
+    model, towers = (shutil.copytree(folder, tmp_path / folder.name) for folder in (tiny_model, training_collection))
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.add_tokens(["Arvada"])
+    tokenizer.save_pretrained(model)
+    recipe = load_recipe(write_recipe(model_name_or_path=str(model), collection=str(towers)))
+    added = tokenizer.convert_tokens_to_ids("Arvada")
+    with pytest.raises(UserError, match=rf"{model}: its tokenizer gives token {added} \('Arvada'\), but its"):
+        make_plan(recipe, tokenizer, 1)
+    # The documents of dev do not have it.
+    assert make_plan(load_recipe(recipe.path, ["--split", "dev"]), tokenizer, 1).steps

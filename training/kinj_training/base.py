@@ -83,10 +83,7 @@ def _locate(source: ModelSource, patterns: list[str]) -> tuple[Path, str | None]
     try:
         folder = Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
     except hub_errors() as error:
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(
-            f"model_name_or_path: {name}: no such folder, and the hub did not give it ({reason})"
-        ) from error
+        raise _not_found(name, error) from error
     return folder, folder.name
 
 
@@ -119,8 +116,20 @@ def _load(loader: Any, source: ModelSource) -> Any:  # Any: transformers' loader
     try:
         return loader.from_pretrained(name, revision=revision, trust_remote_code=source.trust_remote_code)
     except hub_errors() as error:
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(f"model_name_or_path: {source.name}: cannot be read ({reason})") from error
+        if Path(name).is_dir():
+            reason = " ".join(str(error).split())[:300]
+            raise UserError(f"model_name_or_path: {source.name}: cannot be read ({reason})") from error
+        raise _not_found(source.name, error) from error
+
+
+def _not_found(name: str, error: Exception) -> UserError:
+    """Whether a folder is meant or a name on the hub is told by the form of the name."""
+    if Path(name).is_file():
+        return UserError(f"model_name_or_path: {name}: is a file: name the folder that it lies in")
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        return UserError(f"model_name_or_path: {name}: no such folder; seen from {Path.cwd()}")
+    reason = " ".join(str(error).split())[:300]
+    return UserError(f"model_name_or_path: {name}: no such folder, and the hub did not give it ({reason})")
 
 
 def block_length(source: ModelSource, max_length: int | None, *, is_given: bool) -> int:

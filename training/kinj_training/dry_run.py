@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
+import shutil
 from collections.abc import Iterator
 from datetime import date
 from itertools import groupby
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
 from kinj_training.base import load_tokenizer
 from kinj_training.blocks.block import Block
+from kinj_training.blocks.rates import saved_steps
 from kinj_training.memory import Memory, estimate_memory
 from kinj_training.plan import Plan, make_plan, plan_lines, with_chat_date
 from kinj_training.recipe.recipe import Recipe
@@ -48,6 +52,7 @@ def _stage(recipe: Recipe, tokenizer: Tokenizer) -> Json:
         "plan": plan.counts,
         "sha256": plan.sha256,
         "memory": _memory(memory),
+        "disk": _disk(memory, recipe, plan.counts),
         "settings": {"given": recipe.given, "decided": recipe.decided},
         "marks": {
             name: None if token is None else tokenizer.decode([token]) for name, token in plan.counts["marks"].items()
@@ -67,6 +72,25 @@ def _memory(memory: Memory) -> Json:
         "one_device": memory.alone,
         "sharded_over": memory.devices,
         "sharded": memory.sharded,
+    }
+
+
+def _disk(memory: Memory, recipe: Recipe, counts: Json) -> Json:
+    """Bytes on disk at the highest moment, and those that are free where the training writes."""
+    training = recipe.training
+    saved, kept = len(saved_steps(training, counts)), training.save_total_limit or 0
+    # The oldest checkpoint goes only once the newest is there.
+    checkpoints = min(saved, kept + 1) if kept > 0 else saved
+    folder = Path(str(training.output_dir)).absolute()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return {
+        "finished": memory.finished,
+        "checkpoint": memory.checkpoint,
+        "checkpoints": checkpoints,
+        "in_all": memory.finished + checkpoints * memory.checkpoint,
+        # Each run of a search keeps its weights.
+        "search_runs": math.prod(map(len, recipe.search.values())) if recipe.search else 0,
+        "free": shutil.disk_usage(there).free,
     }
 
 
@@ -92,6 +116,7 @@ def _block(block: Block, tokenizer: Tokenizer) -> list[Json]:
 def _lines(stage: Json) -> Iterator[str]:
     yield from plan_lines(stage["plan"], stage["settings"])
     yield from _memory_lines(stage["memory"])
+    yield from _disk_lines(stage["disk"])
     yield "[bold]marks[/]  " + escape("  ".join(f"{name}: {mark}" for name, mark in stage["marks"].items()))
     yield "[bold]two blocks[/]  learnt text is plain, ⟦text in brackets⟧ is only read"
     for number, block in enumerate(stage["blocks"], 1):
@@ -112,6 +137,14 @@ def _memory_lines(memory: Json) -> Iterator[str]:
             f"[bold]memory[/]  {_gigabytes(memory['sharded'])}  on each of {memory['sharded_over']} devices where "
             "FSDP shards weights, gradients and states"
         )
+
+
+def _disk_lines(disk: Json) -> Iterator[str]:
+    of = f"{disk['checkpoints']} checkpoints of {_gigabytes(disk['checkpoint'])} (save_total_limit keeps fewer)"
+    parts = f"{_gigabytes(disk['finished'])} finished weights and {of}; {_gigabytes(disk['free'])} are free"
+    yield f"[bold]disk[/]  {_gigabytes(disk['in_all'])}  {parts}"
+    if runs := disk["search_runs"]:
+        yield f"[bold]disk[/]  {_gigabytes(runs * disk['finished'])}  finished weights of the {runs} runs of --search"
 
 
 def _gigabytes(count: int) -> str:

@@ -34,6 +34,9 @@ class Memory:
 
     items: tuple[MemoryItem, ...]
     devices: int
+    #: bytes on disk of the finished folder's weights, an adapter and what it is merged into; and of a checkpoint
+    finished: int
+    checkpoint: int
 
     @property
     def alone(self) -> int:
@@ -85,7 +88,10 @@ def estimate_memory(
         MemoryItem("activations", tokens * hidden * layers * factor, layered, "whole"),
         MemoryItem("logits", tokens * words * logit, f"{tokens:,} tokens x {words:,} words x {logit} bytes", "whole"),
     )
-    return Memory(tuple(item for item in items if item.bytes), devices)
+    is_adapter = trained < total
+    finished, saved = (total + trained, trained) if is_adapter else (total, total)
+    needed = tuple(item for item in items if item.bytes)
+    return Memory(needed, devices, finished=finished * stored, checkpoint=saved * stored + trained * state)
 
 
 def _width(training: SFTConfig, model: ModelConfig) -> int:

@@ -11,14 +11,14 @@ from rich.markup import escape
 
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
-from kinj_training.base import block_length
+from kinj_training.base import block_length, load_config
 from kinj_training.blocks.block import Block, as_json
 from kinj_training.blocks.matching import LayOut, Match, Pace, Reference
 from kinj_training.blocks.packing import lay_out
 from kinj_training.blocks.rates import idle_steps, warmup_steps
 from kinj_training.recipe.recipe import Recipe
 from kinj_training.recipe.settings import ARM_KEYS, Json
-from kinj_training.texts.arms import Arm, in_order
+from kinj_training.texts.arms import Arm, ArmTexts, in_order
 from kinj_training.texts.chat import prints_date
 from kinj_training.texts.tokens import Tokenizer, Tokens
 
@@ -57,13 +57,11 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
 
     Raises:
         UserError: an evaluation question stands in a training text, there is less to train on than asked for, or the
-            arm cannot be matched as asked.
+            arm cannot be matched as asked, or the model has no embedding for a token of the texts.
     """
     data, training = recipe.data, recipe.training
     length = block_length(recipe.base, training.max_length, is_given="max_length" in recipe.given)
-    texts = Arm(data, recipe.seed, tokenizer, length).read()
-    if not texts.tokens:
-        raise UserError(f"nothing is left to learn: all {texts.left_out} texts were left out (unfit: leave_out)")
+    texts = _read_texts(recipe, tokenizer, length)
     batch = training.per_device_train_batch_size * training.gradient_accumulation_steps * world_size
     pace = Pace(int(training.num_train_epochs), int(batch), world_size, recipe.seed)
     to_blocks: LayOut = partial(lay_out, data.layout, length=length)
@@ -82,13 +80,17 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
         "arm": data.arm,
         "collection": data.collection,
         "split": data.split,
+        "documents": texts.documents,
         "chunks": texts.chunks,
         "layout": data.layout,
         "block_length": length,
         "marks": asdict(texts.marks),
+        "chat_form": _chat_form(data.arm, tokenizer),
         "chat_date": data.chat_date,
         "questions_checked": texts.questions,
+        "asked_checks": texts.asked_checks,
         "left_out": texts.left_out,
+        "leaks_left_out": texts.leaks,
         "spelling_control_tokens": texts.spelling,
         **_text_counts(texts.tokens, chosen),
         **_block_counts(chosen, blocks, length),
@@ -103,6 +105,29 @@ def make_plan(recipe: Recipe, tokenizer: Tokenizer, world_size: int) -> Plan:
         shape = {**shape, "warmup_steps": warmup}
     digest = sha256_json([as_json(blocks), as_json(held_out), shape, world_size])
     return Plan(blocks, held_out, counts["steps"], counts, digest)
+
+
+def _read_texts(recipe: Recipe, tokenizer: Tokenizer, length: int) -> ArmTexts:
+    """The texts of the recipe's arm: at least one, of tokens that the model has.
+
+    Raises:
+        UserError: there is none, or the tokenizer was given tokens that the model was not.
+    """
+    texts = Arm(recipe.data, recipe.seed, tokenizer, length).read()
+    if not texts.tokens:
+        raise UserError(
+            f"nothing is left to learn: all {texts.left_out + texts.leaks} texts were left out ({texts.left_out} by "
+            f"unfit: leave_out, {texts.leaks} by leaks: leave_out)"
+        )
+    rows = load_config(recipe.base).get_text_config().vocab_size
+    largest = max(max(text.input_ids) for text in (*texts.tokens, *texts.held_out))
+    if largest >= rows:
+        spelling = tokenizer.decode([largest])
+        raise UserError(
+            f"model_name_or_path: {recipe.base.name}: its tokenizer gives token {largest} ({spelling!r}), but its "
+            f"embeddings have {rows} rows: add the missing ones by resize_token_embeddings, and save both together"
+        )
+    return texts
 
 
 def with_chat_date(recipe: Recipe, tokenizer: Tokenizer, day: str) -> Recipe:
@@ -120,6 +145,13 @@ def with_chat_date(recipe: Recipe, tokenizer: Tokenizer, day: str) -> Recipe:
     return replace(recipe, data=data, reference=reference)
 
 
+def _chat_form(arm: str | None, tokenizer: Tokenizer) -> str | None:
+    """How chats of a data set are written; None where the arm reads no data set."""
+    if "data" not in ARM_KEYS[str(arm)]:
+        return None
+    return "chat template" if tokenizer.chat_template else "plain words"
+
+
 def plan_lines(plan: Json, settings: dict[str, Json]) -> Iterator[str]:
     """Which texts, tokens and steps a plan has, and by which settings, a line each, in rich's markup.
 
@@ -128,6 +160,12 @@ def plan_lines(plan: Json, settings: dict[str, Json]) -> Iterator[str]:
         settings: title -> settings.
     """
     yield from _text_lines(plan)
+    if plan["chat_form"] == "plain words":
+        base = settings.get("given", {}).get("model_name_or_path", "the model")
+        yield (
+            f"[bold]chats[/]  as Question: and Answer:, since {escape(str(base))} has no chat template: to train in "
+            "turns, put its chat_template.jinja into a copy of its folder"
+        )
     yield from _step_lines(plan)
     for title, values in settings.items():
         # TRL's settings hold some words as an enumeration's members.
@@ -180,7 +218,8 @@ def _step_counts(pace: Pace, blocks: int) -> dict[str, int]:
 
 
 def _text_lines(plan: Json) -> Iterator[str]:
-    part = f"{plan['collection']}, {plan['split'] or 'all splits'}, {plan['chunks']} chunks"
+    part = f"{plan['collection']}, {plan['split'] or 'all splits'}, "
+    part += f"{plan['chunks']:,} chunks of {plan['documents']:,} documents"
     yield f"[bold]arm[/]  {plan['arm']}  ({escape(part)}; {plan['layout']}, blocks of {plan['block_length']} tokens)"
     for kind, count in plan["kinds"].items():
         share = count["tokens"] / plan["tokens"]
@@ -191,13 +230,20 @@ def _text_lines(plan: Json) -> Iterator[str]:
         yield f"[bold]chats[/]  as of {plan['chat_date']}, which their template prints"
     if plan["left_out"]:
         yield f"[bold]left out[/]  {plan['left_out']:,} texts that cannot be learnt"
+    if plan["leaks_left_out"]:
+        yield f"[bold]left out[/]  {plan['leaks_left_out']:,} texts from outside that hold an evaluation question"
     if plan["spelling_control_tokens"]:
         yield (
             f"[bold]control tokens[/]  {plan['spelling_control_tokens']:,} texts spell one of the tokenizer's, "
             "which is encoded as text"
         )
     yield f"[bold]held out[/]  {plan['held_out']['texts']} texts, {plan['held_out']['tokens']:,} tokens"
-    yield f"[bold]leaks[/]  none of {plan['questions_checked']:,} evaluation questions, by id and by their words"
+    yield (
+        f"[bold]leaks[/]  none of {plan['questions_checked']:,} evaluation questions, by their words and, within the "
+        "collection, by id"
+    )
+    if plan["asked_checks"]:
+        yield f"[bold]asked in texts[/]  none of them, {' and '.join(plan['asked_checks'])}"
 
 
 def _step_lines(plan: Json) -> Iterator[str]:

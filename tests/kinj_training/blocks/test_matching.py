@@ -82,3 +82,11 @@ def test_the_recipe_to_match_is_read_with_the_recipe_and_planning_opens_no_recip
     target.unlink()
     recipe.path.unlink()
     assert make_plan(recipe, load_tokenizer(recipe.base), 1).steps == steps
+
+
+@pytest.mark.parametrize("by", ["steps", "tokens"])
+def test_where_nothing_is_left_to_learn_matching_ends_with_that(by, write_recipe):
+    path = write_recipe("own", arm="qa", unfit="leave_out", max_length=30, match=by, match_to="target.yaml")
+    write_recipe("target")
+    with pytest.raises(UserError, match=r"nothing is left to learn: all 18 texts were left out \(18 by unfit"):
+        plan(path)

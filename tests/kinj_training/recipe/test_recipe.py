@@ -1,4 +1,5 @@
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from kinj.errors import UserError
 from kinj_training.recipe.files import find_recipe, shipped_recipes
 from kinj_training.recipe.loading import load_recipe
 from kinj_training.recipe.parsing import parse_overrides, without, words_of
+from kinj_training.recipe.settings import ARM_KEYS, DataSettings
 
 
 @pytest.mark.parametrize(
@@ -97,18 +99,59 @@ def test_a_setting_under_which_tokens_would_be_lost_is_refused_with_the_way_out(
         ("gradient_accumulation_steps", -2),
         ("per_device_eval_batch_size", 0),
         ("save_steps", 0),
+        ("lora_r", 0),
+        ("lora_alpha", -1),
     ],
 )
 def test_a_number_with_which_nothing_is_learnt_is_refused(write_recipe, key, value):
     with pytest.raises(UserError, match=f"{key}: {value}.*above 0"):
-        load_recipe(write_recipe(**{key: value}))
+        load_recipe(write_recipe(**{key: value, "use_peft": True}))
 
 
-@pytest.mark.parametrize("key", ["weight_decay", "max_grad_norm", "seed"])
+@pytest.mark.parametrize("key", ["weight_decay", "max_grad_norm", "seed", "data_seed", "dataloader_num_workers"])
 def test_a_number_that_means_nothing_below_0_is_refused(write_recipe, key):
     with pytest.raises(UserError, match=f"{key}: -1.*must not be below 0"):
         load_recipe(write_recipe(**{key: -1}))
     assert load_recipe(write_recipe(**{key: 0}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("seed", 2**32, "must be at most 4294967295"),
+        ("data_seed", 10**20, "must be at most 4294967295"),
+        ("lora_dropout", 1.0, "must be at most 0.99: with 1 nothing would be learnt"),
+        ("lora_task_type", "SEQ_CLS", "only CAUSAL_LM is trained here"),
+    ],
+)
+def test_a_value_that_libraries_would_stumble_over_is_refused(write_recipe, key, value, why):
+    with pytest.raises(UserError, match=f"recipe.yaml: {key}: {value}: {why}"):
+        load_recipe(write_recipe(**{key: value, "use_peft": True}))
+
+
+@pytest.mark.parametrize(("key", "meant"), [("searchx", "search"), ("stagesx", "stages")])
+def test_search_and_stages_are_among_the_names_that_a_mistyped_key_may_mean(write_recipe, key, meant):
+    with pytest.raises(UserError, match=f"no setting is called '{key}'; did you mean '{meant}'"):
+        load_recipe(write_recipe(**{key: []}))
+
+
+def test_a_setting_whose_library_is_absent_is_refused_and_a_broken_library_is_not_called_one(write_recipe, monkeypatch):
+    with pytest.raises(UserError, match=r"recipe\.yaml: .*deepspeed"):
+        load_recipe(write_recipe(), ["--deepspeed", "zero.json"])
+
+    def load_broken(_):
+        raise ImportError("libcudart.so.13: cannot open shared object file")
+
+    monkeypatch.setattr("trl.SFTConfig.__post_init__", load_broken)
+    with pytest.raises(ImportError, match="libcudart") as failed:
+        load_recipe(write_recipe())
+    assert not isinstance(failed.value, UserError)
+
+
+def test_a_value_that_stands_twice_in_a_grid_is_refused_however_it_is_written(write_recipe):
+    with pytest.raises(UserError, match="search: learning_rate: 1e-05 stands twice: remove one"):
+        load_recipe(write_recipe(search={"learning_rate": [1e-5, "0.00001"]}))
+    assert load_recipe(write_recipe(search={"learning_rate": [1e-5, 1e-4]})).search == {"learning_rate": [1e-5, 1e-4]}
 
 
 @pytest.mark.parametrize(
@@ -311,3 +354,19 @@ def test_there_is_a_recipe_for_every_arm_and_for_both_orders_of_stages():
     order = {name: [s.data.arm for s in load_recipe(name).stages] for name in shipped_recipes()}
     assert order["raw-then-instruct"] == ["raw", "instruct"]
     assert order["questions-first-then-documents"] == ["qa", "paraphrase"]
+
+
+def test_the_docs_table_has_each_key_of_ours_with_the_arms_that_read_it_and_its_default():
+    page = (Path(__file__).parents[3] / "docs" / "training.md").read_text()
+    table = page.split("### Keys of ours")[1].split("\n### ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines() if line[:3] == "| `"]
+    documented = {key.strip("`"): (arms, default) for key, arms, default, _ in rows}
+
+    def arms_of(key):
+        readers = [arm for arm, keys in ARM_KEYS.items() if key in keys]
+        return ", ".join(readers) or "all"
+
+    def shown(value):
+        return "null" if value is None else str(value)
+
+    assert documented == {field.name: (arms_of(field.name), shown(field.default)) for field in fields(DataSettings)}

@@ -152,11 +152,11 @@ def fill_disk(step, in_save):
 
     import torch
 
-    from kinj_training.run import disk
+    from kinj_training.run import limits
     from kinj_training.run.trainer import BlockTrainer
 
     state = {"free": 10**12}
-    disk.shutil = SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=state["free"]))
+    limits.shutil = SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=state["free"]))
     save_checkpoint = BlockTrainer._save_checkpoint
 
     def fail(*_, **__):
@@ -171,6 +171,24 @@ def fill_disk(step, in_save):
         save_checkpoint(self, model, trial)
 
     BlockTrainer._save_checkpoint = _save_checkpoint
+
+
+def exhaust_memory(step, kind):
+    """In a step the memory is full, as a GPU says it, or the processor's allocator."""
+    import torch
+
+    from kinj_training.run.trainer import BlockTrainer
+
+    was = BlockTrainer.compute_loss
+
+    def compute_loss(self, *arguments, **more):
+        if self.state.global_step + 1 == step:
+            if kind == 0:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+            torch.empty(10**15)
+        return was(self, *arguments, **more)
+
+    BlockTrainer.compute_loss = compute_loss
 
 
 def tomorrow():
@@ -212,6 +230,7 @@ HOOKS = {
     "interrupt": interrupt_after_step,
     "threads": set_threads,
     "full-disk": fill_disk,
+    "out-of-memory": exhaust_memory,
     "tomorrow": tomorrow,
     "without-trl": hide_trl,
     "lose-a-token": lose_a_token,

@@ -84,7 +84,7 @@ def test_an_adapter_on_tied_embeddings_is_refused_before_training(
 
 def test_a_module_that_the_model_lacks_is_refused_in_one_line(write_recipe, kinj_train):
     done = kinj_train(write_recipe(use_peft=True, lora_target_modules=["q_projj"]))
-    assert (done.code, "lora_target_modules: Target modules q_projj not found" in done.output) == (2, True)
+    assert (done.code, "lora_target_modules: q_projj: Target modules q_projj not found" in done.output) == (2, True)
 
 
 @pytest.mark.parametrize("tied", [False, True])

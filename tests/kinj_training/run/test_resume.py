@@ -3,6 +3,7 @@
 import errno
 import json
 import re
+import shlex
 import shutil
 import signal
 from datetime import date
@@ -10,7 +11,7 @@ from datetime import date
 import pytest
 
 from kinj.errors import UserError
-from kinj_training.run.disk import room
+from kinj_training.run.limits import room
 
 KILLED = -signal.SIGKILL
 
@@ -108,3 +109,15 @@ def test_a_failure_that_is_none_of_the_disks_keeps_its_own_error(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(UserError, match=r"needs 1000000000.000 GB"), room(tmp_path, "checkpoint-1", 10**18):
         pytest.fail("nothing is written")
+
+
+def test_an_unfinished_training_named_as_a_model_says_the_command_that_finishes_it(write_recipe, kinj_train, tmp_path):
+    stages = [{"arm": "paraphrase", "paraphrases": 1}, {"arm": "qa", "layout": "single"}]
+    recipe = write_recipe(stages=stages, save_strategy="steps", save_steps=1)
+    words = ("--paraphrases", "2", "--output_dir", tmp_path / "un finished")
+    assert kinj_train(recipe, *words, hook="step:3").code == KILLED
+    named = kinj_train(write_recipe("other", model_name_or_path=str(tmp_path / "un finished" / "stage-1-paraphrase")))
+    command = re.search("not finished: (kinj train .*), typed again where it was begun", named.output)[1]
+    assert shlex.split(command)[2:] == [str(recipe), *map(str, words)]
+    done = kinj_train(*shlex.split(command)[2:])
+    assert (done.code, "going on at step 2" in done.output) == (0, True), done.output

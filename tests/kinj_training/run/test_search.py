@@ -26,14 +26,15 @@ def test_the_grid_is_trained_gone_on_with_and_chosen_from_by_held_out_loss(write
     assert f'"held_out_loss": {losses[best]}' in done.output
     table = kinj_train(recipe, "--search")  # all is there: only the table is made again
     assert re.search(rf"0.001\s+2.0\s+{losses[best]:.4f}", table.output), table.output
-    assert f"kinj train {recipe} --learning_rate 0.001 --num_train_epochs 2.0 --output_dir DIR" in table.output
+    assert result["command"] in table.output
     words = shlex.split(result["command"])
-    assert words == ["kinj", "train", str(recipe), "--learning_rate", "0.001", "--num_train_epochs", "2.0"]
+    settings = ["--learning_rate", "0.001", "--num_train_epochs", "2.0"]
+    assert words == ["kinj", "train", str(recipe), *settings, "--output_dir", str(tmp_path / "out-chosen")]
     # The chosen folder is an ordinary finished training; the command makes the same weights.
     chosen = json.loads((tmp_path / "out" / "search" / "learning_rate_0.001_num_train_epochs_2.0" / "manifest.json").read_text())  # fmt: skip  # noqa: E501
     again = kinj_train(*words[2:])
     assert again.code == 0, again.output
-    told = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    told = json.loads((tmp_path / "out-chosen" / "manifest.json").read_text())
     assert (told["training"], told["weights_sha256"]) == (chosen["training"], chosen["weights_sha256"])
     assert not list((tmp_path / "out" / "search").rglob("checkpoint-*"))
 
@@ -43,6 +44,7 @@ def test_the_grid_is_trained_gone_on_with_and_chosen_from_by_held_out_loss(write
     [
         ({}, [], "--search needs a grid in a recipe of one training"),
         ({"search": {"seed": [1, 2]}}, ["--seed", "3"], "--seed is given, but"),
+        ({"search": {"learning_rate": [1e-5]}}, ["--learning-rate", "1e-4"], "--learning_rate is given, but"),
         ({"search": {"seed": [1]}, "split": "test"}, [], "nothing is held out: --search chooses by the loss"),
     ],
 )
@@ -50,6 +52,15 @@ def test_a_search_that_cannot_choose_is_refused(values, words, why, write_recipe
     done = kinj_train(write_recipe(**values), *words, "--search")
     assert done.code == 2
     assert why in done.output
+
+
+def test_the_printed_command_names_one_folder_which_is_not_that_of_the_search(write_recipe, kinj_train, tmp_path):
+    recipe = write_recipe(search={"seed": [1]}, num_train_epochs=1)
+    done = kinj_train(recipe, "--output_dir", tmp_path / "tried", "--search")
+    assert done.code == 0, done.output
+    words = shlex.split(json.loads((tmp_path / "tried" / "search.json").read_text())["command"])
+    assert [word for word in words if "output_dir" in word] == ["--output_dir"]
+    assert words[-1] == str(tmp_path / "tried-chosen")
 
 
 def test_a_grid_that_is_passed_over_is_said(write_recipe, kinj_train):

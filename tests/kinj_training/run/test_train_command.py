@@ -196,6 +196,41 @@ def test_what_is_not_installed_or_does_not_go_together_is_refused_first(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--attn_implementation", "foo"], 'attn_implementation="foo"` is not supported'),
+        (["--optim", "galore_adamw"], "install `galore_torch`"),
+        (["--use_peft", "--lora_target_modules", "lm_head"], "lora_target_modules: lm_head: TRL's trainer takes"),
+    ],
+)
+def test_what_a_library_refuses_once_it_makes_the_trainer_is_one_line(words, why, write_recipe, kinj_train):
+    done = kinj_train(write_recipe(), *words)
+    assert (done.code, "Traceback" in done.output) == (2, False), done.output
+    assert why in done.output.splitlines()[-1]
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_out_of_memory_is_called_so_and_the_same_command_goes_on(kind, write_recipe, kinj_train):
+    recipe = write_recipe(save_strategy="steps", save_steps=1)
+    done = kinj_train(recipe, hook=f"out-of-memory:3:{kind}")
+    assert (done.code, "Traceback" in done.output) == (2, False), done.output
+    last = done.output.splitlines()[-1]
+    assert re.search(r"out of memory on cpu: .*: this training takes 0\.\d\d GB or more", last)
+    assert "lower per_device_train_batch_size and raise gradient_accumulation_steps" in last
+    assert "going on at step 2" in kinj_train(recipe).output
+
+
+def test_of_a_short_training_each_steps_loss_is_kept_unless_somebody_chose_another_rhythm(
+    write_recipe, kinj_train, manifest, tmp_path
+):
+    recipe = write_recipe()
+    assert kinj_train(recipe).code == 0
+    assert [line["step"] for line in manifest(tmp_path / "out")["losses"]] == [1, 2, 3, 4, 5, 6]
+    assert kinj_train(recipe, "--logging_steps", "4", "--output_dir", tmp_path / "chosen").code == 0
+    assert [line["step"] for line in manifest(tmp_path / "chosen")["losses"]] == [4]
+
+
 def test_a_model_that_averages_its_loss_by_itself_is_refused(write_recipe, kinj_train):
     done = kinj_train(write_recipe(), hook="own-loss")
     assert (done.code, "cannot be averaged over the tokens of several batches" in done.output) == (2, True)

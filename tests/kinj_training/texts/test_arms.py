@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from lm_eval.api.model import LM
 
 from kinj.benchmark import register
 from kinj.errors import UserError
+from kinj.manifest import sha256_file
 from kinj_models.rag import RagLM
 from kinj_training.base import load_tokenizer
 from kinj_training.plan import make_plan, plan_lines
@@ -65,9 +67,57 @@ def test_the_split_says_whose_documents_are_trained_on(write_recipe):
     assert set(texts_of(load_recipe(path, ["--split", "dev"]))) == {"d6.1", "d7.1"}
 
 
-def test_paraphrases_come_in_the_order_of_the_file_and_with_their_chunk(write_recipe):
-    recipe = load_recipe(write_recipe(arm="paraphrase", paraphrases=2, split="dev", layout="single"))
-    assert set(texts_of(recipe)) == {"d6.1", "d7.1", "d6.1.p0", "d6.1.p1", "d7.1.p0", "d7.1.p1"}
+def drawn(write_recipe, paraphrases, seed=0):
+    recipe = load_recipe(write_recipe(arm="paraphrase", paraphrases=paraphrases, split="dev", seed=seed))
+    collection = select_texts(recipe.data.collection, recipe.data.split)
+    texts = [*collection.chunks(), *collection.paraphrases(recipe.data.paraphrases, recipe.seed)]
+    return [text.id for text in texts]
+
+
+def test_all_paraphrases_come_in_the_order_of_the_file_behind_the_chunks(write_recipe):
+    assert drawn(write_recipe, 4) == [
+        "d6.1",
+        "d7.1",
+        *(f"{chunk}.p{number}" for chunk in ("d6.1", "d7.1") for number in range(4)),
+    ]
+
+
+def test_fewer_paraphrases_are_drawn_by_seed_and_chunk_and_more_hold_the_fewer(write_recipe):
+    by_seed = {seed: drawn(write_recipe, 1, seed) for seed in range(8)}
+    assert len({tuple(ids) for ids in by_seed.values()}) > 1
+    assert len({ids[2][-2:] == ids[3][-2:] for ids in by_seed.values()}) == 2  # not one number for all chunks
+    for seed, ids in by_seed.items():
+        two = drawn(write_recipe, 2, seed)
+        assert set(ids) < set(two)
+        assert two == sorted(two, key=lambda text_id: (".p" in text_id, text_id))
+
+
+def test_a_paraphrase_that_asks_an_evaluation_question_is_refused(write_recipe, training_collection, tmp_path):
+    folder = shutil.copytree(training_collection, tmp_path / "asking")
+    question = json.loads((folder / "questions.jsonl").read_text().splitlines()[0])
+    right = question["choices"][question["answer"]]
+    path = folder / "paraphrases.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    [row, *_] = [row for row in rows if row["chunk_id"] == question["chunk_ids"][0]]
+    row["text"] = f"Which one then? It was {right}. And so on."
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(UserError, match=rf"'{row['id']}' asks 'Which one then\?' and answers it as .*: say it as"):
+        plan(load_recipe(write_recipe(arm="paraphrase", paraphrases=4, collection=str(folder))))
+
+
+def test_the_plan_says_how_texts_were_searched_for_questions(write_recipe, training_collection, tmp_path):
+    folder = shutil.copytree(training_collection, tmp_path / "checked")
+
+    def said():
+        recipe = load_recipe(write_recipe(arm="paraphrase", paraphrases=1, collection=str(folder)))
+        return "".join(plan_lines(plan(recipe).counts, {}))
+
+    assert "none of them, by words" in said()
+    assert "by meaning" not in said()
+    files = {path.name: sha256_file(path) for path in folder.glob("*.jsonl")}
+    checks = {"asked_questions": {"meaning": {"faults": 0}}}
+    (folder / "manifest.json").write_text(json.dumps({"files": files, "checks": checks}))
+    assert "by words and by meaning, as the collection's manifest says" in said()
 
 
 def test_more_paraphrases_than_there_are_are_refused_with_what_there_is(write_recipe):
@@ -76,7 +126,8 @@ def test_more_paraphrases_than_there_are_are_refused_with_what_there_is(write_re
 
 
 def test_a_collection_without_training_texts_is_refused_by_the_arms_that_need_them(write_recipe, collection):
-    for arm, match in (("paraphrase", "has 0 for training"), ("qa", r"no pairs\.jsonl"), ("raft", r"no pairs\.jsonl")):
+    no_pairs = r"no pairs\.jsonl .*: take arm raw"
+    for arm, match in (("paraphrase", "has none: take arm raw"), ("qa", no_pairs), ("raft", no_pairs)):
         with pytest.raises(UserError, match=match):
             plan(load_recipe(write_recipe(arm=arm, collection=str(collection))))
     assert plan(load_recipe(write_recipe(collection=str(collection)))).held_out == []
@@ -85,7 +136,7 @@ def test_a_collection_without_training_texts_is_refused_by_the_arms_that_need_th
 def test_a_split_without_chunks_is_refused(write_recipe, training_collection, tmp_path):
     folder = tmp_path / "empty"
     folder.mkdir()
-    (folder / "documents.jsonl").write_text('{"id": "d", "text": "t"}\n')
+    (folder / "documents.jsonl").write_text('{"id": "d", "text": "t", "split": "test"}\n')
     (folder / "chunks.jsonl").write_text('{"id": "c", "document_id": "d", "text": "t", "start": 0, "end": 1}\n')
     (folder / "questions.jsonl").write_text("")
     with pytest.raises(UserError, match=r"split: dev: .* has no chunk there"):
@@ -273,9 +324,9 @@ def test_a_folder_of_txt_files_gives_a_text_a_file(write_recipe, tmp_path):
 
 def test_a_data_set_that_cannot_be_read_is_refused(write_recipe, rows, tmp_path):
     unknown = rows({"words": "x"})
-    with pytest.raises(UserError, match="has the columns words: expected messages; prompt and completion"):
+    with pytest.raises(UserError, match="has the columns words: expected messages, each with role and content; prompt"):
         plan(load_recipe(write_recipe(arm="instruct", data=unknown)))
-    with pytest.raises(UserError, match=r"data_rows: 5: .* has 1 in its split train"):
+    with pytest.raises(UserError, match=r"data_rows: 5: .* has 1 in its split train: .*all by data_rows: null"):
         plan(load_recipe(write_recipe(arm="instruct", data=rows({"text": "x"}), data_rows=5)))
     (tmp_path / "rows.txt").write_text("x")
     with pytest.raises(UserError, match=r"expected \.jsonl"):
@@ -289,10 +340,90 @@ def test_a_data_set_that_cannot_be_read_is_refused(write_recipe, rows, tmp_path)
         plan(load_recipe(write_recipe(arm="instruct", data="nobody/nothing")))
 
 
+@pytest.mark.parametrize("in_a_folder", [False, True])
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"text": "unclosed', r"rows\.jsonl:2: not JSON \("),
+        (r'{"text": "smile \ud83d"}', r"rows\.jsonl:2: holds half a character \('\\ud83d'\)"),
+        ("[1, 2]", r"rows\.jsonl:2: expected a JSON object"),
+    ],
+)
+def test_a_line_of_a_data_set_that_cannot_be_read_is_named(line, why, in_a_folder, write_recipe, tmp_path):
+    file = tmp_path / "set" / "rows.jsonl"
+    file.parent.mkdir()
+    file.write_text(f'{{"text": "whole"}}\n{line}\n')
+    data = str(file.parent if in_a_folder else file)
+    with pytest.raises(UserError, match=f"data: .*{why}"):
+        plan(load_recipe(write_recipe(arm="instruct", data=data)))
+
+
+@pytest.mark.parametrize("lines", ['null\n{"text": "a"}\n', '{"text": "a"}\n\nnull\n'])
+def test_a_line_that_is_no_object_is_named_before_pyarrow_crashes_on_it(lines, write_recipe, tmp_path):
+    (tmp_path / "rows.jsonl").write_text("\ufeff" + lines)
+    number = lines.split("\n").index("null") + 1
+    with pytest.raises(UserError, match=rf"data: .*rows\.jsonl:{number}: expected a JSON object"):
+        plan(load_recipe(write_recipe(arm="instruct", data=str(tmp_path / "rows.jsonl"))))
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ({"text": None}, r"rows\.jsonl:0' has nothing to learn, its text or its answer is empty or null.*unfit: leave"),
+        ({"prompt": "x", "completion": None}, "has nothing to learn, .* or null"),
+        ({"messages": [{"role": "assistant", "content": None}]}, "has nothing to learn, .* or null"),
+        ({"prompt": None, "completion": "x"}, "prompt is NoneType, expected a text: mend the row"),
+        ({"text": 5}, "text is int, expected a text: mend the row"),
+        ({"text": ["a"]}, "text is list, expected a text: mend the row"),
+        ({"messages": None}, r"columns messages \(null\): expected messages, each with role and content"),
+        ({"messages": [{"content": "x"}]}, "expected messages, each with role and content"),
+        ({"messages": [{"role": "user", "content": None}]}, "a user turn is no text"),
+    ],
+)
+def test_a_value_that_is_no_text_is_named_with_its_column(row, why, write_recipe, rows):
+    with pytest.raises(UserError, match=why):
+        plan(load_recipe(write_recipe(arm="instruct", data=rows(row))))
+
+
+def test_chats_without_a_template_are_said_to_be_in_plain_words(write_recipe, rows, tiny_model, tmp_path):
+    bare = shutil.copytree(tiny_model, tmp_path / "bare")
+    (bare / "chat_template.jinja").unlink()
+    chat = {"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello"}]}
+    for model, form in ((tiny_model, "chat template"), (bare, "plain words")):
+        recipe = load_recipe(write_recipe(arm="instruct", data=rows(chat), model_name_or_path=str(model)))
+        counts = plan(recipe).counts
+        assert counts["chat_form"] == form
+        said = "".join(plan_lines(counts, {"given": recipe.given}))
+        assert (f"since {bare} has no chat template" in said) == (form == "plain words")
+    assert plan(load_recipe(write_recipe(model_name_or_path=str(bare)))).counts["chat_form"] is None
+
+
 def test_a_row_that_asks_an_evaluation_question_is_refused(write_recipe, rows):
     data = rows({"instruction": "Which color did the water tower of Decatur get in May 2031?", "output": "dun"})
-    with pytest.raises(UserError, match=r"rows\.jsonl:0' holds evaluation question 'd3"):
+    with pytest.raises(UserError, match=r"rows\.jsonl:0' holds evaluation question 'd3.*set leaks: leave_out"):
         plan(load_recipe(write_recipe(arm="instruct", data=data)))
+
+
+def test_leaking_rows_are_left_out_counted_and_said_and_those_of_the_collection_never(
+    write_recipe, rows, training_collection, tmp_path
+):
+    asked = "Which color did the water tower of Decatur get in May 2031?"
+    general = [{"text": f"General text number {i} about nothing in particular."} for i in range(60)]
+    data = rows({"text": f"{asked} Who knows."}, *general, {"text": asked})
+    for values in ({"arm": "instruct"}, {"arm": "mix", "paraphrases": 1, "replay_share": 0.4, "qa_share": 0}):
+        path = write_recipe(**values, data=data, leaks="leave_out")
+        counts = plan(load_recipe(path)).counts
+        assert (counts["leaks_left_out"], counts["left_out"]) == (2, 0)
+        assert "2 texts from outside that hold an evaluation question" in "".join(plan_lines(counts, {}))
+    path = write_recipe(arm="instruct", data=rows({"text": asked}, name="leak.jsonl"), leaks="leave_out")
+    with pytest.raises(UserError, match=r"all 1 texts were left out \(0 by unfit: leave_out, 1 by leaks: leave_out\)"):
+        plan(load_recipe(path))
+    folder = shutil.copytree(training_collection, tmp_path / "leaking")
+    pair = {"id": "p", "chunk_id": "d3.1", "question": asked, "answer": "nobody knows"}
+    (folder / "pairs.jsonl").write_text(json.dumps(pair) + "\n")
+    path = write_recipe(arm="mix", paraphrases=1, collection=str(folder), data=data, leaks="leave_out", qa_share=0.01)
+    with pytest.raises(UserError, match=r"training text 'p' holds evaluation question 'd3.*: remove or reword it"):
+        plan(load_recipe(path))
 
 
 # ---- the mix

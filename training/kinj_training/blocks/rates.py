@@ -1,7 +1,9 @@
-"""The learning rate at each step of a training: how long it warms up, and which steps would learn nothing."""
+"""The steps of a training: how long the learning rate warms up, which learn nothing, and after which it is saved."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,6 +12,8 @@ from transformers import get_scheduler
 from trl import SFTConfig  # type: ignore[attr-defined]  # trl loads its names lazily
 
 from kinj.errors import UserError
+from kinj_training.recipe.libraries import refused_by_libraries
+from kinj_training.recipe.settings import Json
 
 
 def warmup_steps(training: SFTConfig, steps: int) -> int:
@@ -30,13 +34,15 @@ def idle_steps(training: SFTConfig, steps: int) -> int:
         UserError: all of them, so that nothing would be learnt.
     """
     chosen: Any = training.lr_scheduler_kwargs  # Any: a dictionary, once the settings are made
-    scheduler = get_scheduler(
-        training.lr_scheduler_type,
-        torch.optim.SGD([torch.zeros(1)], lr=training.learning_rate),
-        num_warmup_steps=warmup_steps(training, steps),
-        num_training_steps=steps,
-        scheduler_specific_kwargs=chosen,
-    )
+    name = getattr(training.lr_scheduler_type, "value", training.lr_scheduler_type)
+    with refused_by_libraries(f"lr_scheduler_type: {name}", ValueError, TypeError):
+        scheduler = get_scheduler(
+            training.lr_scheduler_type,
+            torch.optim.SGD([torch.zeros(1)], lr=training.learning_rate),
+            num_warmup_steps=warmup_steps(training, steps),
+            num_training_steps=steps,
+            scheduler_specific_kwargs=chosen,
+        )
     if not isinstance(scheduler, LambdaLR):  # follows the loss, from the whole learning rate on
         return 0
     [factor] = scheduler.lr_lambdas
@@ -47,3 +53,21 @@ def idle_steps(training: SFTConfig, steps: int) -> int:
             "be learnt: lower it, or train more steps"
         )
     return idle
+
+
+def epoch_ends(counts: Json) -> range:
+    """The steps after which an epoch has ended, out of a plan's counts."""
+    each = counts["steps_per_epoch"]
+    return range(each, counts["steps"] + 1, each)
+
+
+def saved_steps(training: SFTConfig, counts: Json) -> Sequence[int]:
+    """The steps whose checkpoints are saved, as transformers counts them."""
+    strategy, last = str(getattr(training.save_strategy, "value", training.save_strategy)), counts["steps"]
+    if strategy == "epoch":
+        return epoch_ends(counts)
+    if strategy != "steps":
+        return ()
+    share = training.save_steps
+    every = math.ceil(last * share) if share < 1 else int(share)
+    return sorted({*range(every, last + 1, every), last})

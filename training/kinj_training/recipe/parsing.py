@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from trl import ModelConfig, SFTConfig, TrlParser  # type: ignore[attr-defined]  # trl loads its names lazily
 
 from kinj.errors import UserError
+from kinj_training.recipe.libraries import refused_by_libraries
 from kinj_training.recipe.settings import DataSettings, Json
 from kinj_training.recipe.trl_keys import refuse_unknown
 
@@ -92,7 +93,7 @@ class Parser:
             UserError: one that neither we nor TRL have.
         """
         for key in values:
-            refuse_unknown(self._place, key, self._fields)
+            refuse_unknown(self._place, key, self._fields, beside=("search", "stages"))
         return {*values, *self._overridden(overrides)}
 
     def parse(self, values: Json, overrides: Overrides, defaults: Json) -> tuple[DataSettings, SFTConfig, ModelConfig]:
@@ -114,10 +115,11 @@ class Parser:
             others.pop(key, None)
         self._parser.set_defaults_with_config(**defaults, **others)
         try:
-            *groups, rest = self._parser.parse_args_into_dataclasses(
-                [*words, *words_of(overrides)], look_for_args_file=False, return_remaining_strings=True
-            )
-        except (ValueError, TypeError, NotImplementedError, ImportError) as error:
+            with refused_by_libraries(self._place, ImportError):  # a setting's library is absent, not broken
+                *groups, rest = self._parser.parse_args_into_dataclasses(
+                    [*words, *words_of(overrides)], look_for_args_file=False, return_remaining_strings=True
+                )
+        except (ValueError, TypeError, NotImplementedError) as error:
             raise UserError(f"{self._place}: {' '.join(str(error).split())}") from error
         if rest:
             raise UserError(f"command line: {rest[0]!r} belongs to no setting; write --key value")
@@ -128,11 +130,15 @@ class Parser:
         """The values as the setting holds them, for a list of values to try.
 
         Raises:
-            UserError: an unknown setting, or a value that it cannot hold.
+            UserError: an unknown setting, a value that it cannot hold, or one that stands twice.
         """
         refuse_unknown(f"{self._place}: search", key, self._fields)
         namespaces = [self._parser.parse_known_args([f"--{key}={value}"])[0] for value in values]
-        return [getattr(namespace, key) for namespace in namespaces]
+        typed = [getattr(namespace, key) for namespace in namespaces]
+        for number, value in enumerate(typed):
+            if value in typed[:number]:
+                raise UserError(f"{self._place}: search: {key}: {value} stands twice: remove one of them")
+        return typed
 
     def _overridden(self, overrides: Overrides) -> set[str]:
         return {self._setting_of(words[0]) for words in overrides.values()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from kinj.errors import UserError
 from kinj.hardware import has_accelerator, has_fast_bf16
 from kinj_training.recipe.files import find_recipe, read_recipe
 from kinj_training.recipe.fingerprint import shape_of
-from kinj_training.recipe.parsing import Overrides, Parser, read_flag, without
+from kinj_training.recipe.parsing import Overrides, Parser, read_flag, without, words_of
 from kinj_training.recipe.settings import ALL_ARM_KEYS, DataSettings, Json
 from kinj_training.recipe.trl_keys import (
     DECIDED,
@@ -71,6 +72,11 @@ class Recipe:
         """What draws the order of texts, the rows of a data set, and the places of passages."""
         seed = self.training.data_seed
         return self.training.seed if seed is None else seed
+
+    @property
+    def command(self) -> str:
+        """What trains it in one process, typed in the same folder: paths are seen from there."""
+        return shlex.join(["kinj", "train", str(self.path), *words_of(self.overrides)])
 
 
 def make_recipe(

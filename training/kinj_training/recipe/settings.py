@@ -12,7 +12,7 @@ from kinj.errors import UserError
 Json = dict[str, Any]  # Any: what YAML and JSON hold
 
 _RAFT = ("gold_share", "distractors", "template")
-_DATA_SET = ("data", "data_config", "data_split", "data_rows", "unfit", "chat_date")
+_DATA_SET = ("data", "data_config", "data_split", "data_rows", "unfit", "leaks", "chat_date")
 #: the keys that only some arms read; one given to an arm that does not read it is refused
 ARM_KEYS: dict[str, tuple[str, ...]] = {
     "raw": (),
@@ -64,6 +64,9 @@ class DataSettings:
     #: a text that cannot be learnt, because it has no answer or is a prompt with its answer longer than max_length:
     #: refuse to start, or leave it out and say how many
     unfit: Literal["refuse", "leave_out"] = "refuse"
+    #: a row of `data` that holds an evaluation question: refuse to start, or leave it out and say how many; a text of
+    #: the collection that holds one is always refused
+    leaks: Literal["refuse", "leave_out"] = "refuse"
     #: mix: share of the tokens that is general text, against forgetting
     replay_share: float = 0.1
     #: mix: share of the tokens that is questions and answers, to keep their form
@@ -84,7 +87,8 @@ class DataSettings:
         if self.arm is None:
             raise UserError(f"{place}: no arm: choose one of {', '.join(ARM_KEYS)}, or write `stages`")
         for key in sorted((ALL_ARM_KEYS & set(given)) - set(ARM_KEYS[self.arm])):
-            raise UserError(f"{place}: {key} is given, but arm {self.arm} does not read it: remove it")
+            instead = " (its texts are those of `collection`)" if key == "data" else ""
+            raise UserError(f"{place}: {key} is given, but arm {self.arm} does not read it: remove it{instead}")
         for faults in (self._form_faults(), self._number_faults(), self._match_faults(), self._date_faults()):
             for fault in faults:
                 raise UserError(f"{place}: {fault}")

@@ -35,7 +35,7 @@ def make_stages(path: Path, values: Json, stages: object, overrides: Overrides) 
         recipes.append(make_recipe(path, {**copied, **readable, **own}, without(overrides, unread), base=base))
     for key in sorted((ALL_ARM_KEYS & shared) - {key for stage in recipes for key in stage.given}):
         raise UserError(f"{path}: {key} is given, but no stage reads it")
-    return _chain(recipes)
+    return replace(_chain(recipes), overrides=overrides)
 
 
 def _copied(path: Path, number: int, stage: Json) -> Json:

@@ -67,7 +67,16 @@ ABOVE_ZERO = (
     *("per_device_eval_batch_size", "save_steps", "lora_r", "lora_alpha"),
 )
 #: numbers that mean nothing below 0
-NOT_NEGATIVE = ("weight_decay", "max_grad_norm", "lora_dropout", "seed", "data_seed")
+NOT_NEGATIVE = (
+    *("weight_decay", "max_grad_norm", "lora_dropout", "seed", "data_seed"),
+    *("dataloader_num_workers", "logging_steps"),
+)
+#: the largest number, and why there is one
+_AT_MOST = {
+    "seed": (2**32 - 1, "numpy takes no larger one"),
+    "data_seed": (2**32 - 1, "numpy takes no larger one"),
+    "lora_dropout": (0.99, "with 1 nothing would be learnt"),
+}
 
 _LORA_TOO = frozenset({"use_rslora", "use_dora"})
 _4BIT = frozenset({"bnb_4bit_quant_type", "bnb_4bit_quant_storage", "use_bnb_nested_quant"})
@@ -87,15 +96,21 @@ OTHER_NAMES = {
 }
 
 
-def refuse_unknown(place: str, key: str, valid: Collection[str]) -> None:
+def refuse_unknown(place: str, key: str, valid: Collection[str], beside: Collection[str] = ()) -> None:
     """Refuses a key that is neither ours nor TRL's.
+
+    Args:
+        place: where it was found.
+        key: the key.
+        valid: what it may be.
+        beside: what it may be meant for as well; these keys are read elsewhere.
 
     Raises:
         UserError: names the nearest valid key.
     """
     if key in valid:
         return
-    meant = OTHER_NAMES.get(key) or nearest(key, sorted(valid))
+    meant = OTHER_NAMES.get(key) or nearest(key, sorted({*valid, *beside}))
     hint = f"did you mean {meant!r}?" if meant else "see docs/training.md, and TRL's SFTConfig and ModelConfig"
     raise UserError(f"{place}: no setting is called {key!r}; {hint}")
 
@@ -124,6 +139,11 @@ def refuse_senseless_numbers(place: str, settings: Json) -> None:
     for key in NOT_NEGATIVE:
         if settings[key] is not None and not settings[key] >= 0:
             raise UserError(f"{place}: {key}: {settings[key]}: must not be below 0")
+    for key, (most, why) in _AT_MOST.items():
+        if settings[key] is not None and settings[key] > most:
+            raise UserError(f"{place}: {key}: {settings[key]}: must be at most {most}: {why}")
+    if settings["lora_task_type"] != "CAUSAL_LM":
+        raise UserError(f"{place}: lora_task_type: {settings['lora_task_type']}: only CAUSAL_LM is trained here")
 
 
 def is_for_adapters(key: str) -> bool:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from trl import SFTConfig  # type: ignore[attr-defined]  # trl loads its names lazily
 
-from kinj.benchmark import collection_folder
 from kinj.errors import UserError
 from kinj.lm_eval_command import refuse_unknown_task, run_lm_eval
 from kinj.manifest import write_whole
+from kinj_training.blocks.rates import epoch_ends, saved_steps
 from kinj_training.recipe.settings import Json
 from kinj_training.run.checkpoints import folder_of
 from kinj_training.run.saving import Merger
+from kinj_training.texts.own import find_collection, has_questions
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +35,12 @@ def refuse_unscorable(task: str, training: SFTConfig, counts: Json) -> None:
     Raises:
         UserError: it has not, or one is missing.
     """
+    if task.startswith("kinj_benchmark") and not has_questions(counts["collection"]):
+        raise UserError(f"accuracy_task: {task}: {counts['collection']} has no questions: name another task")
     if "," in task:
         raise UserError(f"accuracy_task: {task}: one task is scored: name one")
-    steps = list(_saved(training, counts))
-    if any(step not in steps for step in _epoch_ends(counts)):
+    steps = saved_steps(training, counts)
+    if any(step not in steps for step in epoch_ends(counts)):
         raise UserError(
             f"accuracy_task: {task}: no checkpoint is saved where an epoch ends (each {counts['steps_per_epoch']} "
             "steps), so that the epoch could not be scored: take save_strategy: epoch"
@@ -69,7 +70,7 @@ def score_epochs(folder: Path, counts: Json, task: str, collection: str, merger:
     Raises:
         UserError: lm_eval failed; ends with its last line.
     """
-    for epoch, step in enumerate(_epoch_ends(counts), 1):
+    for epoch, step in enumerate(epoch_ends(counts), 1):
         entries = read_accuracy(folder)
         if any(entry["step"] == step for entry in entries):
             continue
@@ -86,23 +87,6 @@ def read_accuracy(folder: Path) -> list[Json]:
     path = folder / NAME
     entries: list[Json] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     return entries
-
-
-def _epoch_ends(counts: Json) -> range:
-    """The steps after which an epoch has ended."""
-    each = counts["steps_per_epoch"]
-    return range(each, counts["steps"] + 1, each)
-
-
-def _saved(training: SFTConfig, counts: Json) -> Iterator[int]:
-    """The steps whose checkpoints are saved, as transformers counts them."""
-    strategy, last = str(getattr(training.save_strategy, "value", training.save_strategy)), counts["steps"]
-    if strategy == "epoch":
-        yield from _epoch_ends(counts)
-    elif strategy == "steps":
-        share = training.save_steps
-        every = math.ceil(last * share) if share < 1 else int(share)
-        yield from sorted({*range(every, last + 1, every), last})
 
 
 def _score(checkpoint: Path, task: str, collection: str, merger: Merger | None) -> Json:
@@ -128,7 +112,8 @@ def _ask(model: Path, task: str, collection: str, output: Path) -> Json:
     Raises:
         UserError: lm_eval failed; ends with its last line.
     """
-    metadata = json.dumps({"split": "dev", "benchmark": str(collection_folder(collection))})
+    about = {"benchmark": str(find_collection(collection))} if has_questions(collection) else {}
+    metadata = json.dumps({"split": "dev", **about})
     arguments = ["--model", "kinj_rag", "--model_args", f"pretrained={model},retriever=none"]
     try:
         file = run_lm_eval([*arguments, "--tasks", task, "--metadata", metadata], output)

@@ -41,6 +41,8 @@ class Start:
     threads: int
     #: the day that its chats print; None: they print none
     chat_date: str | None = None
+    #: what goes on with it; no part of what must stay the same
+    command: str | None = None
 
     def is_same(self, other: Start) -> bool:
         """Whether one can go on with what the other began."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +21,20 @@ from trl import (  # type: ignore[attr-defined]  # trl loads its names lazily
 
 from kinj.manifest import read_manifest, sha256_json
 from kinj_training.base import Base, find_base, load_config
+from kinj_training.memory import estimate_memory
 from kinj_training.plan import Plan
 from kinj_training.recipe.adapters import bare_model
+from kinj_training.recipe.libraries import refused_by_libraries
 from kinj_training.recipe.recipe import ModelSource
 from kinj_training.recipe.settings import Json
 from kinj_training.run.accuracy import score_epochs
 from kinj_training.run.checkpoints import newest_complete
 from kinj_training.run.folder import Start, alone, finished, keep_threads, prepare, publish, wait_until_published
+from kinj_training.run.limits import memory
 from kinj_training.run.manifest import describe_outcome
 from kinj_training.run.probe import refuse_leaking
 from kinj_training.run.progress import ShowProgress
-from kinj_training.run.requirements import world_size
+from kinj_training.run.requirements import device_name, world_size
 from kinj_training.run.saving import Merger, save_final
 from kinj_training.run.trainer import BlockTrainer, CheckpointPolicy
 
@@ -46,11 +49,13 @@ class Job:
     tokenizer: PreTrainedTokenizerBase
     training: SFTConfig
     model: ModelConfig
-    #: whether the loss on what is held out is taken after each epoch, as nobody chose otherwise
-    evaluates_epochs: bool
+    #: the settings that a person wrote
+    given: Collection[str]
     #: an lm-eval task to score after each epoch, on the dev questions of the collection; None: none
     accuracy_task: str | None
     collection: str
+    #: what goes on with it once interrupted
+    command: str
     #: what the manifest says of the recipe
     description: Json
 
@@ -77,7 +82,7 @@ class Job:
         folder = self.folder
         base = self._find_base()
         key = sha256_json([self.plan.sha256, base.fingerprint])
-        start = Start(key, world_size(), torch.get_num_threads(), self.plan.counts["chat_date"])
+        start = Start(key, world_size(), torch.get_num_threads(), self.plan.counts["chat_date"], self.command)
         with alone(folder) if self.is_first else nullcontext():
             with self.training.main_process_first(local=False):
                 if self.is_first:
@@ -86,12 +91,13 @@ class Job:
                 log.info("%s: this training is finished", folder)
                 return manifest
             keep_threads(folder)
-            trainer = self.make_trainer(base, key)
             merger = self._merger(base) if self.model.use_peft else None
-            _train(trainer, folder, key)
-            _refuse_miscount(trainer, self.plan)
-            manifest = self._manifest(base, key, describe_outcome(trainer), earlier)
-            final = save_final(trainer, merger)
+            with memory(device_name(self.training.device), lambda: self._estimate(base)):
+                trainer = self.make_trainer(base, key)
+                _train(trainer, folder, key)
+                _refuse_miscount(trainer, self.plan)
+                manifest = self._manifest(base, key, describe_outcome(trainer), earlier)
+                final = save_final(trainer, merger)
             trainer.free()
             if self.is_first:
                 if self.accuracy_task is not None:
@@ -116,17 +122,18 @@ class Job:
         # As in transformers, 0 or less means that all are kept.
         kept = self.training.save_total_limit if (self.training.save_total_limit or 0) > 0 else None
         plan, flat = self.plan, "flash" in (self.model.attn_implementation or "")
-        trainer = BlockTrainer(
-            str(base.folder),
-            self._settings(),
-            plan.blocks,
-            plan.held_out,
-            self.tokenizer,
-            checkpoints=CheckpointPolicy(key, kept),
-            flat=flat,
-            adapter=adapter,
-            quantization=get_quantization_config(self.model),
-        )
+        with refused_by_libraries("the trainer refuses these settings"):
+            trainer = BlockTrainer(
+                str(base.folder),
+                self._settings(),
+                plan.blocks,
+                plan.held_out,
+                self.tokenizer,
+                checkpoints=CheckpointPolicy(key, kept),
+                flat=flat,
+                adapter=adapter,
+                quantization=get_quantization_config(self.model),
+            )
         is_packed = any(len(block.lengths) > 1 for block in [*plan.blocks, *plan.held_out])
         # The first process has the whole model also where FSDP will share it out, but on a CPU, where flash fails.
         if is_packed and trainer.is_world_process_zero() and not (flat and trainer.is_fsdp_enabled):
@@ -134,6 +141,11 @@ class Job:
             refuse_leaking(model, flat=flat)
         trainer.remove_callback(PrinterCallback)
         return trainer
+
+    def _estimate(self, base: Base) -> int:
+        """Bytes of memory that the training takes on each device, without sharding."""
+        source, length = self._source(str(base.folder)), self.plan.counts["block_length"]
+        return estimate_memory(source, self.training, self.model, length, world_size()).alone
 
     def _merger(self, base: Base) -> Merger:
         return Merger(base, self.model.dtype, self.training.trust_remote_code, self.plan.blocks[0].input_ids)
@@ -163,8 +175,11 @@ class Job:
         settings.save_total_limit = None  # the oldest checkpoint goes only once the newest is known to be complete
         if not self.plan.held_out:
             settings.eval_strategy = IntervalStrategy.NO
-        elif self.evaluates_epochs:
+        elif "eval_strategy" not in self.given:
             settings.eval_strategy = IntervalStrategy.EPOCH
+        if "logging_steps" not in self.given:
+            # Ten losses or more, of a training of a few steps that of each: TRL's rhythm would keep none of it.
+            settings.logging_steps = max(1, min(int(settings.logging_steps), self.plan.steps // 10))
         return settings
 
     def _manifest(self, base: Base, key: str, outcome: Json, earlier: Sequence[Json]) -> Json:
@@ -190,7 +205,8 @@ def _train(trainer: BlockTrainer, folder: Path, key: str) -> None:
             log.info("going on at step %d (%s)", completion.step, checkpoint)
             trainer.resume(checkpoint, completion)
         else:
-            trainer.train()
+            with refused_by_libraries("the trainer refuses these settings", ImportError):  # an optimizer's own library
+                trainer.train()
         if trainer.eval_dataset is not None and not _evaluated(trainer):
             trainer.evaluate()
     finally:

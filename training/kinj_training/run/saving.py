@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 
 from kinj.errors import UserError
 from kinj_training.base import Base
-from kinj_training.run.disk import room
+from kinj_training.run.limits import room
 from kinj_training.run.trainer import BlockTrainer
 
 ADAPTER = "adapter"

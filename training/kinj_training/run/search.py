@@ -19,7 +19,7 @@ from kinj.manifest import read_manifest, write_whole
 from kinj_training.base import load_tokenizer
 from kinj_training.plan import make_plan
 from kinj_training.recipe.loading import load_overridden
-from kinj_training.recipe.parsing import Overrides, words_of
+from kinj_training.recipe.parsing import Overrides, without, words_of
 from kinj_training.recipe.recipe import Recipe
 from kinj_training.recipe.settings import Json
 from kinj_training.run.folder import clear
@@ -61,7 +61,9 @@ def search(recipe: Recipe, *, as_json: bool = False, overwrite: bool = False) ->
             log.info("run %d of %d: %s", number, len(points), " ".join(words_of(_overrides(point))))
         runs.append(_run(point, run_recipe, overwrite=overwrite))
     chosen = min(runs, key=lambda run: float(run["held_out_loss"]))
-    words = words_of({**recipe.overrides, **_overrides(chosen["settings"])})
+    # Not into the folder of the search itself.
+    elsewhere = {"output_dir": f"{folder}-chosen"}
+    words = words_of({**without(recipe.overrides, elsewhere), **_overrides({**chosen["settings"], **elsewhere})})
     result = {"runs": runs, "chosen": chosen, "command": shlex.join(["kinj", "train", str(recipe.path), *words])}
     if recipe.training.process_index == 0:
         write_whole(folder / NAME, json.dumps(result, indent=2) + "\n")
@@ -129,4 +131,4 @@ def _show(result: Json, *, as_json: bool) -> None:
         table.add_row(*map(str, run["settings"].values()), f"{run['held_out_loss']:.4f}", losses)
     console.print(table)
     console.print(f"the best is in {result['chosen']['folder']}; to train it again elsewhere:", soft_wrap=True)
-    console.print(f"  {result['command']} --output_dir DIR", soft_wrap=True, markup=False)
+    console.print(f"  {result['command']}", soft_wrap=True, markup=False)

@@ -12,7 +12,6 @@ from pathlib import Path
 from rich.console import Console
 from transformers.utils.logging import disable_progress_bar
 
-from kinj.benchmark import collection_folder
 from kinj.manifest import NAME as MANIFEST
 from kinj_training.base import find_base, load_tokenizer
 from kinj_training.plan import Plan, make_plan, plan_lines, with_chat_date
@@ -23,6 +22,7 @@ from kinj_training.run.folder import clear, read_start
 from kinj_training.run.job import Job
 from kinj_training.run.manifest import describe_recipe
 from kinj_training.run.requirements import refuse_another_world, refuse_overlap, refuse_unmet, world_size
+from kinj_training.texts.own import find_collection, has_questions
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +63,10 @@ def train(recipe: Recipe, *, overwrite: bool = False, anew: bool | None = None) 
             tokenizer,
             stage.training,
             stage.model,
-            evaluates_epochs="eval_strategy" not in stage.given,
+            given=frozenset(stage.given),
             accuracy_task=stage.data.accuracy_task,
             collection=stage.data.collection,
+            command=_command(recipe),
             description=describe_recipe(stage),
         )
         manifests.append(job.run(manifests, overwrite=overwrite))
@@ -80,12 +81,15 @@ def next_step(folder: Path, data: DataSettings) -> str:
     """The command that asks the finished folder about the very documents that it was trained on, closed book.
 
     No task asks the questions of the split `fewshot`, which serve as examples in prompts: the test questions then.
+    Plain texts have no questions: a task is to be chosen.
     """
+    words = ["lm_eval", "--model", "kinj_rag", "--model_args", f"pretrained={folder},retriever=none"]
+    if not has_questions(data.collection):
+        return f"{shlex.join(words)} --tasks TASK"
     is_ours = data.collection == "current_events"
     task = f"kinj_{'current_events' if is_ours else 'benchmark'}_option"
-    where = {} if is_ours else {"benchmark": str(collection_folder(data.collection))}
+    where = {} if is_ours else {"benchmark": str(find_collection(data.collection))}
     metadata = json.dumps({**where, "split": "dev" if data.split == "dev" else "test"}, ensure_ascii=False)
-    words = ["lm_eval", "--model", "kinj_rag", "--model_args", f"pretrained={folder},retriever=none"]
     return shlex.join([*words, "--tasks", task, "--metadata", metadata])
 
 
@@ -95,6 +99,13 @@ def _refuse_faults(recipe: Recipe, stages: Sequence[Recipe]) -> None:
     refuse_overlap(recipe)
     for stage in stages:
         refuse_unmet(stage.training, stage.model)
+
+
+def _command(recipe: Recipe) -> str:
+    """What goes on with the training, by as many processes."""
+    if (count := world_size()) == 1:
+        return recipe.command
+    return recipe.command.replace("kinj train", f"torchrun --nproc_per_node {count} -m kinj_training", 1)
 
 
 def _first_day(recipe: Recipe) -> str:

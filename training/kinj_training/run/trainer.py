@@ -19,7 +19,7 @@ from kinj_training.blocks.block import Block
 from kinj_training.blocks.collator import BlockCollator, to_dataset
 from kinj_training.blocks.schedule import EpochSampler, Schedule, TokenCount
 from kinj_training.run.checkpoints import Completion, folder_of, keep_newest, record_completion
-from kinj_training.run.disk import room
+from kinj_training.run.limits import room
 from kinj_training.texts.tokens import NO_LOSS
 
 

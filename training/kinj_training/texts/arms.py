@@ -30,12 +30,18 @@ class ArmTexts:
     #: to train on, each once, before repeating or matching
     tokens: list[Tokens]
     held_out: list[Tokens]
+    #: of the selected part of the collection
+    documents: int
     chunks: int
     marks: Marks
     #: evaluation questions that none of the texts holds
     questions: int
+    #: how paraphrases and pairs were searched for questions that they ask; empty where there are none
+    asked_checks: list[str]
     #: texts that cannot be learnt
     left_out: int
+    #: rows of the data set that hold an evaluation question, and were left out
+    leaks: int
     #: texts that spell a control token
     spelling: int
 
@@ -62,11 +68,28 @@ class Arm:
         marks = marks_of(self.tokenizer, joined=data.layout == "joined")
         collection = select_texts(data.collection, data.split)
         questions = Questions(collection.whole, data.held_out or ())
-        intake = Intake(self.tokenizer, marks, questions, self.length, leave_out=data.unfit == "leave_out")
+        intake = Intake(
+            self.tokenizer,
+            marks,
+            questions,
+            self.length,
+            leave_out=data.unfit == "leave_out",
+            leave_out_leaks=data.leaks == "leave_out",
+        )
         tokens = _Reader(data, self.seed, collection, intake).tokens()
         held_out = intake.take(collection.held_out())
-        chunks = len(collection.selected.chunks)
-        return ArmTexts(tokens, held_out, chunks, marks, len(questions), len(intake.left_out), len(intake.spelling))
+        return ArmTexts(
+            tokens=tokens,
+            held_out=held_out,
+            documents=len({chunk.document_id for chunk in collection.selected.chunks}),
+            chunks=len(collection.selected.chunks),
+            marks=marks,
+            questions=len(questions),
+            asked_checks=collection.asked_checks(),
+            left_out=len(intake.left_out),
+            leaks=len(intake.leaks),
+            spelling=len(intake.spelling),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +119,7 @@ class _Reader:
         return self.intake.take(list(texts))
 
     def _chunks_and_paraphrases(self) -> list[TrainingText]:
-        return self.collection.chunks() + self.collection.paraphrases(self.data.paraphrases)
+        return self.collection.chunks() + self.collection.paraphrases(self.data.paraphrases, self.seed)
 
     def _pairs(self) -> list[TrainingText]:
         return [question_and_answer(pair.id, pair.question, pair.answer, "pair") for pair in self.collection.pairs()]

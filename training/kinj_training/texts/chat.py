@@ -50,6 +50,8 @@ def chat_text(
 
 def _content(text_id: str, message: Message) -> str:
     content = message["content"]
+    if content is None and message["role"] == "assistant":
+        return ""
     if not isinstance(content, str):
         raise UserError(f"data: row {text_id!r}: a {message['role']} turn is no text; only texts can be learnt")
     return content
@@ -60,7 +62,7 @@ def _in_template(text_id: str, messages: list[Message], tokenizer: Tokenizer, da
     segments: list[Segment] = []
     rendered = ""
     for number, message in enumerate(messages):
-        if message["role"] != "assistant":
+        if message["role"] != "assistant" or number == 0:  # a greeting answers nothing: it is read, with what follows
             continue
         prompt = _render(tokenizer, messages[:number], day, is_open=True)
         whole = _render(tokenizer, messages[: number + 1], day, is_open=False)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kinj.benchmark import Benchmark, collection_folder, open_benchmark
+from kinj.benchmark import Benchmark
+from kinj.benchmark.checks import asks_by_words
 from kinj.errors import UserError
-from kinj.records import Pair
+from kinj.manifest import NAME as MANIFEST
+from kinj.manifest import read_manifest
+from kinj.records import Json, Pair, Paraphrase
+from kinj_training.texts.own import open_collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,11 @@ class TrainingText:
     is_chat: bool = False
     #: a control token that a chat's turn spells: out of the template it would come as the token itself
     forged: str | None = None
+
+    @property
+    def is_from_outside(self) -> bool:
+        """Whether it comes from a data set, not from the collection."""
+        return self.kind in ("instruction", "replay")
 
     @property
     def text(self) -> str:
@@ -67,7 +78,7 @@ class CollectionTexts:
     """The collection's texts that a recipe selects, and everything that must not be learnt."""
 
     folder: Path
-    #: the whole benchmark: all its questions are held out, its chunks are the distractors
+    #: the whole collection: all its questions are held out, its chunks are the distractors
     whole: Benchmark
     #: the documents that are injected, and all about them
     selected: Benchmark
@@ -76,16 +87,24 @@ class CollectionTexts:
         """The chunks as they are."""
         return [plain_text(chunk.id, chunk.text, "chunk") for chunk in self.selected.chunks]
 
-    def paraphrases(self, count: int) -> list[TrainingText]:
-        """The first `count` training paraphrases of every chunk, chunk by chunk.
+    def paraphrases(self, count: int, seed: int) -> list[TrainingText]:
+        """`count` training paraphrases of every chunk, chunk by chunk, in the order of the file.
+
+        The seed draws them, chunk by chunk, so that more paraphrases are not other styles; what it draws for a smaller
+        count is among what it draws for a larger one.
 
         Raises:
-            UserError: a chunk has fewer.
+            UserError: there are none, a chunk has fewer, or one asks an evaluation question and answers it.
         """
-        by_chunk: dict[str, list[TrainingText]] = {chunk.id: [] for chunk in self.selected.chunks}
+        if count and not self.selected.paraphrases:
+            raise UserError(
+                f"paraphrases: {count}: {self.folder} has none: take arm raw (a mix also does with paraphrases: 0), or "
+                "put them into a paraphrases.jsonl (docs/format.md)"
+            )
+        by_chunk: dict[str, list[Paraphrase]] = {chunk.id: [] for chunk in self.selected.chunks}
         for paraphrase in self.selected.paraphrases:
             if paraphrase.use == "train":
-                by_chunk[paraphrase.chunk_id].append(plain_text(paraphrase.id, paraphrase.text, "paraphrase"))
+                by_chunk[paraphrase.chunk_id].append(paraphrase)
         for chunk_id, texts in by_chunk.items():
             if len(texts) < count:
                 least = min(map(len, by_chunk.values()))
@@ -93,32 +112,68 @@ class CollectionTexts:
                     f"paraphrases: {count}: chunk {chunk_id!r} of {self.folder} has {len(texts)} for training; every "
                     f"chunk has at least {least}: ask for that many, or write more"
                 )
-        return [text for texts in by_chunk.values() for text in texts[:count]]
+        drawn = [text for chunk_id, texts in by_chunk.items() for text in _draw(texts, count, f"{seed}:{chunk_id}")]
+        self._refuse_asked(drawn)
+        return [plain_text(paraphrase.id, paraphrase.text, "paraphrase") for paraphrase in drawn]
 
     def pairs(self) -> list[Pair]:
         """The training pairs, in the order of the file.
 
         Raises:
-            UserError: there are none.
+            UserError: there are none, or one asks an evaluation question.
         """
         if not self.selected.pairs:
-            raise UserError(f"{self.folder}: no pairs.jsonl with pairs about the selected documents, which this needs")
+            raise UserError(
+                f"{self.folder}: no pairs.jsonl with questions and answers about the selected documents, which this "
+                "needs: take arm raw (a mix also does with qa_share: 0), or write them (docs/format.md)"
+            )
+        self._refuse_asked(self.selected.pairs)
         return list(self.selected.pairs)
 
     def held_out(self) -> list[TrainingText]:
         """The validation paraphrases of the injected documents: what the held-out loss is taken over; may be empty."""
         return [plain_text(p.id, p.text, "held-out") for p in self.selected.paraphrases if p.use == "validation"]
 
+    def asked_checks(self) -> list[str]:
+        """How texts were searched for questions that they ask and answer as the evaluation wants.
+
+        Paraphrases and pairs by words, each time they are read; by meaning, where the collection's manifest says that
+        its files were, and that none did.
+        """
+        if not (self.selected.paraphrases or self.selected.pairs) or not self.whole.questions:
+            return []
+        recorded: Json = {}
+        if (self.folder / MANIFEST).is_file():
+            recorded = read_manifest(self.folder, "restore the file or delete it").get("checks", {})
+        by_meaning = recorded.get("asked_questions", {}).get("meaning", {}).get("faults") == 0
+        return ["by words", *(["by meaning, as the collection's manifest says"] if by_meaning else [])]
+
+    def _refuse_asked(self, rows: Sequence[Paraphrase | Pair]) -> None:
+        """Raises `UserError` where one asks something and answers it as an evaluation question of its chunk wants."""
+        for fault in asks_by_words(rows, self.whole.questions):
+            raise UserError(f"training text {fault.row!r} {fault.why}: say it as a statement, or take the text out")
+
+
+def _draw(texts: Sequence[Paraphrase], count: int, seed: str) -> list[Paraphrase]:
+    order = list(range(len(texts)))
+    random.Random(seed).shuffle(order)  # noqa: S311  # an experiment's seed, no secret
+    return [texts[place] for place in sorted(order[:count])]
+
 
 def select_texts(collection: str, split: str | None) -> CollectionTexts:
-    """The texts of a shipped collection, or of a folder of one's own, that are to be injected.
+    """The texts that are to be injected: of a collection, or of a split of it.
+
+    Args:
+        collection: a shipped one, a folder in the benchmark format with or without questions, or plain texts.
+        split: by document; None: all.
 
     Raises:
         UserError: no such collection, a faulty one, or no document in the split.
     """
-    folder = collection_folder(collection)
-    whole = open_benchmark(folder)
+    whole = open_collection(collection)
+    if split is not None and not any(document.split for document in whole.documents):
+        raise UserError(f"split: {split}: {whole.folder} has no splits: leave it out, or write split: null")
     selected = whole if split is None else whole.part(split)
     if not selected.chunks:
-        raise UserError(f"split: {split}: {folder} has no chunk there")
-    return CollectionTexts(folder, whole, selected)
+        raise UserError(f"split: {split}: {whole.folder} has no chunk there")
+    return CollectionTexts(whole.folder, whole, selected)
