@@ -76,7 +76,7 @@ def test_the_rule_by_words_finds_nearly_all_labelled_sentences_and_few_others():
 
 
 @pytest.mark.real_model
-def test_the_threshold_by_meaning_is_where_few_other_sentences_are():
+def test_the_threshold_by_meaning_is_above_all_other_sentences():
     folder = MODELS / "minilm"
     if not folder.is_dir():
         pytest.skip(f"no {folder}")
@@ -85,4 +85,4 @@ def test_the_threshold_by_meaning_is_where_few_other_sentences_are():
     theirs = model.encode([f"{row['question']} {row['right']}" for row in LABELLED], normalize_embeddings=True)
     above = (ours * theirs).sum(axis=1) >= LEAST_COSINE
     labels = np.array([row["is_asked"] for row in LABELLED])
-    assert ((above & labels).sum(), (above & ~labels).sum()) == (7, 17)
+    assert ((above & labels).sum(), (above & ~labels).sum()) == (3, 0)
