@@ -12,6 +12,7 @@ from typing import Any
 
 from kinj.errors import UserError
 from kinj.records import Passage, Query
+from kinj.retrieval.retriever import count_repeated
 from kinj_models.settings import Json
 from kinj_models.task_rows import Row, source_of
 
@@ -88,6 +89,8 @@ class Tally:
     hits: int = 0
     reciprocal_ranks: float = 0.0
     passages_dropped: int = 0
+    #: of those sent, with the text of a better one
+    passages_repeated: int = 0
     questions_with_drops: int = 0
     questions_without_passages: int = 0
     prompts_over_window: int = 0
@@ -123,6 +126,7 @@ class Tally:
         if self.texts_checked:
             counts["passages_with_control_tokens"] = self.passages_with_control_tokens
         counts["passages_dropped"] = self.passages_dropped
+        counts["passages_repeated"] = self.passages_repeated
         counts["questions_with_drops"] = self.questions_with_drops
         counts["questions_without_passages"] = self.questions_without_passages
         counts["share_without_passages"] = self.questions_without_passages / max(1, self.questions)
@@ -146,6 +150,7 @@ def tally(record: TraceRecord) -> Tally:
         hits=int(rank is not None),
         reciprocal_ranks=1 / rank if rank else 0.0,
         passages_dropped=dropped,
+        passages_repeated=count_repeated(record.passages[: record.passages_sent]),
         questions_with_drops=int(dropped > 0),
         questions_without_passages=int(record.passages_sent == 0),
         prompts_over_window=int(record.over_window),
@@ -271,7 +276,7 @@ class Recorder:
         counts = count.to_object(self._k)
         shares = [f", {name} {counts[name]:.3f}" for name in counts if name.startswith("recall@") or name == "mrr"]
         log.info("kinj_rag: %s: %d questions%s", task, count.questions, "".join(shares))
-        for name in ("passages_dropped", "questions_without_passages", "prompts_over_window"):
+        for name in ("passages_dropped", "passages_repeated", "questions_without_passages", "prompts_over_window"):
             if counts.get(name):
                 log.warning("kinj_rag: %s: %s %d", task, name.replace("_", " "), counts[name])
 

@@ -11,7 +11,8 @@ from kinj.records import Chunk, Json
 from kinj.retrieval.elastic.access import PREFIX
 from kinj.retrieval.elastic.connection import Connection
 from kinj.retrieval.elastic.generations import Generation
-from kinj.retrieval.elastic.search import ElasticHit, count, search_all
+from kinj.retrieval.elastic.patience import PermanentError
+from kinj.retrieval.elastic.search import ElasticHit, count, refused_query, search_all
 from kinj.retrieval.embedding.embedder import Embedder, query_vectors
 from kinj.retrieval.filters import FIELDS, Filter, check_fields, check_matches
 from kinj.retrieval.index import Candidate, Method, batches
@@ -99,8 +100,11 @@ class ForeignIndex:
         )
         preference = "kinj" if "dense" in methods else None
         answers = search_all(self._connection, self._generation.index, bodies, preference)
-        for _ in texts:
-            yield [_best(next(answers), depth) for _ in methods]
+        try:
+            for _ in texts:
+                yield [_best(next(answers), depth) for _ in methods]
+        except PermanentError as error:
+            raise refused_query(error, texts, len(methods)) from error
 
     def chunks(self, ids: Sequence[str]) -> dict[str, Chunk]:
         """See `Index`."""
