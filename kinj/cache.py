@@ -48,6 +48,6 @@ def _home() -> Path:
 
 def _unwritable(folder: Path, error: OSError) -> UserError:
     return UserError(
-        f"kinj keeps what it builds in {folder}, which cannot be written ({error.strerror or error}): set KINJ_CACHE "
-        "to a folder that can"
+        f"what is built is kept in {folder}, which cannot be written ({error.strerror or error}): set KINJ_CACHE to a "
+        "folder that can"
     )

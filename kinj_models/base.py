@@ -17,7 +17,7 @@ from lm_eval.utils import simple_parse_args_string
 from kinj.checkpoint import fingerprint, read_training, refuse_without_model
 from kinj.errors import UserError, nearest
 from kinj.hardware import cpu_computes_bf16
-from kinj.hub.find import DemoModel, bounded_waits, commit_in_cache, find_demo_model, refuse_silent_hub
+from kinj.hub.find import DemoModel, bounded_waits, commit_in_cache, find_demo_model, refuse_unreached_hub
 from kinj.hub.packaged import DEMO
 from kinj.manifest import sha256_json
 from kinj_models.loading import Arguments, plain_errors, warn_of_unread_tokens
@@ -88,7 +88,7 @@ class BaseChoice:
                 refuse_without_model(folder, "pretrained")
         with plain_errors(self.name, self.arguments), bounded_waits():
             for _, name, revision in _hub_names(self.arguments) if self.name in HF_NAMES else ():
-                refuse_silent_hub(name, revision)
+                refuse_unreached_hub(name, revision)
             base = self.source(**self.arguments)
         warn_of_unread_tokens(base)
         if "dtype" not in self.arguments:

@@ -35,8 +35,8 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
     Args:
         base: name of an lm-eval model (`hf`, `vllm`, `local-completions`, …) or a ready one.
         **arguments: the fields of `Settings` (retriever, k, index, placement, order, query, query_field, template,
-            embedder, filter, text_field, vector_field, distractor_seed, trace); everything else goes to the base's
-            constructor.
+            embedder, filter, text_field, vector_field, distractor_seed, share_prefixes, served, trace); everything else
+            goes to the base's constructor.
 
     Raises:
         UserError: a setting that is not allowed, or a key that is nearly one of ours and unknown to the base.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -295,7 +296,7 @@ def trace_path(name: str, rank: int) -> Path:
 
 
 def check_trace(name: str | None) -> None:
-    """Refuses a trace file that is there already or whose folder is not.
+    """Refuses a trace file that is there already, or whose folder is not or cannot be written.
 
     Raises:
         UserError: names the file and what to do.
@@ -312,3 +313,5 @@ def check_trace(name: str | None) -> None:
         raise UserError(f"trace={name}: {earlier[0]} exists; a trace belongs to one run: name another or remove it")
     if not path.parent.is_dir():
         raise UserError(f"trace={name}: the folder {path.parent} does not exist; make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise UserError(f"trace={name}: the folder {path.parent} cannot be written; name another")

@@ -121,22 +121,22 @@ def bounded_waits() -> Iterator[None]:
         hooks.remove(_bound)
 
 
-def refuse_silent_hub(name: str, revision: str = "main") -> None:
-    """Returns where the hub answers, is switched off or can't be reached at all: then libraries take their cache.
+def refuse_unreached_hub(name: str, revision: str = "main") -> None:
+    """Returns where the hub answers, or is switched off, so that libraries take their cache.
 
-    transformers asks a hub that accepts and never answers six times for each file, which takes many minutes.
+    transformers asks a hub that it does not reach six times for each file, cached or not, which takes many minutes.
 
     Raises:
-        UserError: the hub is silent for `HUB_SECONDS`.
+        UserError: the hub cannot be reached, or is silent for `HUB_SECONDS`.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError
 
     try:
         HfApi().model_info(name, revision=revision, timeout=HUB_SECONDS)
-    except _http().TimeoutException as error:
+    except _http().TransportError as error:
         raise UserError(
-            f"{name}: the hub does not answer (waited {HUB_SECONDS:g} s): HF_HUB_OFFLINE=1 takes what is in its cache "
+            f"{name}: the hub does not answer ({type(error).__name__}): HF_HUB_OFFLINE=1 takes what is in its cache "
             "without asking, or name a folder"
         ) from error
     except hub_errors() + (HFValidationError,):  # noqa: RUF005  # mypy knows the types of a sum, not of a display

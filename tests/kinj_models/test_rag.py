@@ -407,6 +407,12 @@ def test_a_trace_of_an_earlier_run_is_not_overwritten(recorder, tmp_path):
         RagLM(recorder, trace=str(tmp_path / "trace.jsonl"))
 
 
+def test_a_trace_in_a_folder_that_cannot_be_written_is_refused_before_anything_runs(recorder, tmp_path, monkeypatch):
+    monkeypatch.setattr("kinj_models.trace.os.access", lambda *_: False)
+    with pytest.raises(UserError, match=r"trace=.*: the folder .* cannot be written; name another"):
+        RagLM(recorder, trace=str(tmp_path / "trace.jsonl"))
+
+
 def test_the_query_can_hold_the_options(recorder, request_for, tmp_path):
     trace = tmp_path / "trace.jsonl"
     RagLM(recorder, k=1, query="question+options", trace=str(trace)).loglikelihood(request_for())

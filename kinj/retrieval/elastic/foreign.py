@@ -228,7 +228,13 @@ def open_foreign_index(
     if vector_field is not None and vector_field not in vectors:
         there = ", ".join(vectors) or "none"
         raise UserError(f"{place}: vector_field={vector_field} is no field of vectors; there are: {there}")
-    if vector_field is not None and find_field(generation.fields, vector_field).get("index") is False:
+    mapping = find_field(generation.fields, vector_field or "")
+    if vector_field is not None and (kind := mapping.get("element_type")) in ("byte", "bit"):
+        raise UserError(
+            f"{place}: vector_field={vector_field} keeps whole numbers ({kind}), and embedders make others: name a field "
+            "of element_type float or bfloat16"
+        )
+    if vector_field is not None and mapping.get("index") is False:
         raise UserError(f"{place}: the vectors in vector_field={vector_field} are not indexed, so nothing finds them")
     return ForeignIndex(connection, name, generation, text_field, vector_field)
 

@@ -15,7 +15,7 @@ from kinj.hub.find import (
     find_demo_model,
     find_model,
     hub_errors,
-    refuse_silent_hub,
+    refuse_unreached_hub,
 )
 from kinj.hub.packaged import DEMO
 from kinj.retrieval import find_embedder
@@ -150,8 +150,8 @@ def test_a_hub_that_accepts_and_never_answers_is_given_up(silent_hub):
     began = time.monotonic()
     with pytest.raises(hub_errors(), match="ReadTimeout"):
         find_model("owner/name", FILES)
-    with pytest.raises(UserError, match=r"owner/name: the hub does not answer \(waited 0.3 s\): HF_HUB_OFFLINE=1"):
-        refuse_silent_hub("owner/name")
+    with pytest.raises(UserError, match=r"owner/name: the hub does not answer \(ReadTimeout\): HF_HUB_OFFLINE=1"):
+        refuse_unreached_hub("owner/name")
     assert time.monotonic() - began < 20
 
 
@@ -170,11 +170,12 @@ def test_what_is_in_the_cache_is_found_without_asking_a_silent_hub(silent_hub, i
     assert time.monotonic() - began < 0.3
 
 
-def test_a_hub_that_is_off_or_refuses_the_connection_is_left_to_those_who_load(silent_hub, monkeypatch):
+def test_a_hub_that_cannot_be_reached_is_refused_too_and_one_that_is_switched_off_is_not(silent_hub, monkeypatch):
     silent_hub.close()
-    refuse_silent_hub("owner/name")
+    with pytest.raises(UserError, match=r"hub does not answer \(ConnectError\): HF_HUB_OFFLINE=1"):
+        refuse_unreached_hub("owner/name")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    refuse_silent_hub("owner/name")
+    refuse_unreached_hub("owner/name")
 
 
 def test_waits_are_bounded_only_where_the_library_sets_no_limit_and_only_meanwhile():
