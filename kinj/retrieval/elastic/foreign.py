@@ -231,8 +231,8 @@ def open_foreign_index(
     mapping = find_field(generation.fields, vector_field or "")
     if vector_field is not None and (kind := mapping.get("element_type")) in ("byte", "bit"):
         raise UserError(
-            f"{place}: vector_field={vector_field} keeps whole numbers ({kind}), and embedders make others: name a field "
-            "of element_type float or bfloat16"
+            f"{place}: vector_field={vector_field} keeps whole numbers ({kind}), and embedders make others: name a "
+            "field of element_type float or bfloat16"
         )
     if vector_field is not None and mapping.get("index") is False:
         raise UserError(f"{place}: the vectors in vector_field={vector_field} are not indexed, so nothing finds them")
