@@ -1,6 +1,8 @@
-"""Run by a .pth file at every interpreter start: calls `kinj_lm_eval_plugin` once lm-eval's own modules have run.
+"""Run at every interpreter start: calls `kinj_lm_eval_plugin` once lm-eval's own modules have run.
 
-Small on purpose, without an import of its own. `KINJ_NO_HOOK=1` switches it off.
+By a .pth file, which imports it, or from Python 3.15 on by the .start file beside it, which names `install` (PEP 829);
+a .start file switches the import line of its .pth file off. Small on purpose, without an import of its own.
+`KINJ_NO_HOOK=1` switches it off.
 """
 
 import os
@@ -32,6 +34,11 @@ class Finder:
         return None
 
 
-# By name: a module run a second time makes another class of the same name.
-if not os.environ.get("KINJ_NO_HOOK") and not any(type(finder).__module__ == __name__ for finder in sys.meta_path):
-    sys.meta_path.insert(0, Finder())
+def install():  # type: ignore[no-untyped-def]  # noqa: ANN201
+    """Puts the finder first, once: a .start file may be read twice, and importing this module has done it already."""
+    # By name: a module run a second time makes another class of the same name.
+    if not os.environ.get("KINJ_NO_HOOK") and not any(type(finder).__module__ == __name__ for finder in sys.meta_path):
+        sys.meta_path.insert(0, Finder())
+
+
+install()  # type: ignore[no-untyped-call]

@@ -86,7 +86,10 @@ def remembered_sha256(path: Path) -> str:
     if state.st_size < _REMEMBERED_BYTES:
         return sha256_file(place)
     key = {"path": str(place), "bytes": state.st_size, "changed_ns": state.st_mtime_ns}
-    memory = cache_folder("hashes", f"{sha256_json(str(place))[:32]}.json")
+    try:
+        memory = cache_folder("hashes", f"{sha256_json(str(place))[:32]}.json")
+    except UserError:  # an account without a home: nowhere to remember it
+        return sha256_file(place)
     known = _read_object(memory)
     if {name: known.get(name) for name in key} == key:
         return str(known["sha256"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from lm_eval.utils import simple_parse_args_string
 from kinj.checkpoint import fingerprint, read_training, refuse_without_model
 from kinj.errors import UserError, nearest
 from kinj.hardware import cpu_computes_bf16
-from kinj.hub.find import DemoModel, commit_in_cache, find_demo_model
+from kinj.hub.find import DemoModel, bounded_waits, commit_in_cache, find_demo_model, refuse_unreached_hub
 from kinj.hub.packaged import DEMO
 from kinj.manifest import sha256_json
+from kinj_models.loading import Arguments, plain_errors, warn_of_unread_tokens
 from kinj_models.served import served_models
 from kinj_models.settings import Json, check_base_keys, named_parameters
 
@@ -37,8 +38,6 @@ TRAINING_KEYS = (
     *("arm", "recipe", "training", "base", "collection", "split"),
     *("tokens", "steps", "seconds", "seeds", "lora"),
 )
-
-Arguments = dict[str, Any]  # Any: whatever the base's constructor takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,8 @@ class BaseChoice:
         """The base, ready to answer.
 
         Raises:
-            UserError: the weights cannot be had (no such folder, hub unreachable, wrong name).
+            UserError: the weights cannot be had (no such folder, hub unreachable or silent, wrong name), or an argument
+                that the base does not take.
         """
         if isinstance(self.source, LM):
             return self.source
@@ -86,18 +86,11 @@ class BaseChoice:
             folder = Path(pretrained, str(self.arguments.get("subfolder", "")))
             if folder.is_dir():
                 refuse_without_model(folder, "pretrained")
-        try:
+        with plain_errors(self.name, self.arguments), bounded_waits():
+            for _, name, revision in _hub_names(self.arguments) if self.name in HF_NAMES else ():
+                refuse_unreached_hub(name, revision)
             base = self.source(**self.arguments)
-        except ModuleNotFoundError as error:  # lm-eval's own message names its extra
-            raise UserError(f"base={self.name}: {' '.join(str(error).split())}") from error
-        except OSError as error:  # what transformers raises for a missing or unreachable model
-            reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            model = self.arguments.get("pretrained", self.arguments.get("model"))
-            raise UserError(
-                f"base={self.name}, pretrained={model}: {reason.strip()}; give a folder or a reachable name"
-            ) from error
-        except (AttributeError, TypeError, ValueError) as error:  # what constructors raise for bad arguments
-            raise UserError(f"base={self.name}: {type(error).__name__}: {' '.join(str(error).split())}") from error
+        warn_of_unread_tokens(base)
         if "dtype" not in self.arguments:
             _use_float32_where_bfloat16_is_slow(base)
         return base
@@ -125,7 +118,8 @@ def choose_base(base: str | LM, arguments: Arguments) -> BaseChoice:
         )
         why = "kinj_rag cannot be its own base" if name == "kinj_rag" else "no such lm-eval model"
         raise UserError(f"base={name}: {why}; {hint}")
-    source = get_model(name)
+    with plain_errors(name, arguments):
+        source = get_model(name)
     check_base_keys(source, name, list(arguments))
     if name in HF_NAMES and "device" not in arguments:
         arguments = {**arguments, "device": ""}  # the one there is; lm-eval's default from Python is "cuda" everywhere
@@ -183,13 +177,18 @@ def refuse_unknown_commit(told: Json) -> None:
 def _commits(choice: BaseChoice) -> Json:
     """The commits of what is named on the hub: `commit` of the model, `peft_commit` and so on; None where unknown."""
     commits: Json = {}
-    for key in _FOLDER_ARGUMENTS:
-        name = choice.arguments.get(key)
-        if not isinstance(name, str) or not name or Path(name).is_dir() or (key == "pretrained" and choice.demo):
-            continue
-        revision = str(choice.arguments.get("revision", "main")) if key in ("pretrained", "model") else "main"
-        commits["commit" if key in ("pretrained", "model") else f"{key}_commit"] = commit_in_cache(name, revision)
+    for key, name, revision in _hub_names(choice.arguments):
+        if key != "pretrained" or choice.demo is None:
+            commits["commit" if key in ("pretrained", "model") else f"{key}_commit"] = commit_in_cache(name, revision)
     return commits
+
+
+def _hub_names(arguments: Arguments) -> Iterator[tuple[str, str, str]]:
+    """(argument, name, revision) of what is named on the hub."""
+    for key in _FOLDER_ARGUMENTS:
+        name = arguments.get(key)
+        if isinstance(name, str) and name and not Path(name).is_dir():
+            yield key, name, str(arguments.get("revision", "main")) if key in ("pretrained", "model") else "main"
 
 
 def _by_content(value: Any, subfolder: str = "") -> Any:  # Any: an argument of the base, and a JSON value

@@ -11,8 +11,10 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM, CacheHook
 
 from kinj.errors import UserError, show_user_errors_plainly
+from kinj.hub.find import bounded_waits
 from kinj.passages import load_template
 from kinj_models.base import choose_base, identity, manifest_of, refuse_unknown_commit, training_of, warn_of_letters
+from kinj_models.loading import refuse_without_template
 from kinj_models.prompt_checks import PromptChecks
 from kinj_models.prompts import add_slot, has_slot
 from kinj_models.reading import Reader, group_by_question
@@ -33,8 +35,8 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
     Args:
         base: name of an lm-eval model (`hf`, `vllm`, `local-completions`, …) or a ready one.
         **arguments: the fields of `Settings` (retriever, k, index, placement, order, query, query_field, template,
-            embedder, filter, text_field, vector_field, distractor_seed, trace); everything else goes to the base's
-            constructor.
+            embedder, filter, text_field, vector_field, distractor_seed, share_prefixes, served, trace); everything else
+            goes to the base's constructor.
 
     Raises:
         UserError: a setting that is not allowed, or a key that is nearly one of ours and unknown to the base.
@@ -122,6 +124,7 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> Any:
         """The base's rendering; with retrieval, a slot stands where the passages will go, inside the user's turn."""
+        refuse_without_template(self.base, self._choice.arguments)
         turns = self._checks.chat(self.base, chat_history)
         if self.settings.closed_book:
             return self.base.apply_chat_template(turns, add_generation_prompt=add_generation_prompt)
@@ -234,7 +237,8 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
 
     def get_model_info(self) -> Json:
         """The base's own, and under `kinj` all that tells this run from another, and what retrieval did."""
-        info = dict(self.base.get_model_info()) if hasattr(self.base, "get_model_info") else {}
+        with bounded_waits():  # `hf` asks the hub for its commit
+            info = dict(self.base.get_model_info()) if hasattr(self.base, "get_model_info") else {}
         ours: Json = {
             **self.settings.to_object(),
             "model_name": self._choice.model_name,

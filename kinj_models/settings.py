@@ -22,6 +22,9 @@ _TEXTS = (
     *("served", "trace"),
 )
 
+#: What an index keeps of its embedder.
+_SET_BY_A_BUILD = ("query_prefix", "passage_prefix")
+
 #: The settings that mean something without passages.
 _READ_CLOSED_BOOK = ("retriever", "query_field", "share_prefixes", "served", "trace")
 
@@ -148,11 +151,20 @@ def _check_choice(values: dict[str, Any], name: str, allowed: tuple[str, ...]) -
 def check_base_keys(base: type[LM], name: str, keys: list[str]) -> None:
     """Refuses a key that is nearly one of ours and that the base does not name, before it reaches the base unnoticed.
 
+    Bases take more than they name, by `**kwargs`: such a key is refused only where it is a slip of one of ours, of
+    `SHORTEST_SLIP` letters or more and of about the same length; `ef=` and `pp=` reach the base, whatever it makes of
+    them.
+
     Raises:
-        UserError: names the key of ours that was probably meant.
+        UserError: names the key of ours that was probably meant, or where a prefix of the embedder is set.
     """
     known = named_parameters(base)
     for key in keys:
+        if key in _SET_BY_A_BUILD and key not in known:
+            raise UserError(
+                f"model_args: {key} is set where an index is built, kinj index build --{key.replace('_', '-')}, and "
+                "read from there; an index that kinj did not build takes none: there the embedder's own files say it"
+            )
         near = None if key in known else _nearest_of_ours(key)
         if near is not None:
             raise UserError(

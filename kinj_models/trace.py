@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 from kinj.errors import UserError
 from kinj.records import Passage, Query
+from kinj.retrieval.retriever import count_repeated
 from kinj_models.settings import Json
 from kinj_models.task_rows import Row, source_of
 
@@ -93,6 +95,8 @@ class Tally:
     hits: float = 0
     reciprocal_ranks: float = 0.0
     passages_dropped: int = 0
+    #: of those sent, with the text of a better one
+    passages_repeated: int = 0
     questions_with_drops: int = 0
     questions_without_passages: int = 0
     prompts_over_window: int = 0
@@ -128,6 +132,7 @@ class Tally:
         if self.texts_checked:
             counts["passages_with_control_tokens"] = self.passages_with_control_tokens
         counts["passages_dropped"] = self.passages_dropped
+        counts["passages_repeated"] = self.passages_repeated
         counts["questions_with_drops"] = self.questions_with_drops
         counts["questions_without_passages"] = self.questions_without_passages
         counts["share_without_passages"] = self.questions_without_passages / max(1, self.questions)
@@ -151,6 +156,7 @@ def tally(record: TraceRecord) -> Tally:
         hits=record.gold_share(len(record.passages)),
         reciprocal_ranks=1 / rank if rank else 0.0,
         passages_dropped=dropped,
+        passages_repeated=count_repeated(record.passages[: record.passages_sent]),
         questions_with_drops=int(dropped > 0),
         questions_without_passages=int(record.passages_sent == 0),
         prompts_over_window=int(record.over_window),
@@ -276,7 +282,7 @@ class Recorder:
         counts = count.to_object(self._k)
         shares = [f", {name} {counts[name]:.3f}" for name in counts if name.startswith("recall@") or name == "mrr"]
         log.info("kinj_rag: %s: %d questions%s", task, count.questions, "".join(shares))
-        for name in ("passages_dropped", "questions_without_passages", "prompts_over_window"):
+        for name in ("passages_dropped", "passages_repeated", "questions_without_passages", "prompts_over_window"):
             if counts.get(name):
                 log.warning("kinj_rag: %s: %s %d", task, name.replace("_", " "), counts[name])
 
@@ -295,7 +301,7 @@ def trace_path(name: str, rank: int) -> Path:
 
 
 def check_trace(name: str | None) -> None:
-    """Refuses a trace file that is there already or whose folder is not.
+    """Refuses a trace file that is there already, or whose folder is not or cannot be written.
 
     Raises:
         UserError: names the file and what to do.
@@ -312,3 +318,5 @@ def check_trace(name: str | None) -> None:
         raise UserError(f"trace={name}: {earlier[0]} exists; a trace belongs to one run: name another or remove it")
     if not path.parent.is_dir():
         raise UserError(f"trace={name}: the folder {path.parent} does not exist; make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise UserError(f"trace={name}: the folder {path.parent} cannot be written; name another")

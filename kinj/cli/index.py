@@ -113,6 +113,8 @@ def build(
         else:
             index = build_index(chunks, Path(name), embedder, overwrite=overwrite, made_from=made_from, **prefixes)
     typer.echo(f"{name}: {len(index)} chunks, {_kinds(index.manifest)}")
+    if index.manifest["chunks"].get("repeated"):
+        typer.echo(f"{_repeated(index.manifest)}: equal passages can fill a question's k", err=True)
     typer.echo(f'try it: kinj search {shlex.quote(name)} "some words"', err=True)
 
 
@@ -133,6 +135,7 @@ def info(name: IndexName, *, as_json: Json = False) -> None:
         *_cluster_rows(index.describe().get("back_end")),
         ("holds", _kinds(manifest)),
         ("chunks", f"{manifest['chunks']['count']} of {manifest['chunks']['documents']} documents"),
+        *([("equal texts", _repeated(manifest))] if manifest["chunks"].get("repeated") else []),
         ("chunks' SHA-256", index.content),
         *_embedder_rows(manifest["embedder"]),
         *_vector_rows(manifest.get("vectors")),
@@ -180,16 +183,19 @@ def _kinds(manifest: dict[str, Any]) -> str:  # Any: JSON values
     return "BM25" if embedder is None else f"BM25 and vectors of {embedder['name']}"
 
 
+def _repeated(manifest: dict[str, Any]) -> str:  # Any: JSON values
+    return f"{manifest['chunks']['repeated']} of {manifest['chunks']['count']} chunks repeat the text of another"
+
+
 def _embedder_rows(embedder: dict[str, Any] | None) -> list[tuple[str, str]]:  # Any: JSON values
     if embedder is None:
         return []
-    cut = (
-        f"{embedder['passages_cut']} longer than its window of {embedder['window']} tokens: only their beginning counts"
-    )
+    window = embedder["window"]
+    too_long = f"{embedder['passages_cut']} longer than its window of {window} tokens: only their beginning counts"
     return [
         ("embedder", f"{embedder['name']} ({embedder['source']}), {embedder['dimensions']} dimensions"),
         ("embedder's SHA-256", embedder["sha256"]),
         ("query prefix", repr(embedder["query_prefix"])),
         ("passage prefix", repr(embedder["passage_prefix"])),
-        ("passages", cut),
+        ("passages", too_long if window is not None else "read whole: it has no window"),
     ]

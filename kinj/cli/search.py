@@ -54,6 +54,7 @@ def search(
     """
     from kinj.records import Query
     from kinj.retrieval import open_retriever
+    from kinj.retrieval.retriever import count_repeated
 
     if retriever not in _RANKING:
         raise UserError(
@@ -67,6 +68,8 @@ def search(
         typer.echo(json.dumps([asdict(passage) for passage in passages], indent=2, ensure_ascii=False))
     elif passages:
         _print_table(passages)
+        if repeated := count_repeated(passages):
+            typer.echo(f"{repeated} of these {len(passages)} passages repeat the text of a better one", err=True)
     else:
         typer.echo(f"nothing in {name} shares a word with {words!r} (stop words do not count)")
 

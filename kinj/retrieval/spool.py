@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -28,9 +29,10 @@ class Spool:
         self._last_document: str | None = None
         database.execute("CREATE TABLE lines (id BLOB PRIMARY KEY, line BLOB NOT NULL)")
         database.execute("CREATE TABLE documents (id BLOB PRIMARY KEY) WITHOUT ROWID")
+        database.execute("CREATE TABLE texts (digest BLOB PRIMARY KEY) WITHOUT ROWID")
         database.execute("BEGIN")
 
-    def add(self, chunk_id: str, document_id: str, line: bytes) -> None:
+    def add(self, chunk_id: str, document_id: str, text: str, line: bytes) -> None:
         """Takes the line of a chunk.
 
         Raises:
@@ -40,6 +42,8 @@ class Spool:
             self._database.execute("INSERT INTO lines VALUES (?, ?)", (chunk_id.encode(), line))
         except sqlite3.IntegrityError as error:
             raise UserError(f"the chunk id {chunk_id!r} was given twice") from error
+        digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        self._database.execute("INSERT OR IGNORE INTO texts VALUES (?)", (digest,))
         if document_id != self._last_document:
             self._database.execute("INSERT OR IGNORE INTO documents VALUES (?)", (document_id.encode(),))
             self._last_document = document_id
@@ -50,7 +54,14 @@ class Spool:
 
     def count_documents(self) -> int:
         """How many documents the chunks are of."""
-        [count] = self._database.execute("SELECT count(*) FROM documents").fetchone()
+        return self._count("documents")
+
+    def count_texts(self) -> int:
+        """How many different texts they have."""
+        return self._count("texts")
+
+    def _count(self, table: str) -> int:
+        [count] = self._database.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608  # a name of ours
         return int(count)
 
 

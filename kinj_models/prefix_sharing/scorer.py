@@ -135,7 +135,7 @@ class SharedScorer:
             try:
                 prefixes, token_scores = self._forward(batch, parents)
             except RuntimeError as error:
-                if len(batch) == 1 or not _is_out_of_memory(error):
+                if len(batch) == 1 or not is_out_of_memory(error):
                     raise
                 self._halve(error)
                 waiting += [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
@@ -205,5 +205,6 @@ class SharedScorer:
         log.warning("kinj_rag: out of memory (%s): going on with half the batch", str(error).splitlines()[0])
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether a device or the machine has no memory left for a tensor."""
     return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)

@@ -11,7 +11,7 @@ from lm_eval.api.model import LM
 from lm_eval.models.huggingface import HFLM
 from transformers import DynamicCache
 
-from kinj_models.prefix_sharing.scorer import SharedScorer, TokenRequest
+from kinj_models.prefix_sharing.scorer import SharedScorer, TokenRequest, is_out_of_memory
 
 log = logging.getLogger("lm_eval.kinj")
 
@@ -69,8 +69,11 @@ def _trial(base: HFLM) -> str | None:
         if not _positions_agree(base):
             return "its positions depend on the longest prompt of a pass"
     except (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
-        log.debug("sharing prefixes failed on a trial: %s", error)
-        return "its cache gives other numbers than a whole prompt does"
+        why = (str(error).splitlines() or [""])[0]
+        if isinstance(error, RuntimeError) and is_out_of_memory(error):
+            return f"a trial of it ran out of memory ({why})"
+        log.debug("sharing prefixes failed on a trial", exc_info=error)
+        return f"a trial of it failed ({type(error).__name__}: {why})"
     return None
 
 

@@ -12,7 +12,7 @@ import pytest
 from kinj.corpus import read_chunks
 from kinj.errors import UserError
 from kinj.records import Chunk, Query
-from kinj.retrieval import RETRIEVERS, Retriever, build_elastic_index, build_index, open_retriever
+from kinj.retrieval import RETRIEVERS, Retriever, build_elastic_index, build_index, open_index, open_retriever
 
 CHUNKS = 9
 EXPLAINED = ("bm25", "dense", "hybrid")
@@ -164,3 +164,39 @@ def test_the_best_of_few_are_the_first_of_many(name, opened, queries):
 def test_an_unknown_name_is_refused_with_the_names_there_are(index):
     with pytest.raises(UserError, match=r"retriever=bm52: .*none, bm25, dense, hybrid, gold, gold\+distractors"):
         open_retriever("bm52", index=index)
+
+
+def chunk_of(text: str, **known: str) -> Chunk:
+    return Chunk("a", "d", text, start=0, end=len(text), **known)
+
+
+@pytest.mark.parametrize(
+    ("chunk", "message"),
+    [
+        (chunk_of("a" * 80_000), r"chunk 'a': its word a{20}… has 80000 bytes, .* words of at most 32766: cut it"),
+        (chunk_of("red ä" + "ä" * 16_383), r"chunk 'a': its word ä{20}… has 32768 bytes"),
+        (chunk_of("red", source="s" * 70_000), "chunk 'a': its source has 70000 bytes, .* at most 32766: shorten it"),
+        (chunk_of("red", title="ü" * 20_000), "chunk 'a': its title has 40000 bytes"),
+    ],
+)
+def test_what_one_back_end_could_not_keep_is_refused_by_both(chunk, message, build, tiny_embedder):
+    with pytest.raises(UserError, match=message):
+        build([chunk], "immense", tiny_embedder)
+
+
+def test_the_longest_word_and_value_that_are_kept_are_found_and_longer_words_of_a_query_find_nothing(
+    build, tiny_embedder
+):
+    word, source = "a" * 32_766, "s" * 32_766
+    index = build([chunk_of(f"red {word}", source=source, license="l" * 70_000)], "longest", tiny_embedder)
+    [found, longer] = open_retriever("bm25", index=index, filter=f"source:{source}").search(
+        [Query(word), Query(word + "a")], 1
+    )
+    assert ([passage.chunk_id for passage in found], longer) == (["a"], [])
+
+
+def test_equal_texts_are_counted_when_an_index_is_built(build, tiny_embedder):
+    texts = ["red fox", "red fox", "blue whale", "red fox", "Red fox"]
+    made = [Chunk(f"c{i}", f"d{i}", text, start=0, end=len(text)) for i, text in enumerate(texts)]
+    manifest = open_index(build(made, "equal", tiny_embedder)).manifest
+    assert manifest["chunks"]["repeated"] == 2

@@ -7,6 +7,8 @@ from lm_eval.api.model import LM, CachingLM, hash_args
 from sqlitedict import SqliteDict
 
 from kinj.errors import UserError
+from kinj.records import Chunk
+from kinj.retrieval import build_index
 from kinj_models import RagLM
 from kinj_models.base import refuse_unknown_commit
 from kinj_models.prompts import SLOT
@@ -208,11 +210,6 @@ def test_a_second_run_of_one_model_does_not_mix_into_its_trace(recorder, request
         lm.loglikelihood(request_for())
 
 
-def test_a_base_that_cannot_be_made_says_why_in_one_line(tiny_model):
-    with pytest.raises(UserError, match=r"base=hf: AttributeError: .*flot32"):
-        RagLM(pretrained=str(tiny_model), device="cpu", dtype="flot32").base  # noqa: B018  # loads it
-
-
 def test_a_folder_without_a_model_is_said_in_one_line(tmp_path):
     with pytest.raises(UserError, match=rf"pretrained={tmp_path}: holds no model \(no config\.json\)"):
         RagLM(pretrained=str(tmp_path), device="cpu").base  # noqa: B018  # loads it
@@ -375,7 +372,7 @@ def test_keys_that_the_base_names_reach_it_even_when_near_to_ours():
         check_base_keys(RecordingLM, "far", ["indx"])
 
 
-@pytest.mark.parametrize("key", ["kk", "tp", "q", "chat_template", "case_study"])
+@pytest.mark.parametrize("key", ["kk", "tp", "q", "ef", "pp", "chat_template", "case_study"])
 def test_keys_of_the_base_that_only_look_a_little_like_ours_reach_it(key):
     check_base_keys(RecordingLM, "far", [key])
 
@@ -388,9 +385,31 @@ def test_keys_that_are_ours_but_for_case_or_a_letter_are_refused(key, ours):
         check_base_keys(RecordingLM, "far", [key])
 
 
+@pytest.mark.parametrize("key", ["query_prefix", "passage_prefix"])
+def test_a_prefix_of_the_embedder_is_said_to_be_set_where_an_index_is_built(key):
+    option = key.replace("_", "-")
+    with pytest.raises(UserError, match=rf"kinj index build --{option}, .* that kinj did not build takes none"):
+        check_base_keys(RecordingLM, "far", [key])
+
+
+def test_passages_that_repeat_the_text_of_a_better_one_are_counted_and_said(recorder, request_for, tmp_path, caplog):
+    texts = ["The water tower of Arvada was painted amber in May 2031."] * 3 + ["Arvada voted."]
+    build_index([Chunk(f"c{i}", f"d{i}", t, start=0, end=len(t)) for i, t in enumerate(texts)], tmp_path / "index")
+    lm = RagLM(recorder, k=4, index=str(tmp_path / "index"))
+    lm.loglikelihood(request_for())
+    assert lm.get_model_info()["kinj"]["tasks"]["towers"]["passages_repeated"] == 2
+    assert "towers: passages repeated 2" in caplog.text
+
+
 def test_a_trace_of_an_earlier_run_is_not_overwritten(recorder, tmp_path):
     (tmp_path / "trace.jsonl").write_text("{}\n")
     with pytest.raises(UserError, match="a trace belongs to one run"):
+        RagLM(recorder, trace=str(tmp_path / "trace.jsonl"))
+
+
+def test_a_trace_in_a_folder_that_cannot_be_written_is_refused_before_anything_runs(recorder, tmp_path, monkeypatch):
+    monkeypatch.setattr("kinj_models.trace.os.access", lambda *_: False)
+    with pytest.raises(UserError, match=r"trace=.*: the folder .* cannot be written; name another"):
         RagLM(recorder, trace=str(tmp_path / "trace.jsonl"))
 
 

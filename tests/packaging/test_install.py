@@ -120,7 +120,8 @@ def test_the_tests_see_the_installed_wheel_and_not_the_sources():
 def test_the_wheel_ships_tasks_and_collections_and_nothing_at_the_top_but_ours():
     ours = {f.parts[0] for f in importlib.metadata.files("kinj") if not f.parts[0].startswith("..")}
     folders = {"kinj", "kinj_tasks", "kinj_models", "kinj_training"}
-    allowed = folders | {"kinj_lm_eval_hook.py", "kinj_lm_eval_hook.pth", "kinj_lm_eval_plugin.py", "__pycache__"}
+    hook = {f"kinj_lm_eval_hook.{suffix}" for suffix in ("py", "pth", "start")}
+    allowed = folders | hook | {"kinj_lm_eval_plugin.py", "__pycache__"}
     assert {top for top in ours if not top.endswith(".dist-info")} <= allowed
     assert (SITE / "kinj_tasks" / "task_configs" / "kinj_current_events.yaml").is_file()
     assert (SITE / "kinj_tasks" / "collections" / "current_events" / "questions.jsonl").is_file()
@@ -146,6 +147,7 @@ def test_an_install_in_place_registers_too(tmp_path):
     ]
     subprocess.run(list(map(str, command)), check=True, capture_output=True)
     assert (target / "kinj_lm_eval_hook.pth").read_text().strip() == "import kinj_lm_eval_hook"
+    assert (target / "kinj_lm_eval_hook.start").read_text().strip() == "kinj_lm_eval_hook:install"
     code = (
         "import sys, site; sys.meta_path[:] = [f for f in sys.meta_path if type(f).__name__ != 'Finder'];"
         "sys.modules.pop('kinj_lm_eval_hook', None); "
@@ -157,3 +159,17 @@ def test_an_install_in_place_registers_too(tmp_path):
     )
     done = run(code)
     assert done.stdout.split() == ["True", str(sources / "task_configs")], done.stderr
+
+
+def test_the_start_file_that_python_3_15_reads_names_what_the_pth_file_runs():
+    # PEP 829, "Specification": lines pkg.mod:callable; a .start file of the same name switches import lines off.
+    lines = (ROOT / "kinj_lm_eval_hook.start").read_text(encoding="utf-8").splitlines()
+    assert (ROOT / "kinj_lm_eval_hook.pth").read_text().split() == ["import", lines[0].partition(":")[0]]
+    code = (
+        f"import os, sys, pkgutil; sys.path.insert(0, {str(ROOT)!r}); os.environ.pop('KINJ_NO_HOOK');"
+        f"[pkgutil.resolve_name(line)() for line in {lines!r} * 2];"  # CPython 3.15 reads a venv's files twice
+        "print(sum(type(f).__module__ == 'kinj_lm_eval_hook' for f in sys.meta_path));"
+        "import lm_eval.models; from lm_eval.api.registry import model_registry as r; print('kinj_rag' in r)"
+    )
+    done = run(code, KINJ_NO_HOOK="1")
+    assert done.stdout.split() == ["1", "True"], done.stderr

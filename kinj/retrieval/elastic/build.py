@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 
-from kinj.cache import cache_folder
+from kinj.cache import made_cache_folder
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
 from kinj.records import Chunk, Json
@@ -75,7 +75,7 @@ def build_elastic_index(
     vector_options(vectors or GRAPH, 0, **numbers)
     at_least_one("shards", shards)
     connection = connect()
-    with scratch_folder(cache_folder("elasticsearch"), name) as scratch:
+    with scratch_folder(made_cache_folder("elasticsearch"), name) as scratch:
         made = sort_chunks(chunks, scratch / "chunks.jsonl")
         options = vector_options(vectors, len(made), **numbers)
         wanted: Json = {

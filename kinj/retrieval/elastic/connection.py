@@ -98,6 +98,18 @@ class Connection:
                 "Elasticsearch has lifted the block (by itself, within a minute) type the same command again",
                 status, kind,
             )  # fmt: skip
+        if "maxClauseCount" in reason:  # a 400, from some versions a 500
+            raise self._permanent(
+                f"takes no query of so many different words ({reason}): ask with fewer (query=question, query_field=), "
+                "give Elasticsearch more heap, which raises its limit, or search an index folder, which has none",
+                status, kind,
+            )  # fmt: skip
+        if "serverless mode" in reason:
+            raise self._permanent(
+                f"is a serverless project, which kinj does not support ({reason}): name a hosted deployment or a "
+                "cluster of your own",
+                status, kind,
+            )  # fmt: skip
         # A 500 like any trouble inside the server, but two builds that switch one alias stay two.
         is_twice_written = kind == "illegal_state_exception" and "more than one write index" in reason
         if is_twice_written or (kind == "cluster_block_exception" and status == 403):

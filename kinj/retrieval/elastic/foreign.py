@@ -11,7 +11,8 @@ from kinj.records import Chunk, Json
 from kinj.retrieval.elastic.access import PREFIX
 from kinj.retrieval.elastic.connection import Connection
 from kinj.retrieval.elastic.generations import Generation
-from kinj.retrieval.elastic.search import ElasticHit, count, search_all
+from kinj.retrieval.elastic.patience import PermanentError
+from kinj.retrieval.elastic.search import ElasticHit, count, refused_query, search_all
 from kinj.retrieval.embedding.embedder import Embedder, query_vectors
 from kinj.retrieval.filters import FIELDS, Filter, check_fields, check_matches
 from kinj.retrieval.index import Candidate, Method, batches
@@ -99,8 +100,11 @@ class ForeignIndex:
         )
         preference = "kinj" if "dense" in methods else None
         answers = search_all(self._connection, self._generation.index, bodies, preference)
-        for _ in texts:
-            yield [_best(next(answers), depth) for _ in methods]
+        try:
+            for _ in texts:
+                yield [_best(next(answers), depth) for _ in methods]
+        except PermanentError as error:
+            raise refused_query(error, texts, len(methods)) from error
 
     def chunks(self, ids: Sequence[str]) -> dict[str, Chunk]:
         """See `Index`."""
@@ -224,7 +228,13 @@ def open_foreign_index(
     if vector_field is not None and vector_field not in vectors:
         there = ", ".join(vectors) or "none"
         raise UserError(f"{place}: vector_field={vector_field} is no field of vectors; there are: {there}")
-    if vector_field is not None and find_field(generation.fields, vector_field).get("index") is False:
+    mapping = find_field(generation.fields, vector_field or "")
+    if vector_field is not None and (kind := mapping.get("element_type")) in ("byte", "bit"):
+        raise UserError(
+            f"{place}: vector_field={vector_field} keeps whole numbers ({kind}), and embedders make others: name a "
+            "field of element_type float or bfloat16"
+        )
+    if vector_field is not None and mapping.get("index") is False:
         raise UserError(f"{place}: the vectors in vector_field={vector_field} are not indexed, so nothing finds them")
     return ForeignIndex(connection, name, generation, text_field, vector_field)
 

@@ -91,9 +91,10 @@ def _generation(index: str, description: Json) -> Generation:
     manifest = mappings.get("_meta", {}).get(_META)
     return Generation(
         index=index,
-        uuid=settings["uuid"],
+        uuid=str(settings.get("uuid", "")),
         version=str(settings.get("version", {}).get("created", "")),
-        shards=int(settings["number_of_shards"]),
+        # A serverless project says neither: what asks for more there is refused in words.
+        shards=int(settings.get("number_of_shards", 1)),
         manifest=manifest if isinstance(manifest, dict) and manifest.get("kind") == "kinj index" else None,
         fields=mappings.get("properties", {}),
         aliases=description.get("aliases", {}),

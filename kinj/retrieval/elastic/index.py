@@ -14,7 +14,8 @@ from kinj.retrieval.elastic.access import PREFIX
 from kinj.retrieval.elastic.connection import Connection
 from kinj.retrieval.elastic.generations import Generation, builds_of
 from kinj.retrieval.elastic.mapping import CHUNK_FIELDS, DAY, EXACT_CHUNKS, FORMAT, ROW, TEXT, VECTOR, chunk_of
-from kinj.retrieval.elastic.search import ElasticHit, count, search_all
+from kinj.retrieval.elastic.patience import PermanentError
+from kinj.retrieval.elastic.search import ElasticHit, count, refused_query, search_all
 from kinj.retrieval.embedding.embedder import Embedder, query_vectors
 from kinj.retrieval.filters import Filter, check_fields, check_matches, number_of
 from kinj.retrieval.index import Candidate, Method, batches, no_chunk, rebuild
@@ -98,8 +99,11 @@ class ElasticIndex:
         approximate = "dense" in methods and not self._is_exact
         # Copies of a shard have graphs of their own: one copy for all keeps the answers of a run alike.
         answers = search_all(self._connection, self._generation.index, bodies, "kinj" if approximate else None)
-        for _ in texts:
-            yield [self._candidates(next(answers), method) for method in methods]
+        try:
+            for _ in texts:
+                yield [self._candidates(next(answers), method) for method in methods]
+        except PermanentError as error:
+            raise refused_query(error, texts, len(methods)) from error
 
     def chunks(self, ids: Sequence[str]) -> dict[str, Chunk]:
         """See `Index`."""

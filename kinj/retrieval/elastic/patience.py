@@ -22,6 +22,8 @@ class PermanentError(UserError):
         self.status = status
         #: Elasticsearch's own name for it, such as `index_not_found_exception`
         self.kind = kind
+        #: of many searches the one that was refused, counted from 0; None: all
+        self.search: int | None = None
 
 
 class TransientError(Exception):  # no `UserError`: it is waited for, and becomes one only when the time is over

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
+from kinj.errors import UserError
 from kinj.records import Json
 from kinj.retrieval.elastic.connection import Connection
 from kinj.retrieval.elastic.patience import Patience, PermanentError
-from kinj.retrieval.index import batches
+from kinj.retrieval.index import RefusedQueryError, batches
 
 #: Searches in one request: enough to keep every core of a node busy, few enough to answer within seconds.
 SEARCHES = 64
@@ -37,8 +38,24 @@ def search_all(
     """
     header = json.dumps({**_HEADER, **({"preference": preference} if preference else {})})
     lines = (f"{header}\n{json.dumps(body)}\n".encode() for body in bodies)
-    for batch in batches(lines, SEARCHES):
-        yield from _search(connection, index, batch)
+    for number, batch in enumerate(batches(lines, SEARCHES)):
+        try:
+            yield from _search(connection, index, batch)
+        except PermanentError as error:
+            if error.search is not None:
+                error.search += number * SEARCHES
+            raise
+
+
+def refused_query(error: PermanentError, texts: Sequence[str], searches: int) -> UserError:
+    """The error with the text that was refused; itself where no single one was.
+
+    Args:
+        error: out of `search_all`.
+        texts: what was searched for.
+        searches: for each text.
+    """
+    return error if error.search is None else RefusedQueryError(texts[error.search // searches], str(error))
 
 
 def count(connection: Connection, index: str, allowed: Sequence[Json] = ()) -> int:
@@ -69,7 +86,7 @@ def _search(connection: Connection, index: str, lines: Sequence[bytes]) -> list[
             )
             why = ""
             for i, item in zip(waiting, answer["responses"], strict=True):
-                why = (lacking := _lacks(connection, item)) or why
+                why = (lacking := _lacks(connection, i, item)) or why
                 if not lacking:
                     hits[i] = item["hits"]["hits"]
         except PermanentError as error:
@@ -86,10 +103,14 @@ def _search(connection: Connection, index: str, lines: Sequence[bytes]) -> list[
         patience.wait(why)
 
 
-def _lacks(connection: Connection, item: Json) -> str:
-    """Why one answer of many lacks something; empty where it is whole."""
+def _lacks(connection: Connection, number: int, item: Json) -> str:
+    """Why one answer of many, that of this number, lacks something; empty where it is whole."""
     if "error" in item:
-        return connection.passing(item["status"], item["error"], _WHAT)
+        try:
+            return connection.passing(item["status"], item["error"], _WHAT)
+        except PermanentError as error:
+            error.search = number
+            raise
     if item["timed_out"]:
         return "a search timed out on the server"
     return _missing_shards(item["_shards"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,6 +37,8 @@ class Embedder:
     passage_prefix: str
     #: over weights, tokenizer, pooling, routes and prefixes: equal where the same text gets the same vector
     sha256: str
+    #: the hub's commit, 40 hex digits; None for a folder or a packaged copy
+    revision: str | None = None
 
     @property
     def identity(self) -> Json:
@@ -43,15 +46,17 @@ class Embedder:
         return {
             "name": self.name,
             "source": self.source,
+            "revision": self.revision,
             "sha256": self.sha256,
             "query_prefix": self.query_prefix,
             "passage_prefix": self.passage_prefix,
         }
 
     @property
-    def window(self) -> int:
-        """How many tokens of a text the model reads, special tokens and prefix included."""
-        return int(self._passage_reader.max_seq_length)
+    def window(self) -> int | None:
+        """How many tokens of a text the model reads, special tokens and prefix included; None: it reads all."""
+        length = self._passage_reader.max_seq_length  # a static embedder's is infinite
+        return int(length) if length is not None and math.isfinite(length) else None
 
     def embed_queries(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Shape (texts, dimensions), each row of length 1."""
@@ -64,7 +69,7 @@ class Embedder:
     def describe(self, passages: Iterable[str], dimensions: int) -> Json:
         """What a manifest says about the embedder of these passages; warns where it reads some only in part."""
         total = cut = 0
-        for batch in batches(passages, _COUNTED):
+        for batch in batches(passages, _COUNTED) if self.window is not None else ():
             total += len(batch)
             cut += self.count_cut(batch)
         if cut:
@@ -76,10 +81,13 @@ class Embedder:
 
     def count_cut(self, passages: Sequence[str]) -> int:
         """How many passages are longer than the model's window, so that only their beginning is embedded."""
+        window = self.window
+        if window is None:
+            return 0
         tokenizer = self._passage_reader.tokenizer
         prefixed = [self.passage_prefix + text for text in passages]
         encoded = tokenizer(prefixed, truncation=False, padding=False, verbose=False)["input_ids"]
-        return sum(len(ids) > self.window for ids in encoded)
+        return sum(len(ids) > window for ids in encoded)
 
     def _embed(
         self, encode: Callable[..., npt.NDArray[np.float32]], texts: Sequence[str], prefix: str

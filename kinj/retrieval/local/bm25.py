@@ -12,6 +12,7 @@ from pathlib import Path
 
 import tantivy
 
+from kinj.errors import UserError
 from kinj.records import Chunk
 from kinj.retrieval.analysis import STOP_WORDS
 from kinj.retrieval.filters import Filter, day_of, number_of
@@ -117,12 +118,21 @@ def _lockable(folder: Path) -> Iterator[Path]:
     """The folder, or links to its files where it must not be written: tantivy takes a lock file even to read.
 
     The links may go once the index is open, since its files are mapped by then.
+
+    Raises:
+        UserError: no folder can be written.
     """
     lock = folder / ".tantivy-meta.lock"
     if os.access(folder, os.W_OK) and (not lock.exists() or os.access(lock, os.W_OK)):
         yield folder
         return
-    links = Path(tempfile.mkdtemp(prefix="kinj-"))
+    try:
+        links = Path(tempfile.mkdtemp(prefix="kinj-"))
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written, nor is there a folder for temporary files ({error.strerror}), and reading it "
+            "takes a lock file in one of them: set TMPDIR to a folder that can be written"
+        ) from error
     try:
         for file in folder.iterdir():
             if file.suffix != ".lock":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from kinj.cache import cache_folder
+from kinj.cache import cache_folder, made_cache_folder
 from kinj.corpus.inputs import read_chunks
 from kinj.errors import UserError
 from kinj.manifest import NAME as MANIFEST
@@ -60,6 +60,8 @@ def build_index(
         MissingExtraError: an embedder is asked for without the libraries for it.
     """
     model = find_wanted_embedder(embedder, query_prefix, passage_prefix)
+    if folder.is_mount():
+        raise UserError(f"{folder} is a mount point, which no complete index can be moved to: name a folder inside it")
     with scratch_folder(folder.parent, folder.name) as scratch:
         made = sort_chunks(chunks, scratch / CHUNKS)
         wanted = {"chunks": made.summary, "embedder": model and model.identity}
@@ -84,6 +86,7 @@ def collection_index(collection_folder: Path, embedder: str | None) -> Path:
     key = sha256_json([FORMAT, ANALYSIS, sha256_file(source), model and model.sha256])[:16]
     folder = cache_folder("indexes", f"{collection_folder.resolve().name}-{key}")
     if not (folder / MANIFEST).is_file():
+        made_cache_folder("indexes")
         log.info("building the index of %s in %s", collection_folder, folder)
         build_index(read_chunks([source]), folder, embedder, overwrite=True, made_from=[str(source)])
     return folder

@@ -245,3 +245,12 @@ def test_importing_the_command_line_and_retrieval_loads_no_heavy_library():
     script = f"import sys, kinj.cli, kinj.retrieval; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_equal_texts_are_said_at_the_build_in_info_and_at_a_search(kinj):
+    rows = [{"id": f"c{i}", "document_id": f"d{i}", "text": "red fox", "start": 0, "end": 7} for i in range(5)]
+    Path("equal.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    count = "4 of 5 chunks repeat the text of another"
+    assert f"{count}: equal passages can fill a question's k" in kinj("index", "build", "equal.jsonl", "equal")[2]
+    assert count in kinj("index", "info", "equal")[1]
+    assert "4 of these 5 passages repeat the text of a better one" in kinj("search", "equal", "fox")[2]

@@ -1,12 +1,24 @@
 import json
+import socket
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from huggingface_hub.errors import HFValidationError, IncompleteSnapshotError, LocalEntryNotFoundError
 
 from kinj.errors import UserError
-from kinj.hub.find import commit_in_cache, find_demo_model, find_model, hub_errors
+from kinj.hub.find import (
+    HUB_SECONDS,
+    bounded_waits,
+    commit_in_cache,
+    find_demo_model,
+    find_model,
+    hub_errors,
+    refuse_unreached_hub,
+)
 from kinj.hub.packaged import DEMO
+from kinj.retrieval import find_embedder
 
 COMMIT = "a" * 40
 FILES = ("config.json", "tokenizer.json", "model.safetensors")
@@ -122,3 +134,57 @@ def test_a_half_converted_copy_is_not_used(hub):
 def test_where_there_is_none_one_line_names_both_ways():
     with pytest.raises(UserError, match=r"connect to huggingface\.co, or run `kinj demo-model`"):
         find_demo_model()
+
+
+@pytest.fixture
+def silent_hub(monkeypatch):
+    """A hub that accepts and never answers; kinj waits a third of a second for it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
+        monkeypatch.setattr("kinj.hub.find.HUB_SECONDS", 0.3)
+        yield server
+
+
+def test_a_hub_that_accepts_and_never_answers_is_given_up(silent_hub):
+    began = time.monotonic()
+    with pytest.raises(hub_errors(), match="ReadTimeout"):
+        find_model("owner/name", FILES)
+    with pytest.raises(UserError, match=r"owner/name: the hub does not answer \(ReadTimeout\): HF_HUB_OFFLINE=1"):
+        refuse_unreached_hub("owner/name")
+    assert time.monotonic() - began < 20
+
+
+def test_an_embedder_behind_a_silent_hub_is_refused_in_one_line_with_the_way_out(silent_hub):
+    began = time.monotonic()
+    with pytest.raises(UserError, match=r"embedder=owner/name is not here .*ReadTimeout.* give the folder") as caught:
+        find_embedder("owner/name")
+    assert "\n" not in str(caught.value)
+    assert time.monotonic() - began < 20
+
+
+def test_what_is_in_the_cache_is_found_without_asking_a_silent_hub(silent_hub, in_hub_cache):
+    in_hub_cache("owner/name", *FILES)
+    began = time.monotonic()
+    assert find_model("owner/name", FILES).commit == COMMIT
+    assert time.monotonic() - began < 0.3
+
+
+def test_a_hub_that_cannot_be_reached_is_refused_too_and_one_that_is_switched_off_is_not(silent_hub, monkeypatch):
+    silent_hub.close()
+    with pytest.raises(UserError, match=r"hub does not answer \(ConnectError\): HF_HUB_OFFLINE=1"):
+        refuse_unreached_hub("owner/name")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    refuse_unreached_hub("owner/name")
+
+
+def test_waits_are_bounded_only_where_the_library_sets_no_limit_and_only_meanwhile():
+    from huggingface_hub import get_session
+
+    hooks = get_session().event_hooks["request"]
+    before = list(hooks)
+    request = SimpleNamespace(extensions={"timeout": {"connect": 3.0, "read": None}})
+    with bounded_waits():
+        hooks[-1](request)
+    assert request.extensions == {"timeout": {"connect": 3.0, "read": HUB_SECONDS}}
+    assert hooks == before

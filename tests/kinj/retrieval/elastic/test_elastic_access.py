@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import http.server
+import json
+import threading
+from collections.abc import Callable
+
 import pytest
 
 from kinj.errors import MissingExtraError, UserError
-from kinj.retrieval import open_index
+from kinj.records import Chunk
+from kinj.retrieval import build_elastic_index, open_index
 from kinj.retrieval.elastic.access import read_access
 from kinj.retrieval.elastic.connection import connect
 
@@ -97,9 +103,6 @@ def test_without_the_client_it_is_said_what_to_install(monkeypatch):
 
 
 def test_what_is_not_elasticsearch_is_refused(monkeypatch):
-    import http.server
-    import threading
-
     class Page(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
@@ -116,3 +119,68 @@ def test_what_is_not_elasticsearch_is_refused(monkeypatch):
         with pytest.raises(UserError, match=r"what answers at http://127.0.0.1:.* is not Elasticsearch"):
             open_index("elasticsearch:mine")
         server.shutdown()
+
+
+@pytest.fixture
+def answering(monkeypatch):
+    """A stand-in for a cluster: gives each request what the test says, by method and path."""
+    servers = []
+
+    def start(answer: Callable[[str, str], tuple[int, dict]]) -> None:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do(self) -> None:
+                self.rfile.read(int(self.headers.get("content-length") or 0))
+                status, body = answer(self.command, self.path)
+                self.send_response(status)
+                self.send_header("x-elastic-product", "Elasticsearch")
+                self.send_header("content-type", "application/json")
+                self.end_headers()
+                self.wfile.write(json.dumps(body).encode())
+
+            do_GET = do_PUT = do_POST = do  # the library's names
+
+            def log_message(self, *given: object) -> None:
+                pass
+
+        servers.append(http.server.HTTPServer(("127.0.0.1", 0), Handler))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        say(monkeypatch, {"URL": f"http://127.0.0.1:{servers[-1].server_port}", "WAIT": "20"})
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def refused(status: int, kind: str, reason: str) -> tuple[int, dict]:
+    return status, {"error": {"type": kind, "reason": reason}, "status": status}
+
+
+def test_a_serverless_project_is_refused_at_once_in_one_line(answering, tmp_path, monkeypatch):
+    monkeypatch.setenv("KINJ_CACHE", str(tmp_path))
+
+    def answer(method: str, path: str) -> tuple[int, dict]:
+        if method == "PUT":
+            settings = "[index.number_of_shards,index.auto_expand_replicas]"
+            reason = f"Settings {settings} are not available when running in serverless mode"
+            return refused(400, "illegal_argument_exception", reason)
+        if path.startswith("/theirs/_stats"):
+            reason = "Request for uri [/theirs/_stats] exists but is not available when running in serverless mode"
+            return refused(410, "api_not_available_exception", reason)
+        if path == "/theirs":
+            fields = {"body": {"type": "text"}}
+            return 200, {"theirs": {"settings": {"index": {}}, "mappings": {"properties": fields}, "aliases": {}}}
+        return refused(404, "index_not_found_exception", f"no such index [{path}]")
+
+    answering(answer)
+    message = r"is a serverless project, which kinj does not support .*: name a hosted deployment"
+    with pytest.raises(UserError, match=message):
+        build_elastic_index([Chunk("a", "d", "red fox", start=0, end=7)], "mine")
+    with pytest.raises(UserError, match=message):
+        open_index("elasticsearch:theirs", text_field="body")
+
+
+def test_too_many_words_are_not_waited_for_where_they_come_as_trouble_of_the_server(answering):
+    answering(lambda *_: refused(500, "too_many_nested_clauses", "maxClauseCount is set to 1277"))
+    with pytest.raises(UserError, match=r"takes no query of so many different words \(maxClauseCount is set to 1277\)"):
+        connect().request("GET", "/mine", what="search")

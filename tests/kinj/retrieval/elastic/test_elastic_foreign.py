@@ -133,6 +133,13 @@ def test_vectors_of_another_size_than_the_embedders_are_refused(theirs, tiny_emb
         opened("dense", vector_field="small", embedder=str(tiny_embedder))
 
 
+def test_vectors_of_whole_numbers_are_refused_when_the_index_is_opened(theirs):
+    other = {"properties": {"whole": {"type": "dense_vector", "dims": 24, "element_type": "byte"}}}
+    theirs.request("PUT", "/theirs/_mapping", other, what="add")
+    with pytest.raises(UserError, match=r"vector_field=whole keeps whole numbers \(byte\), .*: name a field"):
+        opened("dense", vector_field="whole", embedder="x")
+
+
 def test_an_alias_that_shows_only_a_part_is_refused(theirs):
     shown = {"actions": [{"add": {"index": "theirs", "alias": "part", "filter": {"term": {"subject": "animals"}}}}]}
     theirs.request("POST", "/_aliases", shown, what="show")

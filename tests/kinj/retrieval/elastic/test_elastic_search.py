@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -235,3 +236,22 @@ def test_the_fingerprint_names_the_back_end_only_where_it_ranks(built, chunks, t
         return one.fingerprint == other.fingerprint
 
     assert [same(name) for name in ("gold", "bm25", "dense", "hybrid")] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("name", ["bm25", "distractors"])
+def test_a_query_of_more_words_than_the_server_takes_is_named_with_the_limit_at_once(built, name):
+    retriever = open_retriever(name, index=built("red fox", "blue whale word17"))
+    long = " ".join(f"word{i}" for i in range(20_000))
+    asked = [Query(f"fox {i}", ("c00",), f"t:{i}") for i in range(70)]
+    began = time.monotonic()
+    with pytest.raises(UserError, match=r"query 't:long' \(word0 word1 .*maxClauseCount is set to \d+.* index folder"):
+        retriever.search([*asked, Query(long, ("c00",), "t:long")], 1)
+    assert time.monotonic() - began < 30
+
+
+def test_a_query_of_5_000_words_finds_what_the_embedded_index_finds(built, indexed, ids):
+    texts = ["red fox word17", "blue whale word3 word4", "grey mouse"]
+    query = Query(" ".join(f"word{i}" for i in range(5_000)))
+    ours, theirs = indexed(*texts).folder, built(*texts)
+    assert ids(open_retriever("bm25", index=theirs).search([query], 3)) == [["c01", "c00"]]
+    assert ids(open_retriever("bm25", index=ours).search([query], 3)) == [["c01", "c00"]]

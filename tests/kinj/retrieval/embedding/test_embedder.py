@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from kinj.errors import UserError
-from kinj.retrieval import DEFAULT_EMBEDDER, find_embedder
+from kinj.records import Query
+from kinj.retrieval import DEFAULT_EMBEDDER, build_index, find_embedder, open_retriever
 from kinj.retrieval.embedding import find
+from kinj.retrieval.embedding.find import find_embedder_of
 from kinj.retrieval.embedding.prefixes import prefixes_of
 
 
@@ -17,7 +19,7 @@ from kinj.retrieval.embedding.prefixes import prefixes_of
 def no_hub(monkeypatch, tmp_path):
     """A machine on which nothing is cached and the hub is out of reach."""
     monkeypatch.setenv("KINJ_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(find, "_in_hub_cache", lambda name: None)
+    monkeypatch.setattr(find, "_in_hub_cache", lambda name, revision: None)
 
 
 @pytest.mark.parametrize(
@@ -188,3 +190,82 @@ def test_large_weights_are_hashed_once_and_again_when_they_change(tiny_embedder,
     data = weights.read_bytes()
     weights.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     assert find_embedder(str(tmp_path / "copy")).sha256 != whole
+
+
+@pytest.fixture
+def push(tiny_embedder, tmp_path, monkeypatch):
+    """Puts a commit of org/tiny into the hub's cache, as `main`, with a word of its tokenizer changed."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    model = tmp_path / "hub" / "models--org--tiny"
+
+    def make(commit: str, word: str) -> Path:
+        folder = model / "snapshots" / commit
+        shutil.copytree(tiny_embedder, folder)
+        path = folder / "tokenizer.json"
+        path.write_text(path.read_text().replace('"tower"', f'"{word}"'))
+        (model / "refs").mkdir(exist_ok=True)
+        (model / "refs" / "main").write_text(commit)
+        return folder
+
+    return make
+
+
+def test_a_push_to_the_hub_leaves_an_old_index_as_it_was(push, chunks, tmp_path):
+    old, new = push("a" * 40, "tower"), push("b" * 40, "towel")
+    (old.parents[1] / "refs" / "main").write_text("a" * 40)
+    index = build_index(chunks("red tower", "blue whale"), tmp_path / "index", "org/tiny")
+    assert index.manifest["embedder"]["revision"] == "a" * 40
+    (old.parents[1] / "refs" / "main").write_text("b" * 40)
+    assert find_embedder("org/tiny").folder == new
+    for name in (None, "org/tiny"):
+        found = find_embedder_of("index", index.manifest, name)
+        assert (found.folder, found.revision) == (old, "a" * 40)
+    [[best]] = open_retriever("dense", index=index.folder).search([Query("red tower")], 1)
+    assert best.chunk_id == "c00"
+
+
+def test_where_the_old_commit_is_gone_the_new_one_serves_if_it_is_the_same_and_else_not(push, chunks, tmp_path):
+    old = push("a" * 40, "tower")
+    index = build_index(chunks("red tower", "blue whale"), tmp_path / "index", "org/tiny")
+    shutil.rmtree(old)
+    same = push("b" * 40, "tower")
+    assert find_embedder_of("index", index.manifest, None).folder == same
+    shutil.rmtree(same)
+    push("c" * 40, "towel")
+    with pytest.raises(UserError, match=r"was built with embedder org/tiny \(sha256 .*, not with org/tiny"):
+        find_embedder_of("index", index.manifest, None)
+
+
+@pytest.fixture
+def static_embedder(tiny_embedder, tmp_path) -> Path:
+    """Looks each word's vector up: a tokenizer that cannot be called, no window."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer
+
+    torch.manual_seed(0)
+    words = StaticEmbedding(Tokenizer.from_file(str(tiny_embedder / "tokenizer.json")), embedding_dim=16)
+    SentenceTransformer(modules=[words], device="cpu").save(str(tmp_path / "static"), create_model_card=False)
+    return tmp_path / "static"
+
+
+def test_a_static_embedder_reads_every_passage_whole(static_embedder, chunks, tmp_path, ids):
+    index = build_index(chunks("red tower", "blue whale " * 500), tmp_path / "index", str(static_embedder))
+    embedder = index.manifest["embedder"]
+    assert (embedder["window"], embedder["passages_cut"], embedder["dimensions"]) == (None, 0, 16)
+    for name in ("dense", "hybrid"):
+        assert ids(open_retriever(name, index=index.folder).search([Query("red tower")], 1)) == [["c00"]]
+
+
+def test_the_identity_of_a_static_embedder_holds_its_tokenizer_wherever_it_lies(static_embedder):
+    inner = static_embedder / "0_StaticEmbedding"  # as older versions of sentence-transformers save it
+    inner.mkdir()
+    for name in ("tokenizer.json", "model.safetensors"):
+        (static_embedder / name).rename(inner / name)
+    modules = static_embedder / "modules.json"
+    modules.write_text(json.dumps([row | {"path": inner.name} for row in json.loads(modules.read_text())]))
+    whole = find_embedder(str(static_embedder)).sha256
+    path = inner / "tokenizer.json"
+    path.write_text(path.read_text().replace('"tower"', '"towel"'))
+    assert find_embedder(str(static_embedder)).sha256 != whole

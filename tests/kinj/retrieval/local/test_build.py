@@ -4,6 +4,7 @@ import json
 import os
 import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -226,4 +227,28 @@ def test_an_error_among_the_chunks_leaves_nothing_behind(chunks, tmp_path):
 
     with pytest.raises(UserError, match=r"chunks\.jsonl:3: not JSON"):
         build_index(failing(), tmp_path / "index")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_index_that_cannot_be_written_with_no_temporary_folder_is_refused_in_one_line(indexed, monkeypatch):
+    from kinj.retrieval.local import bm25
+
+    folder = indexed("red fox").folder
+    monkeypatch.setattr(bm25.os, "access", lambda *_: False)
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    with pytest.raises(UserError, match=r"cannot be written, nor is there a folder for temporary files .* set TMPDIR"):
+        open_index(folder)
+
+
+def test_a_collections_index_in_a_cache_that_cannot_be_written_is_refused_plainly(collection, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KINJ_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(UserError, match=r"cache/indexes, which cannot be written \(Not a directory\): set KINJ"):
+        collection_index(collection, None)
+
+
+def test_a_mount_point_is_refused_before_anything_is_built(chunks, tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "is_mount", lambda self: self.name == "index")
+    with pytest.raises(UserError, match=r"index is a mount point, .*: name a folder inside it"):
+        build_index(chunks("red fox"), tmp_path / "index")
     assert list(tmp_path.iterdir()) == []
