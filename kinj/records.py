@@ -27,6 +27,14 @@ class Document:
     split: str = ""
     #: ids of the sourced facts that the text rests on
     facts: tuple[str, ...] = ()
+    #: "markdown" where the text is Markdown: headings `# …`, lists, pipe tables; empty for plain text
+    markup: str = ""
+    #: ISO 639-1, two letters, or empty where nobody knows
+    language: str = ""
+    #: what the source calls this state of the page, a wiki's revision id say, or empty
+    version: str = ""
+    #: of a PDF: the offset in `text` at which each page begins, the first page first
+    pages: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
