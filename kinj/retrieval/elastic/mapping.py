@@ -25,7 +25,12 @@ OVERSAMPLE = 3
 GRAPH_NUMBERS = {"m": 16, "ef_construction": 100, "num_candidates": 500}
 #: Where in the index a chunk's text and vector are, and its place in the order of ids, which breaks ties.
 TEXT, VECTOR, ROW, DAY = "text", "vector", "row", "day"
-CHUNK_FIELDS = ("id", "document_id", "text", "start", "end", "title", "date", "subject", "source", "license")
+CHUNK_FIELDS = (
+    *("id", "document_id", "text", "start", "end", "title", "date", "subject", "source", "license"),
+    *("headings", "table_header", "page", "language"),
+)
+#: What is searched besides the text: a chunk's context.
+CONTEXT = "context"
 
 
 def vector_options(kind: str | None, chunks: int, **numbers: int | None) -> Json:
@@ -84,10 +89,13 @@ def index_settings(count: int, manifest: Json) -> Json:
         "similarity": {"kinj_bm25": {"type": "BM25", "k1": 1.2, "b": 0.75}},
     }
     kept = {"type": "integer", "index": False}
+    unsearched = {"type": "keyword", "index": False, "doc_values": False}
     properties = {
         "id": {"type": "keyword", "index": False, "doc_values": False},
         **{name: {"type": "keyword"} for name in ("document_id", "title", "subject", "source")},
-        **{name: {"type": "keyword", "index": False, "doc_values": False} for name in ("date", "license")},
+        **{name: unsearched for name in ("date", "license", "headings", "table_header", "page", "language")},
+        # Its words count as the text's, while the text itself stays the exact slice.
+        CONTEXT: {**unsearched, "copy_to": TEXT},
         TEXT: {"type": "text", "analyzer": "kinj_english", "similarity": "kinj_bm25", "index_options": "freqs"},
         "start": {**kept, "doc_values": False},
         "end": {**kept, "doc_values": False},
@@ -99,11 +107,11 @@ def index_settings(count: int, manifest: Json) -> Json:
 
 def source_of(chunk: Chunk, row: int) -> Json:
     """The document of a chunk; empty fields are left out, so that no filter meets them."""
-    values = {name: value for name in CHUNK_FIELDS if (value := getattr(chunk, name)) != ""}
+    values = {name: value for name in (*CHUNK_FIELDS, CONTEXT) if (value := getattr(chunk, name)) not in ("", ())}
     day = day_of(chunk.date)
     return {**values, ROW: row, **({DAY: day} if day is not None else {})}
 
 
 def chunk_of(source: Json) -> Chunk:
     """The chunk that `source_of` made a document of."""
-    return Chunk(**{field: source[field] for field in CHUNK_FIELDS if field in source})
+    return Chunk.from_json({field: source[field] for field in CHUNK_FIELDS if field in source})

@@ -169,7 +169,7 @@ class ElasticBuild:
             missing = [i for i in range(len(batch)) if not (there and there[start + i])]
             sources = [source_of(batch[i], start + i) for i in missing]
             if missing and self.model is not None:
-                vectors = embed([chunk.text for chunk in batch], self.model)
+                vectors = embed([chunk.searched_text for chunk in batch], self.model)
                 if not is_mapped:
                     self._map_vectors(vectors.shape[1])
                     is_mapped = True

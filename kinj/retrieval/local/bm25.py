@@ -40,7 +40,7 @@ def build_bm25(folder: Path, chunks: Iterable[Chunk]) -> None:
         values: dict[str, str | int] = {field: value for field in _WHOLE if (value := getattr(chunk, field))}
         if (day := day_of(chunk.date)) is not None:
             values[_DAY] = day
-        writer.add_document(tantivy.Document(text=chunk.text, row=row, **values))
+        writer.add_document(tantivy.Document(text=chunk.searched_text, row=row, **values))
     writer.commit()
     writer.wait_merging_threads()
 
