@@ -19,7 +19,7 @@ CHUNK_TOKENS = 256
 #: long one: with `#001` and `#1000` the order of a document's chunks would not be that of their ids.
 _DIGITS = 6
 #: Characters that the splitter sees at a time, and the margin at their end, for each token of a chunk: English has four
-#: or five characters a token. At the margin itself a word may be cut, and half a word may have more tokens than a whole.
+#: or five characters a token. At the end itself a word may be cut, and half a word may have more tokens than a whole.
 _WINDOW, _MARGIN = 32, 8
 #: The pieces that Markdown's chunks are made of are so many times smaller than a chunk.
 _PIECES = 8

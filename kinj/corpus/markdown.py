@@ -18,7 +18,7 @@ Count = Callable[[str], int]
 #: How good a place for a cut is: before a heading of level 1 (9) down to level 6 (4), before a block, at a line's end,
 #: at a sentence's end, between words, between a table's header and its first row; 0 after a heading.
 _HEADING, _BLOCK, _LINE, _SENTENCE, _WORD, _HEADER, _NEVER = 10, 3, 2, 1.5, 1, 0.5, 0
-_SENTENCE_END = re.compile(r"[.!?…。！？।؟]['\"”’»)\]]*$")
+_SENTENCE_END = re.compile(r"[.!?…。！？।؟]['\"”’»)\]]*$")  # noqa: RUF001  # of other scripts too
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -120,9 +120,7 @@ def _atoms(text: str, tokens: int, count: Count, split: Split) -> Iterator[_Atom
         yield from atoms
 
 
-def _rows(
-    text: str, block: _Block, above: tuple[str, ...], tokens: int, count: Count, split: Split
-) -> list[_Atom]:
+def _rows(text: str, block: _Block, above: tuple[str, ...], tokens: int, count: Count, split: Split) -> list[_Atom]:
     """A table: its header with the first row, then row by row."""
     atoms: list[_Atom] = []
     bounds = pairwise((block.start, *block.rows, block.end))
