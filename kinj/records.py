@@ -64,7 +64,9 @@ class Chunk:
     @classmethod
     def from_json(cls, values: Json) -> Chunk:
         """The chunk of a JSON object that was written from one."""
-        return cls(**{**values, "headings": tuple(values.get("headings", ()))})
+        if "headings" in values:  # few have, and a copy of all values takes as long as the rest
+            values = {**values, "headings": tuple(values["headings"])}
+        return cls(**values)
 
     @property
     def context(self) -> str:

@@ -73,7 +73,7 @@ class Analysis:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the back end analyses: its texts are English and NFC, as all were before there was a choice."""
+        """Whether the back end analyses, as it did before there was a choice: the texts are English, and NFC."""
         return not self.languages
 
     @property

@@ -20,7 +20,8 @@ from kinj.retrieval.changes import chunks_of
 
 log = logging.getLogger(__name__)
 
-#: A language of Latin letters that a smaller share of chunks seems to be in is taken for a mistake.
+#: A language of Latin letters that a smaller share of chunks seems to be in is taken for a mistake; and where a smaller
+#: share of English holds decomposed letters, the index stays what it was before there was a choice.
 _LEAST_SHARE = 0.01
 #: English prose has a "the" every hundred letters or so, and no other language has one: that saves the look-up.
 _LETTERS_FOR_A_THE = 300
@@ -84,17 +85,17 @@ def find_languages(chunks: Iterable[Chunk], language: str | None = None) -> Lang
     """
     places: dict[_Finding, int] = {}
     rows = array("H")
-    is_composed = True
+    decomposed = 0
     for _, of_document in groupby(chunks, key=lambda chunk: chunk.document_id):
         finding, count = _Finding(language or "", is_sure=language is not None), 0
         for chunk in of_document:
             count += 1
-            is_composed = is_composed and unicodedata.is_normalized("NFC", chunk.searched_text)
+            decomposed += not unicodedata.is_normalized("NFC", chunk.searched_text)
             finding = finding if finding.language else _look(chunk)
         rows.extend(repeat(places.setdefault(finding, len(places)), count))
     codes = _codes(places, Counter(rows))
     counts = Counter(codes[place] for place in rows)
-    is_plain = is_composed and list(counts) == ["en"]
+    is_plain = list(counts) == ["en"] and (not decomposed or decomposed < _LEAST_SHARE * len(rows))
     found = Languages(Analysis(() if is_plain else tuple(sorted(counts.items()))), codes, rows)
     log.info("language %s: %s", "as given" if language else "of the texts (--language sets it)", found)
     return found

@@ -196,6 +196,13 @@ def test_one_list_of_names_does_not_make_an_english_collection_a_mixed_one():
     assert len(set(found(*english[:3], chunk("x", latin)))) == 2
 
 
+def test_a_stray_decomposed_letter_leaves_an_english_index_what_it_was():
+    given = [chunk(f"c{i:03d}", TEXTS["en"][i % 3]) for i in range(200)]
+    one = replace(given[0], text=given[0].text + " Cafe\u0301.")
+    assert find_languages([one, *given[1:]]).analysis.is_plain
+    assert not find_languages([one, *given[1:50]]).analysis.is_plain
+
+
 # ---- terms
 
 
