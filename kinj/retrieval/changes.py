@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from kinj.errors import UserError
 from kinj.jsonl import record_line
+from kinj.progress import progress
 from kinj.records import Chunk, Json
 from kinj.retrieval.chunkfile import SortedChunks
 
@@ -54,20 +55,21 @@ class Changes:
 class Before:
     """What an index held before its update."""
 
-    def __init__(self, chunks: Iterable[Chunk]) -> None:
-        """Reads the chunks in the order of their rows."""
+    def __init__(self, chunks: Iterable[Chunk], total: int) -> None:
+        """Reads the chunks, so many, in the order of their rows."""
         self._database = sqlite3.connect("", isolation_level=None)
         for pragma in _PRAGMAS:
             self._database.execute(f"PRAGMA {pragma}")
         self._database.execute("CREATE TABLE chunks (id BLOB PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID")
         self._database.execute("CREATE TABLE texts (text BLOB PRIMARY KEY, row INTEGER NOT NULL) WITHOUT ROWID")
         self._database.execute("BEGIN")
-        self._count = 0
-        for row, chunk in enumerate(chunks):
-            content = _digest(record_line(chunk))
-            self._database.execute("INSERT INTO chunks VALUES (?, ?)", (chunk.id.encode(), content))
-            self._database.execute("INSERT OR IGNORE INTO texts VALUES (?, ?)", (_digest(chunk.searched_text), row))
-            self._count += 1
+        self._count = total
+        with progress("reading what is there", total) as advance:
+            for row, chunk in enumerate(chunks):
+                content, text = _digest(record_line(chunk)), _digest(chunk.searched_text)
+                self._database.execute("INSERT INTO chunks VALUES (?, ?)", (chunk.id.encode(), content))
+                self._database.execute("INSERT OR IGNORE INTO texts VALUES (?, ?)", (text, row))
+                advance(1)
 
     def compare(self, chunks: Iterable[Chunk]) -> Changes:
         """What makes these chunks of it."""

@@ -7,16 +7,18 @@ import re
 import unicodedata
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, repeat
 from typing import NamedTuple
 
 from kinj.corpus.language import find_language
 from kinj.errors import UserError
+from kinj.progress import progress
 from kinj.records import Chunk
 from kinj.retrieval.analysis import STEMMERS, WITHOUT_STOP_WORDS, Analysis
 from kinj.retrieval.changes import chunks_of
+from kinj.retrieval.chunkfile import SortedChunks
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +75,7 @@ def check_language(language: str | None) -> None:
         raise UserError(f"language={language}: must be a language's two letters of ISO 639-1, such as en, de or zh")
 
 
-def find_languages(chunks: Iterable[Chunk], language: str | None = None) -> Languages:
+def find_languages(chunks: SortedChunks | Sequence[Chunk], language: str | None = None) -> Languages:
     """The language of each chunk: the given one; else its document's, by its field `language` or by its text.
 
     A document that does not tell is taken to be in the language of most chunks, English where none tells. So is one
@@ -86,13 +88,15 @@ def find_languages(chunks: Iterable[Chunk], language: str | None = None) -> Lang
     places: dict[_Finding, int] = {}
     rows = array("H")
     decomposed = 0
-    for _, of_document in groupby(chunks, key=lambda chunk: chunk.document_id):
-        finding, count = _Finding(language or "", is_sure=language is not None), 0
-        for chunk in of_document:
-            count += 1
-            decomposed += not unicodedata.is_normalized("NFC", chunk.searched_text)
-            finding = finding if finding.language else _look(chunk)
-        rows.extend(repeat(places.setdefault(finding, len(places)), count))
+    with progress("telling languages", len(chunks)) as advance:
+        for _, of_document in groupby(chunks, key=lambda chunk: chunk.document_id):
+            finding, count = _Finding(language or "", is_sure=language is not None), 0
+            for chunk in of_document:
+                count += 1
+                decomposed += not unicodedata.is_normalized("NFC", chunk.searched_text)
+                finding = finding if finding.language else _look(chunk)
+            rows.extend(repeat(places.setdefault(finding, len(places)), count))
+            advance(count)
     codes = _codes(places, Counter(rows))
     counts = Counter(codes[place] for place in rows)
     is_plain = list(counts) == ["en"] and (not decomposed or decomposed < _LEAST_SHARE * len(rows))

@@ -136,7 +136,7 @@ def _to_update(
 
 def _update(index: ElasticIndex, made: SortedChunks) -> Known | None:
     """The vectors that the index has, where it has any; says what is changed."""
-    before = Before(index.all_chunks())
+    before = Before(index.all_chunks(), len(index))
     return log_changes(index.place, before, made, index.vectors_of if index.manifest["embedder"] else None)
 
 

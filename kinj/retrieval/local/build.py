@@ -147,7 +147,7 @@ def _build_words(unfinished: Path, chunks: Iterable[Chunk], languages: Languages
 
 def _update(index: LocalIndex, made: SortedChunks) -> Known | None:
     """The vectors that the index has, where it has any; says what is changed."""
-    before = Before(index.all_chunks())
+    before = Before(index.all_chunks(), len(index))
     if index.manifest["embedder"] is None:
         return log_changes(index.folder, before, made, None)
     from kinj.retrieval.local.vectors import Vectors

@@ -156,3 +156,28 @@ def test_vectors_for_an_index_that_has_none_are_refused(build, tiny_embedder):
     build(old(), "none")
     with pytest.raises(UserError, match=r"was built without an embedder; build it with: .* --overwrite"):
         build(new(), "none", tiny_embedder, update=True)
+
+
+def test_an_update_that_was_interrupted_goes_on_where_it_stopped(tmp_path, tiny_embedder, embedded, monkeypatch):
+    monkeypatch.setattr("kinj.retrieval.embedding.shards.SHARD", 2)
+    build_index(old(), tmp_path / "index", str(tiny_embedder))
+    before = answers(str(tmp_path / "index"), "dense")
+    embedded.clear()
+    embed, shards = Embedder.embed_passages, 0
+
+    def stops(self: Embedder, given: list[str]):
+        nonlocal shards
+        shards += 1
+        if shards == 2:
+            raise KeyboardInterrupt
+        return embed(self, given)
+
+    given = [*old()[:2], *towers("Joplin", "Kearny", "Laredo", "Macon")]
+    with monkeypatch.context() as patch:
+        patch.setattr(Embedder, "embed_passages", stops)
+        with pytest.raises(KeyboardInterrupt):
+            build_index(given, tmp_path / "index", update=True)
+    assert answers(str(tmp_path / "index"), "dense") == before
+    assert len(embedded) == 2
+    assert len(build_index(given, tmp_path / "index", update=True)) == 6
+    assert sorted(embedded) == sorted(one.text for one in given[2:])
