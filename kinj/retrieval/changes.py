@@ -28,8 +28,11 @@ VectorsOf = Callable[[Sequence[int]], Iterable["npt.NDArray[np.float32]"]]
 #: Memory in KiB; what is more lies in a temporary file that is gone with the process.
 _CACHE_KIB = 32_000
 _PRAGMAS = ("journal_mode = OFF", f"cache_size = -{_CACHE_KIB}")
-#: What cuts the documents, and so must not change between a build and its update.
-_CUTTING = ("--chunk-tokens", "--tokenizer")
+#: What must not change between a build and its update: how documents are cut, and how an index on a cluster is made.
+_SETTINGS = (
+    *("--chunk-tokens", "--tokenizer"),
+    *("--vectors", "--m", "--ef-construction", "--num-candidates", "--shards"),
+)
 
 
 def chunks_of(count: int) -> str:
@@ -118,12 +121,12 @@ def check_update(
     query_prefix: str | None,
     passage_prefix: str | None,
 ) -> None:
-    """Refuses settings other than those that the index was built with: all its chunks would be others.
+    """Refuses settings other than those that the index was built with: nothing of it could be kept.
 
     Raises:
         UserError: names the setting.
     """
-    for option in _CUTTING if manifest["made_from"] and made_from else ():
+    for option in _SETTINGS if manifest["made_from"] and made_from else ():
         before, now = (_value(words, option) for words in (manifest["made_from"], made_from))
         if before != now:
             was = f"with {option} {before}" if before else f"without {option}"

@@ -17,10 +17,8 @@ from kinj.retrieval.elastic.generations import Generation, builds_of, check_name
 from kinj.retrieval.elastic.index import ElasticIndex, open_elastic_index
 from kinj.retrieval.elastic.mapping import EXACT_CHUNKS, FORMAT, GRAPH, at_least_one, vector_options
 from kinj.retrieval.elastic.steps import ElasticBuild
-from kinj.retrieval.embedding.embedder import Embedder
-from kinj.retrieval.embedding.find import find_embedder_of, find_wanted_embedder
 from kinj.retrieval.languages import check_language, find_languages
-from kinj.retrieval.making import in_words, versions_of
+from kinj.retrieval.making import embedder_of_build, in_words, versions_of
 from kinj.retrieval.scratch import scratch_folder
 
 log = logging.getLogger(__name__)
@@ -75,12 +73,9 @@ def build_elastic_index(
     """
     name = check_name(name.removeprefix(PREFIX))
     before = _to_update(name, made_from, query_prefix, passage_prefix) if update else None
-    if before is not None and (embedder or before.manifest["embedder"]):
-        model: Embedder | None = find_embedder_of(before.place, before.manifest, embedder)
-    else:
-        model = find_wanted_embedder(embedder, query_prefix, passage_prefix)
-    if before is not None:
-        language = language or before.manifest.get("language")
+    updated = before.manifest if before is not None else None
+    model = embedder_of_build(PREFIX + name, updated, embedder, query_prefix, passage_prefix)
+    language = language or (updated or {}).get("language")
     numbers = {"m": m, "ef_construction": ef_construction, "num_candidates": num_candidates}
     if model is None and (vectors or any(numbers.values())):
         raise UserError("settings for vectors need an embedder that makes them")
@@ -100,14 +95,13 @@ def build_elastic_index(
             "vectors": options if model else None,
             "analysis": languages.analysis.description,
             "shards": shards,
+            **({"language": language} if language else {}),
         }
-        if language is not None:
-            wanted["language"] = language
         serving = _serving(connection, name)
         if serving is not None and _key(serving.manifest or {}) == _key(wanted):
             log.info("%s%s already holds this index: reused", PREFIX, name)
             return open_elastic_index(connection, name, serving)
-        if serving is not None and not (overwrite or before):
+        if serving is not None and not (overwrite or update):
             raise UserError(
                 f"{PREFIX}{name} holds another index ({in_words(serving.manifest or {})}): add --overwrite, or choose "
                 "another name"

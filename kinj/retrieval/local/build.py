@@ -20,12 +20,12 @@ from kinj.retrieval.analysis import ANALYSIS
 from kinj.retrieval.changes import Before, Known, check_update, log_changes
 from kinj.retrieval.chunkfile import SortedChunks, sort_chunks
 from kinj.retrieval.embedding.embedder import Embedder
-from kinj.retrieval.embedding.find import find_embedder, find_embedder_of, find_wanted_embedder
+from kinj.retrieval.embedding.find import find_embedder
 from kinj.retrieval.index import rebuild
 from kinj.retrieval.languages import Languages, check_language, find_languages
 from kinj.retrieval.local.bm25 import build_bm25
 from kinj.retrieval.local.index import CHUNKS, FORMAT, VECTORS, WORDS, LocalIndex, open_local_index
-from kinj.retrieval.making import in_words, versions_of
+from kinj.retrieval.making import embedder_of_build, in_words, versions_of
 from kinj.retrieval.scratch import scratch_folder
 
 log = logging.getLogger(__name__)
@@ -72,10 +72,8 @@ def build_index(
     if before is not None:
         check_update(folder, before.manifest, made_from, query_prefix, passage_prefix)
         language = language or before.manifest.get("language")
-    if before is not None and (embedder or before.manifest["embedder"]):
-        model: Embedder | None = find_embedder_of(folder, before.manifest, embedder)
-    else:
-        model = find_wanted_embedder(embedder, query_prefix, passage_prefix)
+    updated = before.manifest if before is not None else None
+    model = embedder_of_build(folder, updated, embedder, query_prefix, passage_prefix)
     with scratch_folder(folder.parent, folder.name) as scratch:
         made = sort_chunks(chunks, scratch / CHUNKS)
         languages = find_languages(made, language)
