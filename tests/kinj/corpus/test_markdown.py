@@ -134,3 +134,23 @@ def test_a_file_that_ends_in_md_is_markdown(tokenizer):
 
 def test_a_word_of_any_length_ends_in_markdown_too(tokenizer):
     assert len(cut(tokenizer, "# A\n\n" + "a" * 100_000, 64)) > 100
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_whatever_the_text_holds_chunks_and_the_white_space_between_them_give_it_back(tokenizer, seed):
+    draw = random.Random(seed)  # texts, no secrets
+    pieces = [
+        *("# ", "## ", "\n# A\n", "\n\n## B #\n", "===\n", "---\n", "```\n", "~~~", "> ", "- ", "1. ", "    ", "\t"),
+        *("| a | b |\n", "|---|---|\n", "| 1 ", "|", "<div>\n", "[x]: y\n", "\\", "*", "`"),
+        *("tower ", "Ithaca. ", "é", "e\u0301", "中文。", "🏳️\u200d🌈", "\ufeff", "\u0000", "a" * 90),
+        *("\n", "\n\n", "\r\n", "\r", "\u00a0", "\u2028", "\u0085", "\x0c", "\u3000", " "),
+    ]
+    text = "".join(draw.choices(pieces, k=draw.randint(0, 80)))
+    end = 0
+    for chunk in Cutter(draw.randint(1, 40), tokenizer).cut(Document("d", text, markup="markdown")):
+        assert text[chunk.start : chunk.end] == chunk.text
+        assert chunk.text.strip()
+        assert chunk.start >= end
+        assert text[end : chunk.start].strip() == ""
+        end = chunk.end
+    assert text[end:].strip() == ""
