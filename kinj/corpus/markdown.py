@@ -48,7 +48,7 @@ def cut_markdown(text: str, tokens: int, count: Count, split: Split) -> list[Sli
     A slice ends before the highest heading that it can, else before a block (paragraph, list, table), a line, a
     sentence, a word, and there it holds as much as fits. A heading is never a slice of its own nor the end of one, but
     where nothing else is there. A slice that begins inside a table has the table's header row as `table_header`, which
-    counts as its own tokens up to half of them.
+    counts as its own tokens; a header row of more than half of them goes with none.
 
     The `MarkdownSplitter` of semantic-text-splitter does neither: it leaves headings at the end, and cuts rows off
     their header (its issue 798).
@@ -73,7 +73,7 @@ def _end_of_slice(text: str, atoms: list[_Atom], first: int, tokens: int, count:
     """The atom before which the slice that begins with `first` ends."""
     room = tokens
     if header := atoms[first].table_header:
-        room = max(tokens - count(header + "\n"), tokens // 2)
+        room -= count(header + "\n")
     fitting, too_far = first + 1, len(atoms) + 1
     step = 8
     while too_far - fitting > 1:  # `fitting` atoms fit, up to `too_far` do not; the first steps double
@@ -129,7 +129,8 @@ def _rows(text: str, block: _Block, above: tuple[str, ...], tokens: int, count: 
             atoms.append(_trimmed(text, start, end, above, rank=rank))
         else:
             atoms += _pieces(text, start, end, above, rank, split)
-    return [*atoms[:1], *(replace(atom, table_header=block.header) for atom in atoms[1:])]
+    header = block.header if count(block.header) <= tokens // 2 else ""
+    return [*atoms[:1], *(replace(atom, table_header=header) for atom in atoms[1:])]
 
 
 def _pieces(text: str, start: int, end: int, above: tuple[str, ...], rank: float, split: Split) -> list[_Atom]:

@@ -32,6 +32,8 @@ _SAMPLE = 1000
 #: What texts that the look-up does not know are, by their script. Han alone may be several, which are treated alike.
 _SCRIPTS = (("ko", "[\uac00-\ud7ff]"), ("ja", "[\u3040-\u30ff]"), ("th", "[\u0e00-\u0e7f]"), ("zh", "[\u4e00-\u9fff]"))
 _CODE = re.compile(r"[a-z]{2}")
+#: What a document may say: `de`, and of `de-AT`, `zh_CN` the first part; anything else (`German`) tells nothing.
+_SAID = re.compile(r"[A-Za-z]{2}(?=$|[-_])")
 _LAST_LATIN = "\u024f"
 
 
@@ -119,8 +121,8 @@ def _codes(findings: Iterable[_Finding], counts: Counter[int]) -> tuple[str, ...
 
 
 def _look(chunk: Chunk) -> _Finding:
-    if chunk.language:
-        return _Finding(chunk.language.lower().partition("-")[0], is_sure=True)
+    if said := _SAID.match(chunk.language):
+        return _Finding(said[0].lower(), is_sure=True)
     text = chunk.text
     if text.count(" the ") * _LETTERS_FOR_A_THE >= len(text):
         return _Finding("en")

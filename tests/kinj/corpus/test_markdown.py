@@ -124,6 +124,13 @@ def test_a_row_longer_than_a_chunk_is_cut_and_keeps_its_header(tokenizer):
     assert [chunk.table_header for chunk in chunks] == ["", *["| city | story |"] * (len(chunks) - 1)]
 
 
+def test_a_header_row_of_more_than_half_a_chunk_goes_with_none(tokenizer):
+    rows = "| Ithaca | blue |\n" * 30
+    chunks = cut(tokenizer, f"| city | {SENTENCE * 3}|\n|---|---|\n{rows}", 60)
+    assert len(chunks) > 3
+    assert {chunk.table_header for chunk in chunks} == {""}
+
+
 def test_a_file_that_ends_in_md_is_markdown(tokenizer):
     text = f"# A\n\n{SENTENCE * 10}"
     plain = Cutter(60, tokenizer).cut(Document("d", text, source="notes/a.txt"))

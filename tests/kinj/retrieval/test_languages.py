@@ -144,9 +144,15 @@ def test_the_given_language_is_that_of_all_chunks_and_part_of_the_fingerprint(bu
     assert open_index(as_english).manifest["analysis"] == ANALYSIS
 
 
-def test_the_field_of_a_document_goes_before_its_text(tmp_path):
-    given = [replace(one, language="de-AT") for one in chunks("en")]
+@pytest.mark.parametrize("said", ["de", "DE", "de-AT", "de_CH"])
+def test_the_field_of_a_document_goes_before_its_text(tmp_path, said):
+    given = [replace(one, language=said) for one in chunks("en")]
     assert languages_of(build_index(given, tmp_path / "index")) == {"de": 3}
+
+
+@pytest.mark.parametrize("said", ["", "German", "deu", "d"])
+def test_a_field_that_is_no_code_tells_nothing(said):
+    assert found(*(replace(one, language=said) for one in chunks("en"))) == ["en"] * 3
 
 
 @pytest.mark.parametrize("code", ["english", "e", "", "EN", "zh-TW"])
