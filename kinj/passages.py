@@ -20,7 +20,12 @@ _ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_tra
 
 @dataclass(frozen=True, slots=True)
 class PassageTemplate:
-    """A Jinja template that turns `passages` (text, title, date, chunk_id, document_id, score, rank) into one block."""
+    """A Jinja template that turns `passages` into one block.
+
+    A passage has `text`, `context` (a line `title > heading > heading`, and the header row of a table that the text
+    continues; empty for most), `title`, `date`, `source`, `license`, `page`, `headings`, `table_header`, `chunk_id`,
+    `document_id`, `score`, `rank`.
+    """
 
     source: str
     #: what to call it in logs and results: "default" or the file's path

@@ -27,6 +27,14 @@ class Document:
     split: str = ""
     #: ids of the sourced facts that the text rests on
     facts: tuple[str, ...] = ()
+    #: "markdown" where the text is Markdown: headings `# …`, lists, pipe tables; empty for plain text
+    markup: str = ""
+    #: ISO 639-1, two letters, or empty where nobody knows
+    language: str = ""
+    #: what the source calls this state of the page, a wiki's revision id say, or empty
+    version: str = ""
+    #: of a PDF: the offset in `text` at which each page begins, the first page first
+    pages: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,42 @@ class Chunk:
     subject: str = ""
     source: str = ""
     license: str = ""
+    #: the headings of the sections that the chunk begins in, the outermost first; those inside it are in its text
+    headings: tuple[str, ...] = ()
+    #: the header row of the table that the chunk begins in the middle of, or empty
+    table_header: str = ""
+    #: of a PDF: the page that it lies on, or the first and the last, from 1: "3", "3-4"; else empty
+    page: str = ""
+    #: the document's: ISO 639-1, two letters, or empty where nobody said
+    language: str = ""
+
+    @classmethod
+    def from_json(cls, values: Json) -> Chunk:
+        """The chunk of a JSON object that was written from one."""
+        if "headings" in values:  # few have, and a copy of all values takes as long as the rest
+            values = {**values, "headings": tuple(values["headings"])}
+        return cls(**values)
+
+    @property
+    def context(self) -> str:
+        """See `context_of`."""
+        return context_of(self.title, self.headings, self.table_header)
+
+    @property
+    def searched_text(self) -> str:
+        """What words and embeddings are taken from: the text, its context above it where it has one."""
+        return f"{context}\n{self.text}" if (context := self.context) else self.text
+
+
+def context_of(title: str, headings: tuple[str, ...], table_header: str) -> str:
+    """What stands above a chunk in index and prompt: a line `title > heading > heading`, then the table's header row.
+
+    Empty where the chunk has neither headings nor such a row: a title alone is no context.
+    """
+    path = [part for part in (title, *headings) if part] if headings else []
+    if path[1:] and path[0].casefold() == path[1].casefold():
+        path = path[1:]  # many pages begin with their title as a heading
+    return "\n".join(line for line in (" > ".join(path), table_header) if line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +167,12 @@ class Passage:
     #: where the text comes from, and under which licence it may be passed on; empty where unknown
     source: str = ""
     license: str = ""
+    #: as a chunk's
+    headings: tuple[str, ...] = ()
+    table_header: str = ""
+    page: str = ""
+
+    @property
+    def context(self) -> str:
+        """See `context_of`."""
+        return context_of(self.title, self.headings, self.table_header)

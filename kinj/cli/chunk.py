@@ -38,6 +38,8 @@ def chunk(
 ) -> None:
     """Cut documents into chunks: exact slices of at most so many tokens, ending at sentences where that fits.
 
+    Markdown is cut by its structure: before headings, between the rows of tables.
+
     Training and the index read the same file, so both see the same cuts.
 
     Example: `kinj chunk my_texts/ chunks.jsonl --chunk-tokens 200`

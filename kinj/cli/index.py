@@ -33,6 +33,22 @@ QueryPrefix = Annotated[
     ),
 ]
 PassagePrefix = Annotated[str | None, typer.Option(metavar="TEXT", help="The same before each passage.")]
+Language = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CODE",
+        help="The language of the texts, two letters (ISO 639-1): how words are stemmed, and which are stop words. By "
+        "default each document's own, by its field `language` or else by its text.",
+    ),
+]
+Update = Annotated[
+    bool,
+    typer.Option(
+        "--update",
+        help="Make these texts of the index that is there, with the embedder and the language that it was built with; "
+        "what is embedded already is kept.",
+    ),
+]
 VectorType = Annotated[
     str | None,
     typer.Option(
@@ -70,7 +86,9 @@ def build(
     passage_prefix: PassagePrefix = None,
     chunk_tokens: ChunkTokens = CHUNK_TOKENS,
     tokenizer: TokenizerName = None,
+    language: Language = None,
     overwrite: Overwrite = False,
+    update: Update = False,
     vectors: VectorType = None,
     m: M = None,
     ef_construction: EfConstruction = None,
@@ -80,6 +98,7 @@ def build(
     """Build an index of documents or chunks in a folder, or on Elasticsearch.
 
     Documents are cut first. Interrupted, the same command goes on where it stopped; once complete, it finds all there.
+    Texts that were added, changed or taken away later come into the index with `--update`: only they are embedded.
     On Elasticsearch the name begins to serve, or changes over from an older index, only when all is there and counted.
 
     Example: `kinj index build my_texts/ my_index --embedder sentence-transformers/all-MiniLM-L6-v2`, or with
@@ -98,20 +117,24 @@ def build(
         "shards": shards,
     }
     given = _given(options)
-    prefixes = _given({"query_prefix": query_prefix, "passage_prefix": passage_prefix})
+    common = _given({"query_prefix": query_prefix, "passage_prefix": passage_prefix, "language": language})
     if given and not name.startswith(PREFIX):
         raise UserError(f"{_words_of(given)[0]}: only for an index on Elasticsearch, {PREFIX}NAME")
+    if update and overwrite:
+        raise UserError("--update and --overwrite: set one of them; the first keeps what is embedded already")
     with interruptible("type the same command to go on; what was embedded is kept"):
         chunks = read_and_cut(inputs, chunk_tokens, tokenizer)
-        made_from = _made_from(inputs, chunk_tokens, tokenizer) + _words_of(prefixes)
+        made_from = _made_from(inputs, chunk_tokens, tokenizer) + _words_of(common)
         index: Index
         if name.startswith(PREFIX):
             made_from += _words_of(given)
             index = build_elastic_index(
-                chunks, name, embedder, overwrite=overwrite, made_from=made_from, **prefixes, **given
+                chunks, name, embedder, made_from=made_from, overwrite=overwrite, update=update, **common, **given
             )
         else:
-            index = build_index(chunks, Path(name), embedder, overwrite=overwrite, made_from=made_from, **prefixes)
+            index = build_index(
+                chunks, Path(name), embedder, made_from=made_from, overwrite=overwrite, update=update, **common
+            )
     typer.echo(f"{name}: {len(index)} chunks, {_kinds(index.manifest)}")
     if index.manifest["chunks"].get("repeated"):
         typer.echo(f"{_repeated(index.manifest)}: equal passages can fill a question's k", err=True)
@@ -136,6 +159,7 @@ def info(name: IndexName, *, as_json: Json = False) -> None:
         ("holds", _kinds(manifest)),
         ("chunks", f"{manifest['chunks']['count']} of {manifest['chunks']['documents']} documents"),
         *([("equal texts", _repeated(manifest))] if manifest["chunks"].get("repeated") else []),
+        *_language_rows(manifest.get("analysis", {})),
         ("chunks' SHA-256", index.content),
         *_embedder_rows(manifest["embedder"]),
         *_vector_rows(manifest.get("vectors")),
@@ -170,6 +194,11 @@ def _cluster_rows(back_end: dict[str, Any] | None) -> list[tuple[str, str]]:  # 
     if back_end is None:
         return []
     return [("on the cluster", f"{back_end['index']}, UUID {back_end['uuid']}")]
+
+
+def _language_rows(analysis: dict[str, Any]) -> list[tuple[str, str]]:  # Any: JSON values
+    counts = analysis.get("languages")
+    return [("language", ", ".join(f"{code} {count}" for code, count in counts.items()) if counts else "en")]
 
 
 def _vector_rows(vectors: dict[str, Any] | None) -> list[tuple[str, str]]:  # Any: JSON values

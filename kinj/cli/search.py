@@ -85,6 +85,8 @@ def _print_table(passages: Sequence[Passage]) -> None:
     table.add_column("score", justify="right")
     table.add_column("passage", overflow="fold")
     for passage in passages:
-        head = " · ".join(part for part in (passage.chunk_id, passage.title, passage.date) if part)
-        table.add_row(str(passage.rank), f"{passage.score:.4g}", Text(head, style="bold") + Text("\n" + passage.text))
+        page = passage.page and f"page {passage.page}"
+        head = " · ".join(part for part in (passage.chunk_id, passage.title, passage.date, page) if part)
+        text = "\n".join(filter(None, (passage.context, passage.text)))
+        table.add_row(str(passage.rank), f"{passage.score:.4g}", Text(head, style="bold") + Text("\n" + text))
     Console().print(table)

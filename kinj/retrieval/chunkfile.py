@@ -43,11 +43,11 @@ class SortedChunks:
         # Read, not memory-mapped: the pages of a map would count as this process's memory.
         with self.path.open("rb") as lines:
             for line in lines:
-                yield Chunk(**json.loads(line))
+                yield Chunk.from_json(json.loads(line))
 
     def texts(self) -> Iterator[str]:
-        """Yields their texts."""
-        return (chunk.text for chunk in self)
+        """Yields what is embedded of each."""
+        return (chunk.searched_text for chunk in self)
 
     def move(self, path: Path) -> SortedChunks:
         """The same chunks, their file renamed to `path`."""
@@ -130,7 +130,7 @@ class ChunkFile:
         return len(self._ends)
 
     def __getitem__(self, row: int) -> Chunk:
-        return Chunk(**json.loads(self._line(row)))
+        return Chunk.from_json(json.loads(self._line(row)))
 
     def id_of(self, row: int) -> str:
         """The id of the chunk in that row; its text is not read, which takes a tenth of the time."""

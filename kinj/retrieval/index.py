@@ -111,6 +111,9 @@ def as_passage(chunk: Chunk, score: float, rank: int) -> Passage:
         date=chunk.date,
         source=chunk.source,
         license=chunk.license,
+        headings=chunk.headings,
+        table_header=chunk.table_header,
+        page=chunk.page,
     )
 
 

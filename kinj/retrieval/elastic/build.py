@@ -9,16 +9,16 @@ from kinj.cache import made_cache_folder
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
 from kinj.records import Chunk, Json
-from kinj.retrieval.analysis import ANALYSIS
-from kinj.retrieval.chunkfile import sort_chunks
+from kinj.retrieval.changes import Before, Known, check_update, log_changes
+from kinj.retrieval.chunkfile import SortedChunks, sort_chunks
 from kinj.retrieval.elastic.access import PREFIX
 from kinj.retrieval.elastic.connection import Connection, connect
 from kinj.retrieval.elastic.generations import Generation, builds_of, check_name, find_generation
 from kinj.retrieval.elastic.index import ElasticIndex, open_elastic_index
 from kinj.retrieval.elastic.mapping import EXACT_CHUNKS, FORMAT, GRAPH, at_least_one, vector_options
 from kinj.retrieval.elastic.steps import ElasticBuild
-from kinj.retrieval.embedding.find import find_wanted_embedder
-from kinj.retrieval.making import in_words, versions_of
+from kinj.retrieval.languages import check_language, find_languages
+from kinj.retrieval.making import embedder_of_build, in_words, versions_of
 from kinj.retrieval.scratch import scratch_folder
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ def build_elastic_index(
     embedder: str | None = None,
     *,
     overwrite: bool = False,
+    update: bool = False,
     made_from: Sequence[str] = (),
     vectors: str | None = None,
     m: int | None = None,
@@ -38,6 +39,7 @@ def build_elastic_index(
     shards: int = 1,
     query_prefix: str | None = None,
     passage_prefix: str | None = None,
+    language: str | None = None,
 ) -> ElasticIndex:
     """The index of these chunks under that name, built there or, where it is the one already there, reused.
 
@@ -51,6 +53,8 @@ def build_elastic_index(
         embedder: name or folder of a sentence-transformers model; without one the index has no vectors.
         overwrite: replace an index of other chunks, another embedder or other settings, and what unfinished builds of
             that name left.
+        update: make these chunks of the index that serves, by the embedder and the language that it was built with:
+            what was embedded before is read from it, not embedded again.
         made_from: the words of `kinj index build` that make these chunks, for the command in later error messages.
         vectors: one of `VECTOR_TYPES`; by default `flat` for up to `EXACT_CHUNKS` chunks, else `GRAPH`.
         m: neighbours of each vector in the graph; this and the next two by default as in `GRAPH_NUMBERS`.
@@ -59,6 +63,7 @@ def build_elastic_index(
         shards: parts that the index is spread over; scores stay those of one, at the price of one more step.
         query_prefix: what the embedder reads before each query; by default what the model's files or its card say.
         passage_prefix: the same before each passage.
+        language: ISO 639-1, of all chunks; by default what `find_languages` finds.
 
     Raises:
         UserError: no chunks, an id given twice, an empty text, a setting that is not allowed, a name that somebody else
@@ -67,40 +72,66 @@ def build_elastic_index(
         MissingExtraError: Elasticsearch's client or the libraries for an embedder are not installed.
     """
     name = check_name(name.removeprefix(PREFIX))
-    model = find_wanted_embedder(embedder, query_prefix, passage_prefix)
+    before = _to_update(name, made_from, query_prefix, passage_prefix) if update else None
+    updated = before.manifest if before is not None else None
+    model = embedder_of_build(PREFIX + name, updated, embedder, query_prefix, passage_prefix)
+    language = language or (updated or {}).get("language")
     numbers = {"m": m, "ef_construction": ef_construction, "num_candidates": num_candidates}
     if model is None and (vectors or any(numbers.values())):
         raise UserError("settings for vectors need an embedder that makes them")
     # Here too, though only their number says how vectors are kept: reading the chunks may take long.
     vector_options(vectors or GRAPH, 0, **numbers)
     at_least_one("shards", shards)
+    check_language(language)
     connection = connect()
     with scratch_folder(made_cache_folder("elasticsearch"), name) as scratch:
         made = sort_chunks(chunks, scratch / "chunks.jsonl")
         options = vector_options(vectors, len(made), **numbers)
+        languages = find_languages(made, language)
         wanted: Json = {
             "format": FORMAT,
             "chunks": made.summary,
             "embedder": model and model.identity,
             "vectors": options if model else None,
-            "analysis": ANALYSIS,
+            "analysis": languages.analysis.description,
             "shards": shards,
+            **({"language": language} if language else {}),
         }
         serving = _serving(connection, name)
         if serving is not None and _key(serving.manifest or {}) == _key(wanted):
             log.info("%s%s already holds this index: reused", PREFIX, name)
             return open_elastic_index(connection, name, serving)
-        if serving is not None and not overwrite:
+        if serving is not None and not (overwrite or update):
             raise UserError(
                 f"{PREFIX}{name} holds another index ({in_words(serving.manifest or {})}): add --overwrite, or choose "
                 "another name"
             )
         if model and options["type"] != "flat" and len(made) <= EXACT_CHUNKS:
             log.info("up to %d chunks are compared one by one, exactly: the graph will not be searched", EXACT_CHUNKS)
-        build = ElasticBuild(connection, name, f"{name}-{_key(wanted)[:12]}", made, model)
+        known = _update(before, made) if before is not None else None
+        build = ElasticBuild(connection, name, f"{name}-{_key(wanted)[:12]}", made, languages, model, known)
         build.run(_manifest(name, wanted, made.fields, made_from), serving)
     _remove_replaced(connection, name, build.index, serving, overwrite=overwrite)
     return open_elastic_index(connection, name, build.find())
+
+
+def _to_update(
+    name: str, made_from: Sequence[str], query_prefix: str | None, passage_prefix: str | None
+) -> ElasticIndex | None:
+    """The index that serves under that name; None where there is none yet."""
+    connection = connect()
+    serving = _serving(connection, name)
+    if serving is None:
+        return None
+    index = open_elastic_index(connection, name, serving)
+    check_update(index.place, index.manifest, made_from, query_prefix, passage_prefix)
+    return index
+
+
+def _update(index: ElasticIndex, made: SortedChunks) -> Known | None:
+    """The vectors that the index has, where it has any; says what is changed."""
+    before = Before(index.all_chunks(), len(index))
+    return log_changes(index.place, before, made, index.vectors_of if index.manifest["embedder"] else None)
 
 
 def _remove_replaced(

@@ -198,7 +198,7 @@ class ForeignIndex:
         of = {name: str(values[name][0]) if values.get(name) else "" for name in _ABOUT}
         of["document_id"] = of["document_id"] or hit["_id"]
         of["date"] = of["date"][:10]
-        return Chunk(id=hit["_id"], text=text, start=0, end=len(text), **of)
+        return Chunk.from_json({"id": hit["_id"], "text": text, "start": 0, "end": len(text), **of})
 
 
 def _best(hits: Sequence[ElasticHit], depth: int) -> list[Candidate]:

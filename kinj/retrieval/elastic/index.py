@@ -5,20 +5,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from itertools import repeat
+from typing import TYPE_CHECKING
 
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
 from kinj.records import Chunk, Json
-from kinj.retrieval.analysis import ANALYSIS
+from kinj.retrieval.analysis import Analysis, composed, read_analysis
 from kinj.retrieval.elastic.access import PREFIX
 from kinj.retrieval.elastic.connection import Connection
 from kinj.retrieval.elastic.generations import Generation, builds_of
-from kinj.retrieval.elastic.mapping import CHUNK_FIELDS, DAY, EXACT_CHUNKS, FORMAT, ROW, TEXT, VECTOR, chunk_of
+from kinj.retrieval.elastic.mapping import CHUNK_FIELDS, DAY, EXACT_CHUNKS, FORMAT, ROW, TERMS, TEXT, VECTOR, chunk_of
 from kinj.retrieval.elastic.patience import PermanentError
 from kinj.retrieval.elastic.search import ElasticHit, count, refused_query, search_all
 from kinj.retrieval.embedding.embedder import Embedder, query_vectors
 from kinj.retrieval.filters import Filter, check_fields, check_matches, number_of
 from kinj.retrieval.index import Candidate, Method, batches, no_chunk, rebuild
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +45,7 @@ class ElasticIndex:
             raise ValueError(f"{generation.index} was not built by kinj")
         self.place = PREFIX + name
         self.manifest = generation.manifest
+        self._analysis = read_analysis(self.manifest["analysis"]) or Analysis()
         self._connection = connection
         self._generation = generation
         self._filter: Filter | None = None
@@ -118,6 +124,23 @@ class ElasticIndex:
                 raise no_chunk(self.place, chunk_id)
         return chunks
 
+    def all_chunks(self) -> Iterator[Chunk]:
+        """Yields all chunks in the order of their ids, which is that of rows."""
+        for rows in batches(range(len(self)), _FETCHED):
+            body = {**self._rows(rows), "_source": list(CHUNK_FIELDS)}
+            [hits] = search_all(self._connection, self._generation.index, [body])
+            yield from (chunk_of(hit["_source"]) for hit in hits)
+
+    def vectors_of(self, rows: Sequence[int]) -> Iterator[npt.NDArray[np.float32]]:
+        """Yields the vectors of those rows, in their order."""
+        import numpy as np
+
+        vectors: dict[int, npt.NDArray[np.float32]] = {}
+        for some in batches(rows, _FETCHED):
+            [hits] = search_all(self._connection, self._generation.index, [{**self._rows(some), "fields": [VECTOR]}])
+            vectors |= {hit["sort"][0]: np.array(hit["fields"][VECTOR], dtype=np.float32) for hit in hits}
+        return (vectors[row] for row in rows)
+
     def use_embedder(self, name: str | None) -> None:
         """See `Index`."""
         from kinj.retrieval.embedding.find import find_embedder_of
@@ -131,6 +154,10 @@ class ElasticIndex:
         self._matching = check_matches(wanted, matching, self.place)
         self._filter = wanted
 
+    def _rows(self, rows: Sequence[int]) -> Json:
+        query = {"terms": {ROW: list(rows)}}
+        return {"query": query, "size": len(rows), "sort": [{ROW: "asc"}], "_source": False, "track_total_hits": False}
+
     @property
     def _is_exact(self) -> bool:
         return self.manifest["vectors"]["type"] == "flat" or self._matching <= EXACT_CHUNKS
@@ -143,7 +170,9 @@ class ElasticIndex:
         return {"search": "approximate", **self.manifest["vectors"]}
 
     def _words(self, text: str, depth: int) -> Json:
-        return self._search({"bool": {"must": {"match": {TEXT: text}}, "filter": self._allowed}}, depth)
+        plain = self._analysis.is_plain
+        wanted = {TEXT: composed(text)} if plain else {TERMS: " ".join(self._analysis.of_query(text))}
+        return self._search({"bool": {"must": {"match": wanted}, "filter": self._allowed}}, depth)
 
     def _near(self, vector: list[float], depth: int) -> Json:
         if self._is_exact:
@@ -188,7 +217,7 @@ def open_elastic_index(connection: Connection, name: str, generation: Generation
     place, manifest = PREFIX + name, generation.manifest or {}
     if not generation.is_complete:
         raise UserError(f"{place} is unfinished; {rebuild(place, manifest)}")
-    if manifest["format"] != FORMAT or manifest["analysis"] != ANALYSIS:
+    if manifest["format"] != FORMAT or read_analysis(manifest["analysis"]) is None:
         raise UserError(f"{place} was written by another version of kinj; {rebuild(place, manifest)}")
     index = ElasticIndex(connection, name, generation)
     held = count(connection, generation.index)

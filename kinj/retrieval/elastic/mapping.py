@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kinj.errors import UserError
 from kinj.records import Chunk, Json
-from kinj.retrieval.analysis import STOP_WORDS
+from kinj.retrieval.analysis import STOP_WORDS, read_analysis
 from kinj.retrieval.elastic.generations import meta
 from kinj.retrieval.filters import day_of
 
@@ -25,7 +25,14 @@ OVERSAMPLE = 3
 GRAPH_NUMBERS = {"m": 16, "ef_construction": 100, "num_candidates": 500}
 #: Where in the index a chunk's text and vector are, and its place in the order of ids, which breaks ties.
 TEXT, VECTOR, ROW, DAY = "text", "vector", "row", "day"
-CHUNK_FIELDS = ("id", "document_id", "text", "start", "end", "title", "date", "subject", "source", "license")
+CHUNK_FIELDS = (
+    *("id", "document_id", "text", "start", "end", "title", "date", "subject", "source", "license"),
+    *("headings", "table_header", "page", "language"),
+)
+#: What is searched besides the text: a chunk's context.
+CONTEXT = "context"
+#: The terms of a chunk that is not of English alone, made by `kinj.retrieval.analysis`.
+TERMS = "terms"
 
 
 def vector_options(kind: str | None, chunks: int, **numbers: int | None) -> Json:
@@ -63,7 +70,12 @@ def vector_mapping(options: Json, dimensions: int) -> Json:
 
 
 def index_settings(count: int, manifest: Json) -> Json:
-    """Settings and mapping, with the analysis that `kinj.retrieval.analysis.ANALYSIS` describes."""
+    """Settings and mapping, with the analysis that `kinj.retrieval.analysis.ANALYSIS` describes.
+
+    An index that is not of English alone keeps terms that are made already, in a field of their own.
+    """
+    own_analysis = read_analysis(manifest["analysis"])
+    is_plain = own_analysis is None or own_analysis.is_plain
     analysis = {
         "tokenizer": {"kinj_words": {"type": "pattern", "pattern": r"[^\p{IsAlphabetic}\p{N}]+"}},
         "filter": {
@@ -72,6 +84,7 @@ def index_settings(count: int, manifest: Json) -> Json:
         },
         "analyzer": {
             "kinj_english": {"tokenizer": "kinj_words", "filter": ["lowercase", "kinj_stop", "kinj_stem"]},
+            "kinj_terms": {"tokenizer": "whitespace"},
         },
     }
     settings = {
@@ -84,11 +97,16 @@ def index_settings(count: int, manifest: Json) -> Json:
         "similarity": {"kinj_bm25": {"type": "BM25", "k1": 1.2, "b": 0.75}},
     }
     kept = {"type": "integer", "index": False}
+    searched = {"type": "text", "similarity": "kinj_bm25", "index_options": "freqs"}
+    unsearched = {"type": "keyword", "index": False, "doc_values": False}
     properties = {
         "id": {"type": "keyword", "index": False, "doc_values": False},
         **{name: {"type": "keyword"} for name in ("document_id", "title", "subject", "source")},
-        **{name: {"type": "keyword", "index": False, "doc_values": False} for name in ("date", "license")},
-        TEXT: {"type": "text", "analyzer": "kinj_english", "similarity": "kinj_bm25", "index_options": "freqs"},
+        **{name: unsearched for name in ("date", "license", "headings", "table_header", "page", "language")},
+        # Its words count as the text's, while the text itself stays the exact slice.
+        **({CONTEXT: {**unsearched, "copy_to": TEXT}} if is_plain else {}),
+        TEXT: {**searched, "analyzer": "kinj_english"} if is_plain else {"type": "text", "index": False},
+        **({} if is_plain else {TERMS: {**searched, "analyzer": "kinj_terms"}}),
         "start": {**kept, "doc_values": False},
         "end": {**kept, "doc_values": False},
         ROW: {"type": "integer"},
@@ -97,13 +115,22 @@ def index_settings(count: int, manifest: Json) -> Json:
     return {"settings": settings, "mappings": {"_meta": meta(manifest), "dynamic": "strict", "properties": properties}}
 
 
-def source_of(chunk: Chunk, row: int) -> Json:
-    """The document of a chunk; empty fields are left out, so that no filter meets them."""
-    values = {name: value for name in CHUNK_FIELDS if (value := getattr(chunk, name)) != ""}
+def source_of(chunk: Chunk, row: int, terms: str | None) -> Json:
+    """The document of a chunk; empty fields are left out, so that no filter meets them.
+
+    Args:
+        chunk: what it is made of.
+        row: the chunk's place in the order of ids.
+        terms: by which it is found; None where Elasticsearch analyses the text, and the context above it.
+    """
+    named = (*CHUNK_FIELDS, CONTEXT) if terms is None else CHUNK_FIELDS
+    values = {name: value for name in named if (value := getattr(chunk, name)) not in ("", ())}
+    if terms is not None:
+        values[TERMS] = terms
     day = day_of(chunk.date)
     return {**values, ROW: row, **({DAY: day} if day is not None else {})}
 
 
 def chunk_of(source: Json) -> Chunk:
     """The chunk that `source_of` made a document of."""
-    return Chunk(**{field: source[field] for field in CHUNK_FIELDS if field in source})
+    return Chunk.from_json({field: source[field] for field in CHUNK_FIELDS if field in source})

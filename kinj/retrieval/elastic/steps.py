@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from kinj.errors import UserError
 from kinj.progress import progress
-from kinj.records import Json
+from kinj.records import Chunk, Json
+from kinj.retrieval.changes import Known
 from kinj.retrieval.chunkfile import SortedChunks
 from kinj.retrieval.elastic.access import PREFIX
 from kinj.retrieval.elastic.bulk import DOCUMENTS, BulkItem, as_item, send_all
@@ -19,6 +20,7 @@ from kinj.retrieval.elastic.patience import PermanentError
 from kinj.retrieval.elastic.search import count, search_all
 from kinj.retrieval.embedding.embedder import Embedder
 from kinj.retrieval.index import batches
+from kinj.retrieval.languages import Languages
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +39,10 @@ class ElasticBuild:
     #: the name under which it is written
     index: str
     chunks: SortedChunks
+    languages: Languages
     model: Embedder | None
+    #: gives vectors that need not be made
+    known: Known | None = None
 
     @property
     def alias(self) -> str:
@@ -167,9 +172,9 @@ class ElasticBuild:
         start = 0
         for batch in batches(self.chunks, size):
             missing = [i for i in range(len(batch)) if not (there and there[start + i])]
-            sources = [source_of(batch[i], start + i) for i in missing]
+            sources = [source_of(batch[i], start + i, self._terms(batch[i], start + i)) for i in missing]
             if missing and self.model is not None:
-                vectors = embed([chunk.text for chunk in batch], self.model)
+                vectors = embed([chunk.searched_text for chunk in batch], self.model, self.known)
                 if not is_mapped:
                     self._map_vectors(vectors.shape[1])
                     is_mapped = True
@@ -178,6 +183,11 @@ class ElasticBuild:
             if missing:
                 yield [as_item(batch[i].id, source) for i, source in zip(missing, sources, strict=True)]
             start += len(batch)
+
+    def _terms(self, chunk: Chunk, row: int) -> str | None:
+        """By which the chunk is found; None where Elasticsearch makes them."""
+        analysis = self.languages.analysis
+        return None if analysis.is_plain else analysis.of_chunk(chunk.searched_text, self.languages.of_row(row))
 
     def _map_vectors(self, dimensions: int) -> None:
         """Adds the field of the vectors, whose size is known once the first are there."""

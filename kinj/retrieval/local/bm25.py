@@ -14,21 +14,26 @@ import tantivy
 
 from kinj.errors import UserError
 from kinj.records import Chunk
-from kinj.retrieval.analysis import STOP_WORDS
+from kinj.retrieval.analysis import STOP_WORDS, Analysis, composed
 from kinj.retrieval.filters import Filter, day_of, number_of
+from kinj.retrieval.languages import Languages
 from kinj.retrieval.local.ties import Hit, best_hits
 
-_TEXT, _ROW, _DAY, _ANALYSER = "text", "row", "day", "kinj_english"
+_TEXT, _ROW, _DAY = "text", "row", "day"
+#: The analysis of English alone, and tantivy's own of terms that are made already.
+_ANALYSER, _TERMS = "kinj_english", "whitespace"
 #: How long tantivy's thread may take for one look at an index, on a busy machine.
 _SECONDS_TO_LOOK = 10.0
 #: Kept as they are, for filters.
 _WHOLE = ("subject", "source", "document_id", "title")
 
 
-def build_bm25(folder: Path, chunks: Iterable[Chunk]) -> None:
+def build_bm25(folder: Path, chunks: Iterable[Chunk], languages: Languages) -> None:
     """Writes a tantivy index of the chunks to the existing, empty `folder`; a chunk's row is its place, from 0."""
+    analysis = languages.analysis
     builder = tantivy.SchemaBuilder()
-    builder.add_text_field(_TEXT, tokenizer_name=_ANALYSER, index_option="freq")
+    tokenizer = _ANALYSER if analysis.is_plain else _TERMS
+    builder.add_text_field(_TEXT, tokenizer_name=tokenizer, index_option="freq")
     builder.add_integer_field(_ROW, fast=True)
     builder.add_integer_field(_DAY, fast=True)
     for field in _WHOLE:
@@ -37,11 +42,13 @@ def build_bm25(folder: Path, chunks: Iterable[Chunk]) -> None:
     index.register_tokenizer(_ANALYSER, _analyser())
     # One thread: rows then lie in one order whatever the machine, so the same chunks give the same files' content.
     writer = index.writer(heap_size=256_000_000, num_threads=1)
-    for row, chunk in enumerate(chunks):
+    for row, (chunk, language) in enumerate(zip(chunks, languages, strict=True)):
         values: dict[str, str | int] = {field: value for field in _WHOLE if (value := getattr(chunk, field))}
         if (day := day_of(chunk.date)) is not None:
             values[_DAY] = day
-        writer.add_document(tantivy.Document(text=chunk.text, row=row, **values))
+        text = chunk.searched_text
+        text = text if analysis.is_plain else analysis.of_chunk(text, language)
+        writer.add_document(tantivy.Document(text=text, row=row, **values))
     writer.commit()
     writer.wait_merging_threads()
 
@@ -49,14 +56,15 @@ def build_bm25(folder: Path, chunks: Iterable[Chunk]) -> None:
 class BM25:
     """Ranks the rows of a folder that `build_bm25` wrote."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, analysis: Analysis) -> None:
         with _lockable(folder) as place:
             index = tantivy.Index.open(str(place))
             # We look at the index as it is now; a reader that reloads would go on taking locks in the folder.
             index.config_reader("Manual")
             self._schema = index.schema
             self._searcher = index.searcher()
-        self._analyse = _analyser().analyze
+        english = _analyser()
+        self._analyse = (lambda text: english.analyze(composed(text))) if analysis.is_plain else analysis.of_query
         self._allowed: list[tuple[tantivy.Occur, tantivy.Query]] = []
 
     def __len__(self) -> int:
@@ -161,7 +169,7 @@ def _remove(folder: Path) -> None:
 
 
 def _analyser() -> tantivy.TextAnalyzer:
-    """The analysis that `kinj.retrieval.analysis.ANALYSIS` describes."""
+    """The analysis of English alone, which `kinj.retrieval.analysis.ANALYSIS` describes."""
     builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
     filters = [
         tantivy.Filter.lowercase(),

@@ -17,13 +17,15 @@ from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import read_manifest, sha256_file, sha256_json, write_manifest
 from kinj.records import Chunk, Json
 from kinj.retrieval.analysis import ANALYSIS
+from kinj.retrieval.changes import Before, Known, check_update, log_changes
 from kinj.retrieval.chunkfile import SortedChunks, sort_chunks
 from kinj.retrieval.embedding.embedder import Embedder
-from kinj.retrieval.embedding.find import find_embedder, find_wanted_embedder
+from kinj.retrieval.embedding.find import find_embedder
 from kinj.retrieval.index import rebuild
+from kinj.retrieval.languages import Languages, check_language, find_languages
 from kinj.retrieval.local.bm25 import build_bm25
 from kinj.retrieval.local.index import CHUNKS, FORMAT, VECTORS, WORDS, LocalIndex, open_local_index
-from kinj.retrieval.making import in_words, versions_of
+from kinj.retrieval.making import embedder_of_build, in_words, versions_of
 from kinj.retrieval.scratch import scratch_folder
 
 log = logging.getLogger(__name__)
@@ -35,9 +37,11 @@ def build_index(
     embedder: str | None = None,
     *,
     overwrite: bool = False,
+    update: bool = False,
     made_from: Sequence[str] = (),
     query_prefix: str | None = None,
     passage_prefix: str | None = None,
+    language: str | None = None,
 ) -> LocalIndex:
     """The index of these chunks in `folder`, built there or, where it is the one already there, reused.
 
@@ -49,25 +53,40 @@ def build_index(
         folder: where the index goes; new, empty, or an index of kinj.
         embedder: name or folder of a sentence-transformers model; without one the index has no vectors.
         overwrite: replace an index of other chunks or another embedder.
+        update: make these chunks of the index that is there, by the embedder and the language that it was built with:
+            what was embedded before is kept, and its words, which take seconds, are indexed anew. The result is that
+            of a fresh build, but for the last bits of vectors that were embedded in other company.
         made_from: the words of `kinj index build` that make these chunks, for the command in later error messages.
         query_prefix: what the embedder reads before each query; by default what the model's files or its card say.
         passage_prefix: the same before each passage.
+        language: ISO 639-1, of all chunks; by default what `find_languages` finds.
 
     Raises:
-        UserError: no chunks, an id given twice, an empty text, a prefix without an embedder, or `folder` holds
-            something else.
+        UserError: no chunks, an id given twice, an empty text, a prefix without an embedder, no language code, or
+            `folder` holds something else.
         OSError: the disk is full.
         MissingExtraError: an embedder is asked for without the libraries for it.
     """
-    model = find_wanted_embedder(embedder, query_prefix, passage_prefix)
+    check_language(language)
     if folder.is_mount():
         raise UserError(f"{folder} is a mount point, which no complete index can be moved to: name a folder inside it")
+    before = open_local_index(folder) if update and (folder / MANIFEST).is_file() else None
+    if before is not None:
+        check_update(folder, before.manifest, made_from, query_prefix, passage_prefix)
+        language = language or before.manifest.get("language")
+    updated = before.manifest if before is not None else None
+    model = embedder_of_build(folder, updated, embedder, query_prefix, passage_prefix)
     with scratch_folder(folder.parent, folder.name) as scratch:
         made = sort_chunks(chunks, scratch / CHUNKS)
-        wanted = {"chunks": made.summary, "embedder": model and model.identity}
+        languages = find_languages(made, language)
+        analysis = languages.analysis.description
+        wanted: Json = {"chunks": made.summary, "embedder": model and model.identity, "analysis": analysis}
+        if language is not None:
+            wanted["language"] = language
         with _locked(folder):
-            if _must_build(folder, wanted, overwrite=overwrite):
-                _build(folder, made, wanted, model, made_from)
+            if _must_build(folder, wanted, overwrite=overwrite or before is not None):
+                known = _update(before, made) if before is not None else None
+                _build(folder, made, languages, wanted, model, made_from, known)
             else:
                 log.info("%s already holds this index: reused", folder)
             shutil.rmtree(_work_folder(folder), ignore_errors=True)
@@ -96,34 +115,54 @@ def _work_folder(folder: Path) -> Path:
     return folder.parent / f".{folder.name}.building"
 
 
-def _build(folder: Path, made: SortedChunks, wanted: Json, model: Embedder | None, made_from: Sequence[str]) -> None:
+def _build(
+    folder: Path,
+    made: SortedChunks,
+    languages: Languages,
+    wanted: Json,
+    model: Embedder | None,
+    made_from: Sequence[str],
+    known: Known | None,
+) -> None:
     """Builds the whole index beside its place, then puts it there."""
     unfinished = _work_folder(folder) / "index"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     made = made.move(unfinished / CHUNKS)
-    _build_words(unfinished, made)
+    _build_words(unfinished, made, languages)
     if model is not None:
-        wanted = {**wanted, "embedder": _build_vectors(unfinished, made, model, _work_folder(folder) / "shards")}
+        shards = _work_folder(folder) / "shards"
+        wanted = {**wanted, "embedder": _build_vectors(unfinished, made, model, shards, known)}
     write_manifest(unfinished, _manifest(wanted, made.fields, made_from))
     _publish(unfinished, folder)
 
 
-def _build_words(unfinished: Path, chunks: Iterable[Chunk]) -> None:
+def _build_words(unfinished: Path, chunks: Iterable[Chunk], languages: Languages) -> None:
     (unfinished / WORDS).mkdir()
-    build_bm25(unfinished / WORDS, chunks)
+    build_bm25(unfinished / WORDS, chunks, languages)
     # tantivy makes some files readable for their owner only, which would shut out those who share the folder.
     mode = (unfinished / CHUNKS).stat().st_mode
     for file in (unfinished / WORDS).iterdir():
         file.chmod(mode)
 
 
-def _build_vectors(unfinished: Path, chunks: SortedChunks, model: Embedder, shards: Path) -> Json:
+def _update(index: LocalIndex, made: SortedChunks) -> Known | None:
+    """The vectors that the index has, where it has any; says what is changed."""
+    before = Before(index.all_chunks(), len(index))
+    if index.manifest["embedder"] is None:
+        return log_changes(index.folder, before, made, None)
+    from kinj.retrieval.local.vectors import Vectors
+
+    return log_changes(index.folder, before, made, Vectors(index.folder / VECTORS).of_rows)
+
+
+def _build_vectors(unfinished: Path, chunks: SortedChunks, model: Embedder, shards: Path, known: Known | None) -> Json:
     """Writes the vectors of the chunks; returns what the manifest says about the embedder."""
     from kinj.retrieval.embedding.shards import embed_in_shards
     from kinj.retrieval.local.vectors import write_vectors
 
-    dimensions = write_vectors(unfinished / VECTORS, embed_in_shards(chunks.texts(), len(chunks), model, shards))
+    vectors = embed_in_shards(chunks.texts(), len(chunks), model, shards, known)
+    dimensions = write_vectors(unfinished / VECTORS, vectors)
     return model.describe(chunks.texts(), dimensions)
 
 
@@ -148,7 +187,7 @@ def _must_build(folder: Path, wanted: Json, *, overwrite: bool) -> bool:
     if not (folder / MANIFEST).is_file() or read_manifest(folder, "").get("kind") != "kinj index":
         raise UserError(f"{folder} exists and is not an index of kinj: choose another folder")
     manifest = read_manifest(folder, rebuild(folder))
-    if manifest["format"] == FORMAT and manifest["analysis"] == ANALYSIS and _same(manifest, wanted):
+    if manifest["format"] == FORMAT and _same(manifest, wanted):
         open_local_index(folder)
         return False
     if not overwrite:
@@ -159,8 +198,8 @@ def _must_build(folder: Path, wanted: Json, *, overwrite: bool) -> bool:
 
 
 def _same(manifest: Json, wanted: Json) -> bool:
-    def key(values: Json) -> tuple[object, object]:
-        return values["chunks"]["sha256"], (values["embedder"] or {}).get("sha256")
+    def key(values: Json) -> tuple[object, ...]:
+        return values["chunks"]["sha256"], (values["embedder"] or {}).get("sha256"), values["analysis"]
 
     return key(manifest) == key(wanted)
 
@@ -171,7 +210,6 @@ def _manifest(wanted: Json, fields: dict[str, int], made_from: Sequence[str]) ->
         "format": FORMAT,
         **wanted,
         "fields": fields,
-        "analysis": ANALYSIS,
         "made_from": list(made_from),
         "versions": versions_of("kinj", "tantivy", "faiss-cpu", "sentence-transformers"),
     }

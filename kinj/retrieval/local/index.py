@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kinj.errors import UserError
 from kinj.manifest import read_manifest, sha256_json
 from kinj.records import Chunk, Json
-from kinj.retrieval.analysis import ANALYSIS
+from kinj.retrieval.analysis import Analysis, read_analysis
 from kinj.retrieval.chunkfile import ChunkFile
 from kinj.retrieval.filters import Filter, check_fields, check_matches
 from kinj.retrieval.index import BATCH, Candidate, Method, no_chunk, rebuild
@@ -27,11 +27,11 @@ CHUNKS, WORDS, VECTORS = "chunks.jsonl", "bm25", "vectors.faiss"
 class LocalIndex:
     """An index folder, opened for reading. `open_local_index` makes one."""
 
-    def __init__(self, folder: Path, manifest: Json, chunks: ChunkFile) -> None:
+    def __init__(self, folder: Path, manifest: Json, chunks: ChunkFile, analysis: Analysis) -> None:
         self.folder = folder
         self.manifest = manifest
         self._chunks = chunks
-        self._words = BM25(folder / WORDS)
+        self._words = BM25(folder / WORDS, analysis)
         self._filter: Filter | None = None
         self._allowed: list[int] | None = None
         self._check_count("BM25 index", len(self._words))
@@ -81,6 +81,10 @@ class LocalIndex:
             chunks[chunk_id] = chunk
         return chunks
 
+    def all_chunks(self) -> Iterator[Chunk]:
+        """Yields all chunks in the order of their ids, which is that of rows."""
+        return (self._chunks[row] for row in range(len(self)))
+
     def use_embedder(self, name: str | None) -> None:
         """Takes the embedder that the index was built with for its dense searches.
 
@@ -129,7 +133,8 @@ def open_local_index(folder: Path) -> LocalIndex:
     manifest = read_manifest(folder, rebuild(folder))
     if manifest.get("kind") != "kinj index":
         raise UserError(f"{folder} is not an index of kinj (its manifest is of another stage); {rebuild(folder)}")
-    if manifest["format"] != FORMAT or manifest["analysis"] != ANALYSIS:
+    analysis = read_analysis(manifest["analysis"])
+    if manifest["format"] != FORMAT or analysis is None:
         raise UserError(f"{folder} was written by another version of kinj; {rebuild(folder, manifest)}")
     path = folder / CHUNKS
     if not path.is_file() or path.stat().st_size != manifest["chunks"]["bytes"]:
@@ -137,7 +142,7 @@ def open_local_index(folder: Path) -> LocalIndex:
     chunks = ChunkFile(path)
     if chunks.sha256 != manifest["chunks"]["sha256"]:
         raise UserError(f"{path} changed after the index was built; {rebuild(folder, manifest)}")
-    index = LocalIndex(folder, manifest, chunks)
+    index = LocalIndex(folder, manifest, chunks, analysis)
     if read_manifest(folder, rebuild(folder)) != manifest:
         return open_local_index(folder)  # it was replaced while its parts were being opened
     return index

@@ -80,6 +80,11 @@ class Vectors:
     def __len__(self) -> int:
         return int(self._index.ntotal)
 
+    def of_rows(self, rows: Sequence[int]) -> npt.NDArray[np.float32]:
+        """The vectors of those rows, in their order."""
+        vectors: npt.NDArray[np.float32] = self._index.reconstruct_batch(np.asarray(rows, dtype=np.int64))
+        return vectors
+
     def rank(
         self, queries: npt.NDArray[np.float32], depth: int, allowed: Sequence[int] | None = None
     ) -> list[list[Hit]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -254,3 +255,35 @@ def test_equal_texts_are_said_at_the_build_in_info_and_at_a_search(kinj):
     assert f"{count}: equal passages can fill a question's k" in kinj("index", "build", "equal.jsonl", "equal")[2]
     assert count in kinj("index", "info", "equal")[1]
     assert "4 of these 5 passages repeat the text of a better one" in kinj("search", "equal", "fox")[2]
+
+
+def test_the_language_is_found_and_said_or_given_and_kept(kinj, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    for name, text in (("rent", "Die Miete wurde im Mai erhöht, und der Vertrag läuft zwei Jahre."), ("zh", "租金")):
+        line = {"id": name, "document_id": name, "text": text, "start": 0, "end": len(text)}
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(line) + "\n")
+    assert kinj("index", "build", "rent.jsonl", "zh.jsonl", "index")[0] == 0
+    said = "de (1 chunk, Snowball stemmer and stop words); zh (1 chunk, pairs of letters)"
+    assert f"language of the texts (--language sets it): {said}" in caplog.messages
+    assert "language         de 1, zh 1" in kinj("index", "info", "index")[1]
+    [found] = json.loads(kinj("search", "index", "Mieten", "--json")[1])
+    assert found["chunk_id"] == "rent"
+    assert kinj("index", "build", "rent.jsonl", "other", "--language", "fr")[0] == 0
+    assert "language as given: fr (1 chunk, Snowball stemmer and stop words)" in caplog.messages
+    made_from = json.loads(kinj("index", "info", "other", "--json")[1])["made_from"]
+    assert made_from == ["rent.jsonl", "--language", "fr"]
+    assert kinj("index", "build", "rent.jsonl", "third", "--language", "french")[0] == 2
+
+
+def test_an_update_says_what_changed_and_is_not_an_overwriting(kinj, texts, tiny_tokenizer, caplog):
+    caplog.set_level(logging.INFO)
+    command = ("index", "build", texts, "index", "--tokenizer", tiny_tokenizer)
+    assert kinj(*command)[0] == 0
+    (texts / "fresno.md").unlink()
+    (texts / "gilroy.txt").write_text("The water tower of Gilroy was painted gold.")
+    assert kinj(*command, "--update")[0] == 0
+    assert "index: 1 chunk added, 0 changed, 1 gone, 1 as before" in caplog.messages
+    assert kinj(*command, "--update", "--overwrite")[0] == 2
+    code, _, errors = kinj(*command, "--update", "--chunk-tokens", 20)
+    assert code == 2
+    assert "index was built without --chunk-tokens: give the same, or --overwrite in place of --update" in errors

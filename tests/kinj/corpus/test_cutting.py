@@ -143,3 +143,54 @@ def test_what_is_no_tokenizer_is_refused(name, why, monkeypatch, tmp_path):
     (tmp_path / "other.json").write_text('{"model": {}}')
     with pytest.raises(UserError, match=why):
         load_tokenizer(name)
+
+
+# ---- long texts
+
+
+def test_a_text_longer_than_the_splitters_window_is_cut_as_one_that_it_sees_whole(tokenizer, monkeypatch):
+    draw = random.Random(7)  # texts, no secrets
+    words = ["The", "tower", "of", "Ithaca", "was", "blue.", "Why?", "“Indeed”,", "1,000.50", "\n", "\n\n", "é"]
+    texts = [" ".join(draw.choices(words, k=draw.randint(300, 900))) for _ in range(30)]
+    by_window = [Cutter(20, tokenizer).cut(Document("d", text)) for text in texts]
+    assert all(len(text) > 20 * cutting._WINDOW for text in texts)
+    monkeypatch.setattr(cutting, "_WINDOW", 10_000)
+    assert by_window == [Cutter(20, tokenizer).cut(Document("d", text)) for text in texts]
+
+
+@pytest.mark.parametrize("text", ["a" * 300_000, "tower blue " * 30_000, "租金" * 50_000, " " * 300_000 + "x"])
+def test_a_text_without_any_boundary_is_shown_to_the_splitter_in_parts_of_bounded_length(tokenizer, monkeypatch, text):
+    """What makes the time linear; before, each cut of such a text counted the tokens of all that was left."""
+    seen: list[int] = []
+
+    class Spy:
+        def __init__(self, splitter):
+            self.splitter = splitter
+
+        def chunk_indices(self, text):
+            seen.append(len(text))
+            return self.splitter.chunk_indices(text)
+
+    cutter = Cutter(64, tokenizer)
+    monkeypatch.setattr(cutter._text, "_splitter", Spy(cutter._text._splitter))
+    chunks = cutter.cut(Document("d", text))
+    assert_nothing_but_white_space_is_lost(text, chunks)
+    assert max(seen) <= 4 * 64 * cutting._WINDOW
+    assert sum(seen) < 4 * len(text)
+
+
+def test_a_chunk_of_a_pdf_says_on_which_pages_it_lies(tokenizer):
+    pages = ["The first page. " * 3, "The second page. " * 8, "The third."]
+    starts = (0, len(pages[0]), len(pages[0] + pages[1]))
+    chunks = cut(Document("d", "".join(pages), pages=starts), 30, tokenizer)
+    assert chunks[0].page == "1"
+    assert chunks[-1].page == "2-3"
+    assert "2" in {chunk.page for chunk in chunks}
+    for chunk in chunks:
+        first, _, last = chunk.page.partition("-")
+        assert starts[int(first) - 1] <= chunk.start
+        assert chunk.end <= [*starts[1:], 10**6][int(last or first) - 1]
+
+
+def test_a_chunk_says_the_language_of_its_document(tokenizer):
+    assert cut(Document("d", "Der Turm.", language="de"), 30, tokenizer)[0].language == "de"
