@@ -14,6 +14,7 @@ from kinj.errors import UserError, show_user_errors_plainly
 from kinj.hub.find import bounded_waits
 from kinj.passages import load_template
 from kinj_models.base import choose_base, identity, manifest_of, refuse_unknown_commit, training_of, warn_of_letters
+from kinj_models.effort import Effort, Stopwatch
 from kinj_models.loading import refuse_without_template
 from kinj_models.prompt_checks import PromptChecks
 from kinj_models.prompts import add_slot, has_slot
@@ -22,7 +23,7 @@ from kinj_models.response_cache import Answer, ResponseCache
 from kinj_models.retrievers import Retrievers
 from kinj_models.settings import Json, Settings, make_settings, unread_settings
 from kinj_models.sharing import PrefixSharing
-from kinj_models.trace import Effort, Recorder, Stopwatch, check_trace
+from kinj_models.trace import Recorder, check_trace
 from kinj_models.trained_texts import TrainingMatch, trained_texts
 from kinj_models.window import Window
 

@@ -12,11 +12,12 @@ from kinj.errors import UserError
 from kinj.passages import PassageTemplate
 from kinj.records import Passage, Query
 from kinj.retrieval import Retriever
+from kinj_models.effort import Stopwatch
 from kinj_models.prompts import place_block
 from kinj_models.retrievers import Retrievers
 from kinj_models.settings import Settings
 from kinj_models.task_rows import Row, closed_query_of, query_of, question_of
-from kinj_models.trace import Key, Stopwatch, TraceRecord
+from kinj_models.trace import Key, TraceRecord
 from kinj_models.window import Window
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from kinj.errors import UserError
 from kinj.records import Passage, Query
 from kinj.retrieval.retriever import count_repeated
+from kinj_models.effort import Effort
 from kinj_models.settings import Json
 from kinj_models.task_rows import Row, source_of
 
@@ -162,42 +162,6 @@ def tally(record: TraceRecord) -> Tally:
         prompts_over_window=int(record.over_window),
         gold_sent=int(record.has_gold_sent),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """What a run took; of several processes, added up."""
-
-    #: wall seconds of searching, without opening or building an index
-    retrieving_seconds: float = 0.0
-    #: wall seconds in which the base answered, without loading it
-    scoring_seconds: float = 0.0
-    #: see `TokenCount`
-    tokens_asked: int = 0
-    tokens_computed: int = 0
-
-    def __add__(self, other: Effort) -> Effort:
-        ours, theirs = asdict(self), asdict(other)
-        return Effort(**{name: ours[name] + theirs[name] for name in ours})
-
-
-class Stopwatch:
-    """Adds up the wall seconds of what runs inside `with stopwatch:`."""
-
-    def __init__(self) -> None:
-        self._seconds = 0.0
-        self._start = 0.0
-
-    def __enter__(self) -> None:
-        self._start = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self._seconds += time.perf_counter() - self._start
-
-    def take(self) -> float:
-        """The seconds since they were last taken."""
-        seconds, self._seconds = self._seconds, 0.0
-        return seconds
 
 
 class Recorder:

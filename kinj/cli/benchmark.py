@@ -114,28 +114,30 @@ def _counts(questions: Sequence[Question]) -> dict[str, Any]:  # Any: a part's o
 
 
 def _sizes(parts: Sequence[Part]) -> Table:
-    table = _table("questions", ["n", "open", "new", "one source", "right at A, B, C, D", "characters right", "wrong"])
+    title = "questions: open, new knowledge, of one source; right options at A to D; characters of right and wrong"
+    table = _table(title, ["n", "open", "new", "one", "places", "right", "wrong"])
     for part in parts:
         table.add_row(
             part.split,
             part.name,
             *map(str, (part.questions, part.open_questions, part.new, part.single_source)),
             " ".join(map(str, part.places)),
-            f"{part.right_length:.1f}",
-            f"{part.wrong_length:.1f}",
+            f"{part.right_length:.0f}",
+            f"{part.wrong_length:.0f}",
         )
     return table
 
 
 def _shares(parts: Sequence[Part]) -> Table:
     names = {
-        "string_chunk": "string, chunk",
-        "words_chunk": "words, chunk",
-        "string_collection": "string, collection",
-        "question_words": "question's words",
+        "string_chunk": "string",
+        "words_chunk": "words",
+        "string_collection": "anywhere",
+        "question_words": "question",
         "longest_option": "longest",
     }
-    table = _table("answered without understanding (chance: 25 %)", ["n", *names.values()])
+    title = "answered without understanding, chance 25 % (docs/format.md says how)"
+    table = _table(title, ["n", *names.values()])
     for part in parts:
         shares = (f"{getattr(part.baselines, name):.1%}" for name in names)
         table.add_row(part.split, part.name, str(part.questions), *shares)
@@ -144,7 +146,7 @@ def _shares(parts: Sequence[Part]) -> Table:
 
 def _found(parts: Sequence[Part]) -> Table:
     kinds = list(parts[0].recall) if parts else []
-    table = _table("source chunks found", ["n", *(f"{kind} recall@{k}" for kind in kinds for k in (1, 5))])
+    table = _table("source chunks found: recall@1 and @5", ["n", *(f"{kind} @{k}" for kind in kinds for k in (1, 5))])
     for part in parts:
         found = [part.recall[kind] for kind in kinds]
         cells = [f"{value:.3f}" for one in found if one for value in (one.at_1, one.at_5)]
@@ -156,9 +158,10 @@ def _table(title: str, columns: Sequence[str]) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    # As narrow as it can be: 80 columns hold every number.
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", collapse_padding=True, pad_edge=False)
     for name in ("split", "form, kind"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for name in columns:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     return table

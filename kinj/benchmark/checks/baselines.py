@@ -63,7 +63,7 @@ class Readers:
             questions=len(questions),
             string_chunk=mean(lambda question: self._stands_in(self._source(question))),
             words_chunk=mean(lambda question: _share_in(self._source(question))),
-            string_collection=mean(lambda _: self._stands_anywhere),
+            string_collection=mean(lambda _: self.stands_anywhere),
             question_words=mean(lambda question: _words_of(question.question)),
             longest_option=mean(lambda _: len),
         )
@@ -75,8 +75,9 @@ class Readers:
     def _stands_in(text: str) -> Callable[[str], float]:
         return lambda option: float(contains(text, option))
 
-    def _stands_anywhere(self, option: str) -> float:
-        return float(f" {plain(option)} " in self._all)
+    def stands_anywhere(self, option: str) -> bool:
+        """Whether the option's words stand in a row in some chunk."""
+        return f" {plain(option)} " in self._all
 
 
 def baseline_limits(benchmark: Benchmark, split: str) -> Iterator[Fault]:
@@ -107,7 +108,7 @@ def parts_of(part: Benchmark) -> dict[str, list[Question]]:
 
 def _chance(question: Question, score: Callable[[str], float]) -> float:
     """The chance that a reader by this score answers right; a score of 0 for all options is a guess."""
-    scores = [score(choice) for choice in question.choices]
+    scores = [float(score(choice)) for choice in question.choices]
     best = [place for place, value in enumerate(scores) if value == max(scores)]
     return (question.answer in best) / len(best)
 
