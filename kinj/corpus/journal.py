@@ -19,8 +19,8 @@ from kinj.records import Json
 NAME = "journal.sqlite"
 #: Stands for the settings of an item that could not be read: none decides about it.
 UNPREPARED = ""
-#: Memory for it in KiB.
-_CACHE_KIB = 64_000
+#: One process at a time; memory for it in KiB.
+_PRAGMAS = ("locking_mode = EXCLUSIVE", "cache_size = -64000")
 #: A kill loses at most the work of so long.
 _SECONDS_BETWEEN_COMMITS = 1.0
 _SCHEMA = (
@@ -181,8 +181,8 @@ def open_journal(folder: Path) -> Iterator[Journal]:
     database = sqlite3.connect(path, timeout=0)
     try:
         try:
-            database.execute("PRAGMA locking_mode = EXCLUSIVE")
-            database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            for pragma in _PRAGMAS:
+                database.execute(f"PRAGMA {pragma}")
             database.execute("BEGIN IMMEDIATE")
             journal = Journal(database)
             yield journal
