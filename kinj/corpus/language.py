@@ -8,7 +8,7 @@ from typing import Any
 from kinj.errors import MissingExtraError
 
 #: Characters that are looked at: more change nothing.
-_SAMPLE = 4_000
+_SAMPLE = 2_000
 #: Bytes of letters, in UTF-8: four English words, or seven Chinese characters. Fewer say too little.
 _FEWEST_BYTES = 20
 _LEAST_PROBABILITY = 0.5
