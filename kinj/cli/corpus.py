@@ -13,6 +13,9 @@ from kinj.cli.options import ChunkTokens, Json, TokenizerName
 from kinj.corpus.build import Built
 from kinj.corpus.cutting import CHUNK_TOKENS
 
+#: Files that could not be read, shown one by one.
+_SHOWN = 20
+
 Files = Annotated[
     list[Path],
     typer.Argument(
@@ -137,6 +140,8 @@ def show(built: Built, *, as_json: bool) -> None:
         typer.echo(f"{name:<{width}}  {value}")
     for place, reason in _first_unread(built):
         typer.echo(f"not read: {place}: {reason}", err=True)
+    if manifest["unread"] > _SHOWN:
+        typer.echo(f"not read: {manifest['unread'] - _SHOWN:,} more, all in {built.folder / 'unread.jsonl'}", err=True)
     typer.echo(f"next: kinj index build {built.folder} my_index", err=True)
 
 
@@ -155,10 +160,10 @@ def _questions(counts: dict[str, int], folder: Path) -> str:
 
 
 def _first_unread(built: Built) -> list[tuple[str, str]]:
-    """The first twenty that could not be read."""
+    """The first ones that could not be read."""
     from itertools import islice
 
     from kinj.jsonl import read_objects
 
-    rows = islice(read_objects(built.folder / "unread.jsonl"), 20)
+    rows = islice(read_objects(built.folder / "unread.jsonl"), _SHOWN)
     return [(value["place"], value["reason"]) for _, value in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any
 
@@ -13,6 +14,8 @@ _DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 #: A browser looks for the charset this far.
 _CHARSET_WITHIN = 1024
+#: As trafilatura's settings have it; it says nothing of a page that is larger.
+_MOST_BYTES = 20_000_000
 #: Emphasis says nothing to an index, and stars around words are in a model's way.
 _EMPHASIS = ("em", "i", "b", "strong", "u")
 #: The signs that documentation puts behind a heading, to link to it.
@@ -28,12 +31,14 @@ def read_html(data: bytes, encoding: str | None) -> Reading:
     The characters are those of UTF-8, else of the charset that the page declares, else of `encoding`.
     """
     trafilatura = _trafilatura()
+    if len(data) > _MOST_BYTES:
+        raise UnreadableError(f"{len(data):,} bytes, more than the {_MOST_BYTES:,} that trafilatura takes: split it")
     from lxml.etree import strip_tags  # type: ignore[import-untyped]
 
     source = _DECLARATION.sub("", decode(data, _declared(data) or encoding))
     tree = trafilatura.load_html(source)
     if tree is None:
-        raise UnreadableError("no HTML: nothing in it is an element")
+        raise UnreadableError("no HTML that can be parsed: no element in it, or elements nested too deeply")
     title = " ".join((tree.findtext(".//title") or "").split())
     language = tree.get("lang") or tree.get("{http://www.w3.org/XML/1998/namespace}lang") or ""
     strip_tags(tree, *_EMPHASIS)
@@ -85,4 +90,6 @@ def _trafilatura() -> Any:  # Any: imported late
         import trafilatura
     except ImportError as error:
         raise MissingExtraError("trafilatura", "corpus", "reading HTML") from error
+    # What it could not read is said by us, once and with the file's name.
+    logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
     return trafilatura

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kinj.corpus.readers.formats import FORMATS, ROW_SUFFIXES, SUFFIXES, Format
 from kinj.corpus.readers.reading import Reading, UnreadableError, check_encoding, language_code
-from kinj.corpus.sources.rows import Fields, Row, read_rows, to_document
+from kinj.corpus.sources.rows import Fields, Row, is_table, no_text, read_rows, to_document
 from kinj.corpus.sources.source import Item, Known, Unread
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
@@ -103,6 +103,9 @@ class FileSource:
         end, is_empty = 0, True
         try:
             for row in read_rows(path, self.encoding):
+                if is_empty and is_table(path) and self.fields.find(row.values or {"text": ""})[1] is None:
+                    yield Item(shown(path), "", Unread(shown(path), no_text(row.values or {}, self.fields)))
+                    return
                 is_empty = False
                 yield self._row(path, row, settings, known, row.end - end)
                 end = row.end

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from kinj.corpus.readers.reading import UnreadableError, decode
 from kinj.errors import MissingExtraError, UserError
@@ -34,12 +33,15 @@ class Fields:
     title: str | None = None
 
     def find(self, row: Json) -> tuple[str | None, str | None, str | None]:
-        """The keys that this row has for id, text and title."""
+        """The keys that this row has for id, text and title; that of the text may hold nothing."""
         wanted = ((self.id, ID_KEYS), (self.text, TEXT_KEYS), (self.title, TITLE_KEYS))
-        id_key, text, title = (
-            next((key for key in ((given,) if given else usual) if key in row), None) for given, usual in wanted
-        )
-        return id_key, text, title
+        id_keys, texts, titles = ([key for key in ((own,) if own else usual) if key in row] for own, usual in wanted)
+        return _filled(id_keys, row), _filled(texts, row) or next(iter(texts), None), _filled(titles, row)
+
+
+def _filled(keys: list[str], row: Json) -> str | None:
+    """The first of the keys whose value is not empty."""
+    return next((key for key in keys if row[key] not in (None, "")), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +81,7 @@ def to_document(row: Row, fields: Fields, path: Path) -> Document:
     values = dict(row.values or {})
     id_key, text_key, title_key = fields.find(values)
     if text_key is None:
-        keys = ", ".join(map(repr, list(values)[:12])) or "none"
-        way_out = "`kinj corpus files --text-field` names another key"
-        raise UserError(f"{row.place}: no {fields.text or 'text'!r}; its keys are {keys}; {way_out}")
+        raise UserError(f"{row.place}: {no_text(values, fields)}")
     found = {"id": values[id_key] if id_key else f"{path.stem}:{row.number}", "text": values[text_key]}
     if title_key:
         found["title"] = values[title_key]
@@ -89,6 +89,17 @@ def to_document(row: Row, fields: Fields, path: Path) -> Document:
         values["source"] = values["url"]
     strange = [key for key, kind in _OURS.items() if not isinstance(values.get(key), kind)]
     return to_record(row.place, {key: value for key, value in values.items() if key not in strange} | found, Document)
+
+
+def no_text(values: Json, fields: Fields) -> str:
+    """Says that a row or a table has no text."""
+    keys = ", ".join(map(repr, list(values)[:12])) or "none"
+    return f"no {fields.text or 'text'!r}; its keys are {keys}; `kinj corpus files --text-field` names another key"
+
+
+def is_table(path: Path) -> bool:
+    """Whether all rows have the same columns."""
+    return path.suffix.lower() in (".csv", ".tsv", ".parquet")
 
 
 def _lines(path: Path) -> Iterator[tuple[bytes, int]]:
@@ -124,18 +135,21 @@ def _csv(path: Path, encoding: str | None, delimiter: str) -> Iterator[Row]:
         for raw, end in _lines(path):  # noqa: B007  # the caller reads how far it is
             yield decode(raw, encoding)
 
-    reader = csv.DictReader(lines(), delimiter=delimiter, restkey="more")
+    # Strict, since a quote that never ends would make one row of all that follow.
+    reader = csv.DictReader(lines(), delimiter=delimiter, restkey="more", strict=True)
     while True:
         place = f"{path}:{reader.line_num + 1}"
         try:
             values = next(reader, None)
-        except (csv.Error, UnreadableError) as error:
-            # What follows a line that is no text cannot be told from what belongs to it.
+        except csv.Error as error:
+            yield Row(place, reader.line_num, None, f"no {path.suffix[1:]}: {error}", end)
+            continue
+        except UnreadableError as error:
             yield Row(place, reader.line_num, None, f"{error}; the rest of the file was not read", end)
             return
         if values is None:
             return
-        yield Row(place, reader.line_num, {k: v for k, v in values.items() if v not in (None, "")}, end=end)
+        yield Row(place, reader.line_num, values, end=end)
 
 
 def _parquet(path: Path) -> Iterator[Row]:
@@ -151,11 +165,7 @@ def _parquet(path: Path) -> Iterator[Row]:
             for batch in file.iter_batches(batch_size=256):
                 for values in batch.to_pylist():
                     number += 1
-                    yield Row(f"{path}:{number}", number, _known(values), end=size * number // total)
+                    yield Row(f"{path}:{number}", number, values, end=size * number // total)
     except (ArrowException, OSError) as error:
         why = f"{' '.join(str(error).split())[:150]}; what follows was not read"
         yield Row(f"{path}:{number + 1}", number + 1, None, why, size)
-
-
-def _known(values: dict[str, Any]) -> Json:  # Any: a column's own type
-    return {key: value for key, value in values.items() if value is not None}

@@ -48,7 +48,8 @@ def read_pdf(data: bytes, encoding: str | None) -> Reading:  # a PDF says its ow
 def _without_text(pages: list[Page]) -> str:
     if not any(page.has_picture for page in pages):
         return "no text and no pictures on any page"
-    return f"scanned: pictures and no text on its {len(pages)} pages; read it by OCR first (ocrmypdf, for example)"
+    count = f"{len(pages)} page{'' if len(pages) == 1 else 's'}"
+    return f"scanned: pictures and no text on its {count}; read it by OCR first (ocrmypdf, for example)"
 
 
 def _doubt(pages: list[Page], unclear: list[int]) -> str:

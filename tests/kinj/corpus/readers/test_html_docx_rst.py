@@ -55,6 +55,11 @@ def test_a_page_without_text_is_named(page):
         read_html(page.encode(), None)
 
 
+def test_a_page_that_is_too_large_for_trafilatura_is_named():
+    with pytest.raises(UnreadableError, match="20,000,001 bytes, more than the 20,000,000 that trafilatura takes"):
+        read_html(b"x" * 20_000_001, None)
+
+
 def test_a_word_document_gives_headings_lists_and_tables(make_docx):
     data = make_docx(("Heading1", "Lease"), ("", "Rent & deposit are due."), [["Month", "Rent"], ["May", "700"]])
     reading = read_docx(data, None)

@@ -111,6 +111,11 @@ def test_a_scanned_file_is_named(make_pdf):
         read_pdf(make_pdf([[], []], pictures=[0, 1]), None)
 
 
+def test_one_scanned_page_is_named_in_the_singular(make_pdf):
+    with pytest.raises(UnreadableError, match="on its 1 page; read"):
+        read_pdf(make_pdf([[]], pictures=[0]), None)
+
+
 def test_a_scanned_page_among_others_is_named(make_pdf):
     reading = read_pdf(make_pdf([block(SENTENCE), [], block("End.")], pictures=[1]), None)
     assert reading.doubt == "scanned, without text: page 2"

@@ -91,12 +91,28 @@ def test_a_table_that_is_no_text_is_named_by_its_line(tmp_path):
     assert bad.reason.endswith("the rest of the file was not read")
 
 
+def test_a_quote_that_never_ends_is_named_and_swallows_nothing_in_silence(tmp_path):
+    (tmp_path / "c.csv").write_text('id,text\n1,a\n2,"b" c\n3,c\n4,"open\n5,e\n')
+    found = read(tmp_path / "c.csv")
+    assert [one.id for one in found if isinstance(one, Document)] == ["1", "3"]
+    assert [one.reason for one in found if isinstance(one, Unread)] == [
+        "no csv: ',' expected after '\"'",
+        "no csv: unexpected end of data",
+    ]
+
+
+def test_a_table_without_a_text_is_named_once(tmp_path):
+    (tmp_path / "c.csv").write_text("id,words\n" + "1,a\n" * 50)
+    [bad] = read(tmp_path / "c.csv")
+    assert bad.reason == ("no 'text'; its keys are 'id', 'words'; `kinj corpus files --text-field` names another key")
+
+
 def test_a_parquet_file_gives_a_document_a_row(tmp_path):
     table = pa.table({"docid": [7, 8], "contents": ["A fox.", None], "title": [None, "x"]})
     pa.parquet.write_table(table, tmp_path / "c.parquet")
     first, empty = read(tmp_path / "c.parquet")
     assert first == Document("7", "A fox.")
-    assert empty.reason.startswith("no 'text'")
+    assert empty.reason == "'text' is NoneType, expected str"
 
 
 def test_a_broken_parquet_file_is_named(tmp_path):
