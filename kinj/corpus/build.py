@@ -7,7 +7,8 @@ between, the same things in the source give the same folder.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -194,7 +195,7 @@ def _hashes(out: Path) -> dict[str, str]:
 def _write(out: Path, journal: Journal, settings: BuildSettings, questions: QuestionFinder) -> Summary:
     """Writes all files but the manifest; returns what they hold."""
     summary = Summary(questions=questions.count)
-    with ExitStack() as stack:
+    with _naming(out), ExitStack() as stack:
         files = {name: _Sink(stack, out / name) for name in _FILES}
         writer = _Writer(files, DuplicateFinder(settings.near), questions, summary, is_strict=settings.is_strict)
         advance = stack.enter_context(progress("writing", len(journal)))
@@ -202,6 +203,16 @@ def _write(out: Path, journal: Journal, settings: BuildSettings, questions: Ques
             writer.write(entry)
             advance(1)
     return summary
+
+
+@contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """Says where the disk is full: an error while writing names no file."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(folder)
+        raise
 
 
 class _Sink:

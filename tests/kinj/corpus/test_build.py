@@ -383,8 +383,9 @@ def test_a_disk_that_is_full_is_an_error_of_the_system_and_loses_nothing(make, m
         return record_line(record)
 
     monkeypatch.setattr(build, "record_line", fill)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as caught:
         make()
+    assert caught.value.filename.endswith("/out")
     monkeypatch.undo()
     built = make()
     assert not list(built.folder.glob("*.part"))
