@@ -19,7 +19,7 @@ _MOST_BYTES = 20_000_000
 #: Emphasis says nothing to an index, and stars around words are in a model's way.
 _EMPHASIS = ("em", "i", "b", "strong", "u")
 #: The signs that documentation puts behind a heading, to link to it.
-_LINKS_TO_HEADINGS = ["//a[contains(@class, 'headerlink')]"]
+_LINKS_TO_HEADINGS = ["//a[contains(@class, 'headerlink') or normalize-space(.) = '\u00b6']"]
 #: Not those that keep a line from being a heading or a list.
 _ESCAPED = re.compile(r"\\([*_`~\[\]\\])")
 _BLANK_LINES = re.compile(r"\n{3,}")
