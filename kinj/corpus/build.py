@@ -34,7 +34,9 @@ from kinj.records import Document, Json
 DOCUMENTS, CHUNKS = "documents.jsonl", "chunks.jsonl"
 #: What was left out, or wants a look; one JSON line each.
 UNREAD, DOUBTFUL, DUPLICATES, QUESTIONS = "unread.jsonl", "doubtful.jsonl", "duplicates.jsonl", "questions_found.jsonl"
-_FILES = (DOCUMENTS, CHUNKS, UNREAD, DOUBTFUL, DUPLICATES, QUESTIONS)
+#: What the run that wrote the folder found added, changed and gone since the one before.
+CHANGES = "changes.jsonl"
+_FILES = (DOCUMENTS, CHUNKS, UNREAD, DOUBTFUL, DUPLICATES, QUESTIONS, CHANGES)
 AGAIN = "type the same `kinj corpus` command again"
 
 
@@ -84,6 +86,7 @@ def build_corpus(source: Source, out: Path, tokenizer: Tokenizer, settings: Buil
         identity = _settings_json(source, preparer, settings, questions)
         manifest = _complete_manifest(out, identity, changes)
         if manifest is None:
+            _refuse_to_empty(journal, source, out)
             # A reader refuses the folder from here on until all of it is new.
             (out / MANIFEST).unlink(missing_ok=True)
             summary = _write(out, journal, settings, questions)
@@ -113,6 +116,13 @@ def _refuse_another_kind(journal: Journal, source: Source, out: Path) -> None:
         raise UserError(f"{out} is a collection of {kind}, not of {source.kind}: name another folder")
     journal.set_fact("kind", source.kind)
     journal.commit()
+
+
+def _refuse_to_empty(journal: Journal, source: Source, out: Path) -> None:
+    """A disk that is not mounted today takes nothing away."""
+    if (out / MANIFEST).is_file() and not journal.has_documents():
+        made_from = " ".join(source.made_from)
+        raise UserError(f"nothing that can be read is left in {made_from}; {out} stays as it was: delete it otherwise")
 
 
 # ---- reading
@@ -198,6 +208,8 @@ def _write(out: Path, journal: Journal, settings: BuildSettings, questions: Ques
     with _naming(out), ExitStack() as stack:
         files = {name: _Sink(stack, out / name) for name in _FILES}
         writer = _Writer(files, DuplicateFinder(settings.near), questions, summary, is_strict=settings.is_strict)
+        for change in journal.changed_items():
+            files[CHANGES].add(change)
         advance = stack.enter_context(progress("writing", len(journal)))
         for entry in journal.entries():
             writer.write(entry)

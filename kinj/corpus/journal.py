@@ -46,6 +46,15 @@ class Entry:
     body: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of an item since the collection was last complete."""
+
+    key: str
+    #: added, changed or gone
+    change: str
+
+
 class Journal:
     """Open for one process at a time; `open_journal` gives one."""
 
@@ -135,6 +144,20 @@ class Journal:
         )
         [row] = self._database.execute(query, {"run": self._run})
         return dict(zip(("added", "changed", "gone", "unchanged"), (int(n or 0) for n in row), strict=True))
+
+    def changed_items(self) -> Iterator[Change]:
+        """Yields what `changes` counts but the unchanged, by key; nothing for a collection that was never complete."""
+        query = (
+            "SELECT key, CASE WHEN run <> :run THEN 'gone' WHEN complete IS NULL THEN 'added' ELSE 'changed' END "
+            "FROM items WHERE EXISTS (SELECT 1 FROM items WHERE complete IS NOT NULL) "
+            "AND NOT (run <> :run AND complete IS NULL) AND NOT (run = :run AND complete IS version) ORDER BY key"
+        )
+        return (Change(*row) for row in self._database.execute(query, {"run": self._run}))
+
+    def has_documents(self) -> bool:
+        """Whether this run met anything that could be read."""
+        query = "SELECT 1 FROM items JOIN texts USING (number) WHERE run = ? AND body IS NOT NULL LIMIT 1"
+        return self._database.execute(query, (self._run,)).fetchone() is not None
 
     def __len__(self) -> int:
         """Items of this run."""

@@ -55,8 +55,9 @@ def rows(file: Path) -> list[dict]:
 
 def content(built: Built) -> dict[str, object]:
     """All that a collection says: its files but the journal, and its manifest but its name."""
-    files = {file.name: file.read_bytes() for file in built.folder.iterdir() if not file.name.startswith("journal")}
+    files = {file.name: file.read_bytes() for file in built.folder.iterdir() if file.suffix != ".sqlite"}
     assert json.loads(files.pop("manifest.json")) == built.manifest
+    del built.manifest["files"], files["changes.jsonl"]  # which a collection made at once has not
     return files | built.manifest | {"name": ""}
 
 
@@ -117,6 +118,8 @@ def test_only_what_changed_is_read_and_said(make, texts, monkeypatch):
     built = make()
     assert sorted(prepared) == ["new", "vole"]
     assert built.changes == {"added": 1, "changed": 1, "gone": 1, "unchanged": 5}
+    changes = {row["key"].removeprefix(f"{texts}/"): row["change"] for row in rows(built.folder / "changes.jsonl")}
+    assert changes == {"new.txt": "added", "owl_again.txt": "gone", "vole.md": "changed"}
     assert content(built) == content(make("fresh"))
     assert [document.id for document in read_documents([built.folder])] == ["new", "owl", "r", "vole"]
 
@@ -358,6 +361,16 @@ def test_a_journal_that_is_none_is_refused(make, tmp_path):
     (tmp_path / "out/journal.sqlite").write_bytes(b"no database at all, " * 99)
     with pytest.raises(UserError, match=r"journal\.sqlite is broken \(file is not a database\): delete the folder"):
         make()
+
+
+def test_an_input_that_became_empty_takes_nothing_away(make, texts):
+    before = make().manifest
+    for file in texts.iterdir():
+        file.unlink()
+    with pytest.raises(UserError, match=r"nothing that can be read is left in .*in; .*out stays as it was"):
+        make()
+    assert json.loads((texts.parent / "out/manifest.json").read_text()) == before
+    assert len(list(read_documents([texts.parent / "out"]))) == 3
 
 
 def test_texts_that_say_nothing_make_no_collection(make, tmp_path):

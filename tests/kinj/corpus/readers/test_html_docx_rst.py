@@ -14,7 +14,8 @@ PAGE = """<!DOCTYPE html><html lang="en-GB"><head><title>The  red fox</title><sc
 <nav><a href="/">Home</a> <a href="/b">Birds</a></nav>
 <main><h1>Foxes<a class="headerlink" href="#foxes">¶</a></h1>
 <p>The <b>red fox</b> is the largest of the true foxes and one of the most widely distributed members of the order.</p>
-<h2>Diet <a class="copiable" href="#diet">&para;</a></h2><ul><li>Voles and mice of the fields</li><li>Fruit that has fallen from trees</li></ul>
+<h2>Diet <a class="copiable" href="#diet">&para;</a></h2>
+<ul><li>Voles and mice of the fields</li><li>Fruit that has fallen from trees</li></ul>
 <table><tr><th>Part</th><th>Length in cm</th></tr><tr><td>Body</td><td>45 to 90</td></tr></table>
 <pre>fox_count = a \\* b</pre>
 <p>Its genome_size was read in 2018, and it has been seen at heights of 4,500 metres in Asia.</p></main>
