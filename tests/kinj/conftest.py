@@ -42,17 +42,19 @@ def _objects(pages: Sequence[Sequence[Piece]], pictures: frozenset[int]) -> list
 def make_pdf() -> Callable[..., bytes]:
     """Makes a PDF of pages of pieces in Helvetica; `pictures` are the numbers of pages, from 0, with an image."""
 
-    def make(pages: Sequence[Sequence[Piece]], pictures: Sequence[int] = ()) -> bytes:
+    def make(pages: Sequence[Sequence[Piece]], pictures: Sequence[int] = (), title: str = "") -> bytes:
         out, places = io.BytesIO(), []
         out.write(b"%PDF-1.4\n")
-        objects = _objects(pages, frozenset(pictures))
+        spelled = title.encode("utf-16-be", "surrogatepass").hex()
+        objects = [*_objects(pages, frozenset(pictures)), f"<</Title<feff{spelled}>>>".encode()]
         for number, body in enumerate(objects, 1):
             places.append(out.tell())
             out.write(b"%d 0 obj\n%b\nendobj\n" % (number, body))
         start = out.tell()
         out.write(b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1))
         out.writelines(b"%010d 00000 n \n" % place for place in places)
-        out.write(b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, start))
+        out.write(b"trailer<</Size %d/Root 1 0 R/Info %d 0 R>>\n" % (len(objects) + 1, len(objects)))
+        out.write(b"startxref\n%d\n%%%%EOF" % start)
         return out.getvalue()
 
     return make

@@ -19,7 +19,7 @@ _SMALL = 20_000_000
 #: Before 2007, and around a document with a password, Word writes this format.
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 #: What mammoth meets in a document that is not as it should be; it has no error of its own.
-_BROKEN = (KeyError, ValueError, TypeError, AttributeError, IndexError, RecursionError, ExpatError, zlib.error,
+_BROKEN = (LookupError, ValueError, TypeError, AttributeError, RecursionError, ExpatError, zlib.error,
            zipfile.BadZipFile, NotImplementedError, EOFError, OSError)  # fmt: skip
 
 

@@ -92,8 +92,7 @@ class FileSource:
             return Item(key, version, None, len(data))
         try:
             reading = its_format.read(data, self.encoding)
-            if not any(map(str.isalnum, reading.text)):
-                raise UnreadableError("empty: no letter and no digit in it")
+            _refuse_text(reading.text)
         except UnreadableError as error:
             return Item(key, version, Unread(key, str(error)), len(data))
         return Item(key, version, _document(found, reading), len(data), reading.removed, reading.doubt)
@@ -195,6 +194,15 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
+
+
+def _refuse_text(text: str) -> None:
+    if not any(map(str.isalnum, text)):
+        raise UnreadableError("empty: no letter and no digit in it")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UnreadableError(f"half a character (U+{ord(text[error.start]):04X}) in its text") from error
 
 
 def _document(found: FoundFile, reading: Reading) -> Document:

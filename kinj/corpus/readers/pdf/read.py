@@ -80,12 +80,18 @@ def _pages(data: bytes) -> tuple[list[Page], str]:
         why = "encrypted: it asks for a password" if is_locked else f"no PDF, or broken ({error})"
         raise UnreadableError(why) from error
     try:
-        title = document.get_metadata_dict().get("Title", "")
-        return [_page(pypdfium2, document, number) for number in range(len(document))], " ".join(title.split())
+        return [_page(pypdfium2, document, number) for number in range(len(document))], _title(document)
     except pypdfium2.PdfiumError as error:
         raise UnreadableError(f"broken PDF ({error})") from error
     finally:
         document.close()
+
+
+def _title(document: Any) -> str:  # Any: pypdfium2 ships no types
+    try:
+        return " ".join(document.get_metadata_value("Title").split())
+    except UnicodeDecodeError:  # half a character; the text may be whole
+        return ""
 
 
 def _page(pypdfium2: Any, document: Any, number: int) -> Page:  # Any: pypdfium2 ships no types
@@ -134,6 +140,8 @@ def _is_apart(box: list[float], left: float, bottom: float, top: float) -> bool:
 
 
 def _finished(letters: list[str], box: list[float]) -> Iterator[Line]:
-    text = " ".join("".join(letters).split())
+    # A letter beyond the first 65,536 can come in two halves.
+    whole = "".join(letters).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = " ".join(whole.split())
     if text:
         yield Line(text, *box)

@@ -97,9 +97,13 @@ def test_xml_that_multiplies_itself_is_named(make_docx):
         read_docx(_with_document(make_docx(("", "Text")), bomb), None)
 
 
-def test_a_word_document_of_broken_xml_is_named(make_docx):
-    with pytest.raises(UnreadableError, match=r"broken \.docx \(ExpatError"):
-        read_docx(_with_document(make_docx(("", "Text")), b"<w:document"), None)
+@pytest.mark.parametrize(
+    ("document", "error"),
+    [(b"<w:document", "ExpatError"), (b"<?xml version='1.0' encoding='UTF-Z'?><d/>", "LookupError")],
+)
+def test_a_word_document_of_broken_xml_is_named(make_docx, document, error):
+    with pytest.raises(UnreadableError, match=rf"broken \.docx \({error}"):
+        read_docx(_with_document(make_docx(("", "Text")), document), None)
 
 
 def _with_document(data: bytes, document: bytes) -> bytes:

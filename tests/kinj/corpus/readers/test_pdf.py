@@ -136,6 +136,12 @@ def test_a_pdf_of_empty_pages_is_named(make_pdf):
         read_pdf(make_pdf([[]]), None)
 
 
+def test_a_title_of_half_a_character_is_left_out(make_pdf):
+    half, whole = (read_pdf(make_pdf([block(SENTENCE)], title=title), None) for title in ("Fox \ud83d", " Red  fox"))
+    assert (half.title, half.text) == ("", SENTENCE)
+    assert whole.title == "Red fox"
+
+
 def test_a_pdf_cut_anywhere_is_read_or_named(make_pdf):
     data = make_pdf([block(SENTENCE)] * 3)
     for end in range(0, len(data), 97):

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from kinj.corpus.readers import formats
+from kinj.corpus.readers.reading import Reading
 from kinj.corpus.sources import FileSource, Unread
 from kinj.errors import UserError
 from kinj.records import Document
@@ -100,6 +102,12 @@ def test_a_file_that_may_not_be_read_is_named(folder, monkeypatch):
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
     assert contents(folder)[str(folder / "a.txt")] == "Permission denied"
+
+
+def test_a_text_of_half_a_character_is_named(folder, monkeypatch):
+    form = formats.Format(lambda data, encoding: Reading("half \ud83d"))
+    monkeypatch.setitem(formats.FORMATS, ".txt", form)
+    assert contents(folder)[str(folder / "a.txt")] == "half a character (U+D83D) in its text"
 
 
 def test_names_of_any_characters_are_read(tmp_path):
