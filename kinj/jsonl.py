@@ -38,15 +38,25 @@ def read_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:  # Any: JS
                 raw = raw.removeprefix(codecs.BOM_UTF8)
             if not raw.strip():
                 continue
-            try:
-                value = json.loads(raw.decode("utf-8"))
-            except UnicodeDecodeError as error:
-                raise UserError(f"{place}: not UTF-8 ({error.reason} at byte {error.start})") from error
-            except json.JSONDecodeError as error:
-                raise UserError(f"{place}: not JSON ({error.msg} at column {error.colno})") from error
-            if not isinstance(value, dict):
-                raise UserError(f"{place}: expected a JSON object, got {type(value).__name__}")
-            yield place, value
+            yield place, parse_object(place, raw)
+
+
+def parse_object(place: str, raw: bytes, encoding: str = "utf-8") -> dict[str, Any]:  # Any: JSON values
+    """The JSON object on one line.
+
+    Raises:
+        UserError: another encoding, or not one JSON object; `place` begins the message.
+    """
+    try:
+        value = json.loads(raw.decode(encoding))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{place}: not {encoding.upper()} ({error.reason} at byte {error.start})") from error
+    except (ValueError, RecursionError) as error:  # a number of ten thousand digits is a ValueError
+        why = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise UserError(f"{place}: not JSON ({why})") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{place}: expected a JSON object, got {type(value).__name__}")
+    return value
 
 
 def read_records(path: Path, kind: type[T]) -> Iterator[T]:

@@ -11,8 +11,8 @@ Inputs = Annotated[
     list[Path],
     typer.Argument(
         metavar="IN...",
-        help="Documents (JSON lines with `id` and `text`), a folder of .txt and .md files, or chunks that are cut "
-        "already; told apart by their keys.",
+        help="Files and folders that `kinj corpus files` reads (.txt, .md, .html, .pdf, .docx, .rst; rows in .jsonl, "
+        ".csv, .parquet), a collection that it wrote, or chunks that are cut already.",
         show_default=False,
     ),
 ]

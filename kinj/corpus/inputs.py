@@ -5,20 +5,22 @@ Everything is read line by line: a collection may be larger than memory.
 
 from __future__ import annotations
 
-import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from kinj.corpus.build import AGAIN, CHUNKS, DOCUMENTS, is_unfinished
+from kinj.corpus.readers.formats import FORMATS, ROW_SUFFIXES, SUFFIXES
+from kinj.corpus.sources.files import LINKED_FOLDER, FileSource
+from kinj.corpus.sources.rows import Fields
+from kinj.corpus.sources.source import Unread
 from kinj.corpus.used_ids import UsedIds
 from kinj.errors import UserError
 from kinj.jsonl import read_objects, to_record
 from kinj.records import Chunk, Document
 
-Kind = Literal["chunks", "documents", "folder of texts"]
-_SUFFIXES = (".txt", ".md")
+Kind = Literal["chunks", "documents", "folder of texts", "collection", "text"]
 T = TypeVar("T", Chunk, Document)
 
 
@@ -59,11 +61,12 @@ class InputFiles:
 
     @property
     def _chunk_paths(self) -> list[Path]:
-        return [path for path, kind in self.kinds if kind == "chunks"]
+        cut = {"chunks": lambda path: path, "collection": lambda path: path / CHUNKS}
+        return [cut[kind](path) for path, kind in self.kinds if kind in cut]
 
     @property
     def _document_paths(self) -> list[Path]:
-        return [path for path, kind in self.kinds if kind != "chunks"]
+        return [path for path, kind in self.kinds if kind not in ("chunks", "collection")]
 
 
 def open_inputs(paths: Sequence[Path]) -> InputFiles:
@@ -76,19 +79,37 @@ def open_inputs(paths: Sequence[Path]) -> InputFiles:
 
 
 def kind_of(path: Path) -> Kind:
-    """What an input is: a folder of texts, or by the keys of its first line chunks (`document_id`) or documents."""
+    """What an input is: by its suffix, or by the keys of its first line chunks (`document_id`) or documents.
+
+    A folder with documents.jsonl and chunks.jsonl is a collection, as `kinj corpus` writes it: its chunks are taken.
+
+    Raises:
+        UserError: a folder that `kinj corpus` did not finish, and as `open_inputs`.
+    """
     if path.is_dir():
-        return "folder of texts"
+        return "collection" if _is_collection(path) else "folder of texts"
+    if path.suffix.lower() in FORMATS:
+        if not path.is_file():
+            raise UserError(f"{path}: no such file")
+        return "text"
+    if path.suffix.lower() in ROW_SUFFIXES[2:]:  # tables have no chunks
+        return "documents"
     for place, value in read_objects(path):
         if "document_id" in value:
             return "chunks"
-        if "id" in value and "text" in value:
+        if Fields().find(value)[1] is not None:
             return "documents"
         raise UserError(
             f"{place}: neither a document (needs 'id', 'text') nor a chunk (needs 'id', 'document_id', 'text', 'start' "
-            f"and 'end'); its keys are {', '.join(map(repr, value))}"
+            f"and 'end'); its keys are {', '.join(map(repr, value))}; `kinj corpus files --text-field` names other keys"
         )
     raise UserError(f"{path} is empty: there is nothing to read")
+
+
+def _is_collection(folder: Path) -> bool:
+    if is_unfinished(folder):
+        raise UserError(f"{folder} is a collection that is not finished: {AGAIN}")
+    return (folder / DOCUMENTS).is_file() and (folder / CHUNKS).is_file()
 
 
 def read_chunks(paths: Sequence[Path]) -> Iterator[Chunk]:
@@ -102,72 +123,60 @@ def read_chunks(paths: Sequence[Path]) -> Iterator[Chunk]:
 
 
 def read_documents(paths: Sequence[Path]) -> Iterator[Document]:
-    r"""Yields the documents of these JSON-lines files and folders of .txt and .md files.
+    r"""Yields the documents of these files and folders, by the readers of `kinj corpus files`.
 
     In a folder the id is the file's path inside it without the suffix, which stays where two files differ in nothing
     else (README.txt, README.md). A file's byte-order mark is left out, and its lines end in `\n` whatever ends them in
-    the file: neither belongs in a prompt. In a JSON line `url` stands in for `source`.
+    the file: neither belongs in a prompt. In a row `url` stands in for `source`.
 
     Raises:
-        UserError: nothing in a file or folder, an empty text, an id used twice, or a line that is no document:
-            `file:line: why`.
+        UserError: nothing in a file or folder, an id used twice, or something that cannot be read: `place: why`.
+            `kinj corpus files` goes on there, and lists it.
     """
     return (document for _, document in _documents_with_places(paths, UsedIds()))
 
 
 def _chunks_with_places(paths: Sequence[Path], used: UsedIds) -> Iterator[tuple[str, Chunk]]:
-    items = (item for path in paths for item in _records(path, Chunk))
+    items = (item for path in paths for item in _chunks(path))
     for place, chunk in _checked(items, used):
         _check_slice(place, chunk)
         yield place, chunk
 
 
-def _documents_with_places(paths: Sequence[Path], used: UsedIds) -> Iterator[tuple[str, Document]]:
-    items = (item for path in paths for item in (_texts(path) if path.is_dir() else _records(path, Document)))
-    return _checked(items, used)
-
-
-def _records(path: Path, kind: type[T]) -> Iterator[tuple[str, T]]:
-    empty = True
+def _chunks(path: Path) -> Iterator[tuple[str, Chunk]]:
+    is_empty = True
     for place, value in read_objects(path):
-        empty = False
+        is_empty = False
         if "source" not in value and isinstance(value.get("url"), str):
             value["source"] = value["url"]
-        yield place, to_record(place, value, kind)
-    if empty:
+        yield place, to_record(place, value, Chunk)
+    if is_empty:
         raise UserError(f"{path} is empty: there is nothing to read")
 
 
-def _texts(folder: Path) -> Iterator[tuple[str, Document]]:
-    empty = True
-    for path, has_twin in _files(folder):
-        empty = False
-        try:
-            text = path.read_bytes().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path}: not UTF-8 ({error.reason} at byte {error.start})") from error
-        inside = path.relative_to(folder)
-        name = (inside if has_twin else inside.with_suffix("")).as_posix()
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-        yield str(path), Document(id=name, text=text, title=path.stem, source=str(path))
-    if empty:
-        raise UserError(f"{folder} holds no {' or '.join(_SUFFIXES)} file")
+def _documents_with_places(paths: Sequence[Path], used: UsedIds) -> Iterator[tuple[str, Document]]:
+    return _checked((item for path in paths for item in _documents(path)), used)
 
 
-def _files(folder: Path) -> Iterator[tuple[Path, bool]]:
-    """Yields the files of texts below the folder in the order of their paths, holding one folder's names at a time.
+def _documents(path: Path) -> Iterator[tuple[str, Document]]:
+    if path.is_dir() and _is_collection(path):
+        path = path / DOCUMENTS
+    is_empty = True
+    for item in FileSource((path,)).items(lambda _: None):
+        if isinstance(item.content, Document):
+            is_empty = False
+            yield item.place or item.key, item.content
+        elif isinstance(item.content, Unread) and item.content.reason != LINKED_FOLDER:
+            raise UserError(_refusal(path, item.content))
+    if is_empty:
+        raise UserError(f"{path} holds no file that a reader is for: {', '.join(SUFFIXES)}")
 
-    With each comes whether another of its folder has the same name but for the suffix.
-    """
-    names = sorted(os.listdir(folder))
-    stems = Counter(Path(name).stem for name in names if Path(name).suffix.lower() in _SUFFIXES)
-    for name in names:
-        path = folder / name
-        if path.is_dir():
-            if not path.is_symlink():
-                yield from _files(path)
-        elif path.suffix.lower() in _SUFFIXES and path.is_file():
-            yield path, stems[path.stem] > 1
+
+def _refusal(path: Path, unread: Unread) -> str:
+    if unread.place == str(path) and unread.reason.startswith("is empty"):
+        return f"{path} {unread.reason}"
+    advice = f"; `kinj corpus files {path} OUT` reads the rest, and lists what it could not" if path.is_dir() else ""
+    return f"{unread.place}: {unread.reason}{advice}"
 
 
 def _checked(items: Iterable[tuple[str, T]], used: UsedIds) -> Iterator[tuple[str, T]]:

@@ -41,6 +41,10 @@ class Item:
     size: int = 1
     #: what was taken out of the text, and how often: {"page numbers": 12}
     removed: Mapping[str, int] = field(default_factory=dict)
+    #: why a person should look at the text: "page 3 is scanned"; empty: no doubt
+    doubt: str = ""
+    #: where it is, for messages; empty: its key says it
+    place: str = ""
 
 
 class Source(Protocol):

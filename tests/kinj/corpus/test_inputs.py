@@ -108,7 +108,7 @@ def test_an_empty_file_is_refused(tmp_path, content):
 
 
 def test_a_folder_without_texts_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"holds no \.txt or \.md file"):
+    with pytest.raises(UserError, match=r"holds no file that a reader is for: \.txt, \.md"):
         list(read_documents([tmp_path]))
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,6 +29,12 @@ def test_the_language_of_a_sentence_is_found(code):
 @pytest.mark.parametrize("text", ["", "12 345 678 / 90", "Yes.", "|---|---|"])
 def test_a_text_of_few_letters_has_no_language(text):
     assert find_language(text) == ""
+
+
+@pytest.mark.parametrize("code", ["zxx", "bcl"])
+def test_a_code_of_three_letters_is_none(monkeypatch, code):
+    monkeypatch.setattr(language, "_identifier", lambda: SimpleNamespace(classify=lambda _: (code, 0.9)))
+    assert find_language(TEXTS["en"]) == ""
 
 
 def test_the_beginning_decides():

@@ -1,0 +1,171 @@
+"""Files of rows, each a document: JSON lines, CSV, TSV and Parquet, under other people's column names too."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kinj.corpus.readers.reading import UnreadableError, decode
+from kinj.errors import MissingExtraError, UserError
+from kinj.jsonl import parse_object, to_record
+from kinj.records import Document, Json
+
+#: What others call an id (BEIR, MS MARCO, Pyserini) and a text, the first one that a row has.
+ID_KEYS = ("id", "_id", "docid", "doc_id")
+TEXT_KEYS = ("text", "contents", "content", "body", "passage")
+TITLE_KEYS = ("title",)
+#: Keys of ours that rows of others use for something else: passed over where their type is another.
+_OURS = {"markup": str, "language": str, "version": str, "pages": list}
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The keys of a row that hold its id, text and title; None: the usual ones."""
+
+    id: str | None = None
+    text: str | None = None
+    title: str | None = None
+
+    def find(self, row: Json) -> tuple[str | None, str | None, str | None]:
+        """The keys that this row has for id, text and title; that of the text may hold nothing."""
+        wanted = ((self.id, ID_KEYS), (self.text, TEXT_KEYS), (self.title, TITLE_KEYS))
+        id_keys, texts, titles = ([key for key in ((own,) if own else usual) if key in row] for own, usual in wanted)
+        return _filled(id_keys, row), _filled(texts, row) or next(iter(texts), None), _filled(titles, row)
+
+
+def _filled(keys: list[str], row: Json) -> str | None:
+    """The first of the keys whose value is not empty."""
+    return next((key for key in keys if row[key] not in (None, "")), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row, or why it could not be read."""
+
+    place: str
+    number: int
+    #: None: it could not be read
+    values: Json | None
+    reason: str = ""
+    #: bytes of the file up to here, about
+    end: int = 0
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its values, 64 hex digits."""
+        spelled = json.dumps(self.values, sort_keys=True, default=str)
+        return hashlib.sha256(spelled.encode()).hexdigest()
+
+
+def read_rows(path: Path, encoding: str | None = None) -> Iterator[Row]:
+    """Yields the rows of a file one at a time; a row that cannot be read is given with its reason."""
+    if path.suffix.lower() == ".parquet":
+        return _parquet(path)
+    if path.suffix.lower() in (".csv", ".tsv"):
+        return _csv(path, encoding, "\t" if path.suffix.lower() == ".tsv" else ",")
+    return _json_lines(path, encoding)
+
+
+def to_document(row: Row, fields: Fields, path: Path) -> Document:
+    """The row as a document; without an id its file's name and its number are one.
+
+    Raises:
+        UserError: no text, a value of the wrong type, or half a character; the row's place begins the message.
+    """
+    values = dict(row.values or {})
+    id_key, text_key, title_key = fields.find(values)
+    if text_key is None:
+        raise UserError(f"{row.place}: {no_text(values, fields)}")
+    found = {"id": values[id_key] if id_key else f"{path.stem}:{row.number}", "text": values[text_key]}
+    if title_key:
+        found["title"] = values[title_key]
+    if "source" not in values and isinstance(values.get("url"), str):
+        values["source"] = values["url"]
+    strange = [key for key, kind in _OURS.items() if not isinstance(values.get(key), kind)]
+    return to_record(row.place, {key: value for key, value in values.items() if key not in strange} | found, Document)
+
+
+def no_text(values: Json, fields: Fields) -> str:
+    """Says that a row or a table has no text."""
+    keys = ", ".join(map(repr, list(values)[:12])) or "none"
+    return f"no {fields.text or 'text'!r}; its keys are {keys}; `kinj corpus files --text-field` names another key"
+
+
+def is_table(path: Path) -> bool:
+    """Whether all rows have the same columns."""
+    return path.suffix.lower() in (".csv", ".tsv", ".parquet")
+
+
+def _lines(path: Path) -> Iterator[tuple[bytes, int]]:
+    """Yields each line without a byte-order mark, and the bytes read so far."""
+    end = 0
+    with path.open("rb") as lines:
+        for raw in lines:
+            yield (raw.removeprefix(codecs.BOM_UTF8) if end == 0 else raw), end + len(raw)
+            end += len(raw)
+
+
+def _json_lines(path: Path, encoding: str | None) -> Iterator[Row]:
+    for number, (raw, end) in enumerate(_lines(path), 1):
+        if not raw.strip():
+            continue
+        place = f"{path}:{number}"
+        try:
+            yield Row(place, number, parse_object(place, _utf8(raw, encoding)), end=end)
+        except (UserError, UnreadableError) as error:
+            yield Row(place, number, None, str(error).removeprefix(f"{place}: "), end)
+
+
+def _utf8(raw: bytes, encoding: str | None) -> bytes:
+    return raw if encoding is None else decode(raw, encoding).encode()
+
+
+def _csv(path: Path, encoding: str | None, delimiter: str) -> Iterator[Row]:
+    csv.field_size_limit(sys.maxsize)
+    end = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal end
+        for raw, end in _lines(path):  # noqa: B007  # the caller reads how far it is
+            yield decode(raw, encoding)
+
+    # Strict, since a quote that never ends would make one row of all that follow.
+    reader = csv.DictReader(lines(), delimiter=delimiter, restkey="more", strict=True)
+    while True:
+        place = f"{path}:{reader.line_num + 1}"
+        try:
+            values = next(reader, None)
+        except csv.Error as error:
+            yield Row(place, reader.line_num, None, f"no {path.suffix[1:]}: {error}", end)
+            continue
+        except UnreadableError as error:
+            yield Row(place, reader.line_num, None, f"{error}; the rest of the file was not read", end)
+            return
+        if values is None:
+            return
+        yield Row(place, reader.line_num, values, end=end)
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    try:
+        import pyarrow.parquet as parquet  # type: ignore[import-untyped]
+        from pyarrow import ArrowException
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", "corpus", "reading Parquet") from error
+    number, size = 0, path.stat().st_size
+    try:
+        with parquet.ParquetFile(path) as file:
+            total = max(file.metadata.num_rows, 1)
+            for batch in file.iter_batches(batch_size=256):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield Row(f"{path}:{number}", number, values, end=size * number // total)
+    except (ArrowException, OSError) as error:
+        why = f"{' '.join(str(error).split())[:150]}; what follows was not read"
+        yield Row(f"{path}:{number + 1}", number + 1, None, why, size)
