@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain, pairwise, repeat
+from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -14,10 +15,14 @@ from markdown_it.token import Token
 #: Gives the pieces of a text: where each begins, and the piece.
 Split = Callable[[str], Iterable[tuple[int, str]]]
 Count = Callable[[str], int]
+#: Whether the part of the text from here to there has at most so many tokens.
+Fits = Callable[[int, int, int], bool]
 
 #: How good a place for a cut is: before a heading of level 1 (9) down to level 6 (4), before a block, at a line's end,
 #: at a sentence's end, between words, between a table's header and its first row; 0 after a heading.
 _HEADING, _BLOCK, _LINE, _SENTENCE, _WORD, _HEADER, _NEVER = 10, 3, 2, 1.5, 1, 0.5, 0
+#: Characters of a token: more on average have only runs of one sign.
+_LONGEST_TOKEN = 16
 _SENTENCE_END = re.compile(r"[.!?…。！？।؟]['\"”’»)\]]*$")  # noqa: RUF001  # of other scripts too
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -59,7 +64,12 @@ def cut_markdown(text: str, tokens: int, count: Count, split: Split) -> list[Sli
         count: gives the tokens of a text.
         split: cuts a text into pieces much smaller than `tokens`.
     """
-    atoms = _bind_last_headings(list(_atoms(text, tokens, count, split)))
+
+    def fits(start: int, end: int, room: int) -> bool:
+        # Not even counted where it is far too long: a line may have 50 MB.
+        return end - start <= _LONGEST_TOKEN * room and count(text[start:end]) <= room
+
+    atoms = _bind_last_headings(list(_atoms(text, tokens, fits, split)))
     slices, first = [], 0
     while first < len(atoms):
         end = _end_of_slice(text, atoms, first, tokens, count)
@@ -98,20 +108,22 @@ def _bind_last_headings(atoms: list[_Atom]) -> list[_Atom]:
     return atoms
 
 
-def _atoms(text: str, tokens: int, count: Count, split: Split) -> Iterator[_Atom]:
+def _atoms(text: str, tokens: int, fits: Fits, split: Split) -> Iterator[_Atom]:
     """Yields the atoms of the text in their order, the one after a heading bound to it."""
     path: list[tuple[int, str]] = []
     is_bound = False
     for block in _blocks(text):
-        is_heading = block.level > 0 and count(text[block.start : block.end]) <= tokens // 2
+        is_heading = block.level > 0 and fits(block.start, block.end, tokens // 2)
         if is_heading:
             path = [(level, title) for level, title in path if level < block.level]
         above = tuple(title for _, title in path if title)
         if is_heading:
-            atoms = [_trimmed(text, block.start, block.end, above, rank=_HEADING - block.level, is_heading=True)]
+            atoms = _trimmed(text, block.start, block.end, above, rank=_HEADING - block.level, is_heading=True)
             path.append((block.level, block.title))
         elif block.rows:
-            atoms = _rows(text, block, above, tokens, count, split)
+            atoms = _rows(text, block, above, tokens, fits, split)
+        elif fits(block.start, block.end, tokens // 4):  # small enough to share a slice with the headings above it
+            atoms = _trimmed(text, block.start, block.end, above, rank=_BLOCK)
         else:
             atoms = _pieces(text, block.start, block.end, above, _BLOCK, split)
         if atoms and is_bound:
@@ -120,16 +132,17 @@ def _atoms(text: str, tokens: int, count: Count, split: Split) -> Iterator[_Atom
         yield from atoms
 
 
-def _rows(text: str, block: _Block, above: tuple[str, ...], tokens: int, count: Count, split: Split) -> list[_Atom]:
+def _rows(text: str, block: _Block, above: tuple[str, ...], tokens: int, fits: Fits, split: Split) -> list[_Atom]:
     """A table: its header with the first row, then row by row."""
     atoms: list[_Atom] = []
     bounds = pairwise((block.start, *block.rows, block.end))
     for rank, (start, end) in zip(chain((_BLOCK, _HEADER), repeat(_LINE)), bounds, strict=False):
-        if count(text[start:end]) <= tokens // 2:
-            atoms.append(_trimmed(text, start, end, above, rank=rank))
+        if fits(start, end, tokens // 2):
+            atoms += _trimmed(text, start, end, above, rank=rank)
         else:
             atoms += _pieces(text, start, end, above, rank, split)
-    header = block.header if count(block.header) <= tokens // 2 else ""
+    start, end = block.header
+    header = text[start:end].strip() if fits(start, end, tokens // 2) else ""
     return [*atoms[:1], *(replace(atom, table_header=header) for atom in atoms[1:])]
 
 
@@ -145,10 +158,11 @@ def _pieces(text: str, start: int, end: int, above: tuple[str, ...], rank: float
     return atoms
 
 
-def _trimmed(text: str, start: int, end: int, above: tuple[str, ...], **of_atom: object) -> _Atom:
+def _trimmed(text: str, start: int, end: int, above: tuple[str, ...], **of_atom: Any) -> list[_Atom]:  # Any: fields
+    """A part of the text as one atom, without the white space around it; none where there is nothing else."""
     part = text[start:end]
     begin = start + len(part) - len(part.lstrip())
-    return _Atom(begin, start + len(part.rstrip()), above, **of_atom)  # type: ignore[arg-type]  # the fields of an atom
+    return [_Atom(begin, start + len(part.rstrip()), above, **of_atom)] if part.strip() else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +174,8 @@ class _Block:
     #: of a heading, from 1; 0 for anything else
     level: int = 0
     title: str = ""
-    #: of a table: its header row, and where its other rows begin
-    header: str = ""
+    #: of a table: where its header row begins and ends, and where its other rows begin
+    header: tuple[int, int] = (0, 0)
     rows: tuple[int, ...] = ()
 
 
@@ -179,8 +193,7 @@ def _blocks(text: str) -> Iterator[_Block]:
         if token.type == "heading_open":
             yield _Block(start, end, int(token.tag[1:]), " ".join(tokens[at + 1].content.split()))
         elif token.type == "table_open" and last - first > 2:  # rows, not a header alone
-            header = text[lines[first] : lines[first + 1]].strip()
-            yield _Block(start, end, header=header, rows=tuple(lines[first + 2 : last]))
+            yield _Block(start, end, header=(lines[first], lines[first + 1]), rows=tuple(lines[first + 2 : last]))
         else:
             yield _Block(start, end)
 
