@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from kinj.errors import MissingExtraError
-
 #: Characters that are looked at: more change nothing.
 _SAMPLE = 2_000
 #: Bytes of letters, in UTF-8: four English words, or seven Chinese characters. Fewer say too little.
@@ -19,9 +17,6 @@ def find_language(text: str) -> str:
 
     By py3langid's naive Bayes classifier over 114 languages: the same text gives the same code on every machine. Other
     than `langdetect` it draws no random numbers, and its model is a file of 4.5 MB (lingua's is 96 MB).
-
-    Raises:
-        MissingExtraError: py3langid is not installed.
     """
     sample = text[:_SAMPLE]
     letters = "".join(filter(str.isalpha, sample))
@@ -34,8 +29,6 @@ def find_language(text: str) -> str:
 
 @cache
 def _identifier() -> Any:  # Any: py3langid ships no types
-    try:
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise MissingExtraError("py3langid", "corpus", "telling languages apart") from error
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
+
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import sys
 from types import SimpleNamespace
 
 import pytest
 
 from kinj.corpus import language
 from kinj.corpus.language import find_language
-from kinj.errors import MissingExtraError
 
 TEXTS = {
     "en": "The tenant pays the rent within five days after the first of the month.",
@@ -39,10 +37,3 @@ def test_a_code_of_three_letters_is_none(monkeypatch, code):
 
 def test_the_beginning_decides():
     assert find_language(TEXTS["de"] * 60 + TEXTS["en"] * 600) == "de"
-
-
-def test_without_the_library_the_line_to_install_it_is_given(monkeypatch):
-    language._identifier.cache_clear()
-    monkeypatch.setitem(sys.modules, "py3langid.langid", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'kinj\[corpus\]'"):
-        find_language(TEXTS["en"])
