@@ -137,5 +137,6 @@ class Cell:
     num_fewshot: int = 0
     #: the first so many questions only; None: all
     limit: int | None = None
-    #: main: compared by the plan's contrasts; else what the cell is for: ceiling, floor, forgetting, …
+    #: main: compared by the plan's contrasts; control: passages chosen by the right answer; forgetting: closed book on
+    #: what was not trained
     role: str = "main"
