@@ -24,6 +24,7 @@ from lm_eval.config.evaluate_config import EvaluatorConfig
 from lm_eval.loggers import EvaluationTracker
 from lm_eval.utils import handle_non_serializable, setup_logging
 
+from kinj.checkpoint import fingerprint
 from kinj.errors import UserError, show_user_errors_plainly
 from kinj.jsonl import read_objects
 from kinj.manifest import NAME as MANIFEST
@@ -47,7 +48,10 @@ def main(file: Path) -> None:
         UserError: an unfinished training, a setting that is not allowed, or samples that are not whole.
     """
     unit = json.loads(file.read_text(encoding="utf-8"))
-    evaluator = Evaluator(trained_model(unit["checkpoint"]))
+    trained = trained_model(unit["checkpoint"])
+    if trained is None:
+        refuse_changed_weights(unit)
+    evaluator = Evaluator(trained)
     for number, planned in enumerate(unit["cells"], 1):
         if not Path(planned["folder"], MANIFEST).is_file():
             log.info("cell %d of %d: %s", number, len(unit["cells"]), planned["cell"]["id"])
@@ -68,6 +72,18 @@ def trained_model(checkpoint: str | None) -> Path | None:
         folder = Path(json.loads(search.read_text(encoding="utf-8"))["chosen"]["folder"])
     read_manifest(folder, "its training has to end first: type the same `kinj compare` again")
     return folder
+
+
+def refuse_changed_weights(unit: Json) -> None:
+    """Returns where a model's folder holds the weights that its cells' ids stand for.
+
+    Raises:
+        UserError: others lie there by now.
+    """
+    planned = unit["weights"].get("fingerprint")
+    for folder in {cell["model_args"].get("pretrained") for cell in unit["cells"]} if planned else ():
+        if fingerprint(Path(folder)) != planned:
+            raise UserError(f"{folder} has changed since this was planned: type the same `kinj compare` again")
 
 
 class Evaluator:

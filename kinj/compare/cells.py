@@ -66,8 +66,8 @@ class Unit:
 
     id: str
     model: str
-    #: hash of the model's weights before training: what a speed measured on it holds for
-    weights: str
+    #: the model's weights before training
+    weights: Json
     injection: str
     seed: int | None
     training: Training | None
@@ -140,7 +140,7 @@ def expand(plan: Plan, beside: Path, recipes: RecipeFiles) -> Comparison:
             content, training = _training(plan, model, arm, beside, recipes)
             for seed in plan.seeds if training is not None else (None,):
                 key = {"model": weights, "asked": asked_as(model), "training": content, "seed": seed}
-                unit = Unit(id_of(key), name, id_of(weights), arm.name, seed, _seeded(training, seed), ())
+                unit = Unit(id_of(key), name, weights, arm.name, seed, _seeded(training, seed), ())
                 of_arm = [questions for questions in asked if arm.tasks is None or questions.task in arm.tasks]
                 cells = tuple(_cells(plan, model, unit, key, of_arm, readings, passes))
                 units.append(replace(unit, cells=cells))

@@ -154,14 +154,14 @@ def _estimate(unit: Unit, training: Training, stages: list[Json], out: OutputFol
 
 def estimate_cells(comparison: Comparison, out: OutputFolder, counts: dict[str, dict[str, int]]) -> list[CellsEstimate]:
     """The cells in the plan's order, those of several seeds together."""
-    rates = {unit.weights: read_rates(unit.weights) for unit in comparison.units}
     groups: dict[tuple[object, ...], list[tuple[bool, int, tuple[float, float] | None]]] = {}
     for unit in comparison.units:
+        rates = read_rates(unit.weights)
         for planned in unit.cells:
             cell = planned.cell
             place = (cell.model, cell.injection, cell.reading, cell.task, cell.split, cell.num_fewshot)
             questions = counts[planned.questions.key]["questions"]
-            rate = rates[unit.weights].get(kind_of(planned))
+            rate = rates.get(kind_of(planned))
             groups.setdefault(place, []).append((out.is_complete(cell.id), questions, rate))
     return [_cells_estimate(place, members) for place, members in groups.items()]
 

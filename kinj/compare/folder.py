@@ -146,6 +146,7 @@ class OutputFolder:
             "model": unit.model,
             "injection": unit.injection,
             "seed": unit.seed,
+            "weights": unit.weights,
             "commands": commands,
             "checkpoint": None if unit.training is None else str(folder / "checkpoint"),
             "cells": cells,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import platform
+from pathlib import Path
 
 from kinj.cache import cache_folder
 from kinj.compare.cells import Comparison, PlannedCell, Unit
 from kinj.compare.folder import OutputFolder
+from kinj.compare.identity import id_of
 from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import write_whole
+from kinj.records import Json
 
 #: What is measured of a training: seconds a token.
 TRAINING = "training"
@@ -23,9 +26,9 @@ def kind_of(planned: PlannedCell) -> str:
     return f"{cell.task}, {cell.num_fewshot} shots, {cell.retriever}, k {cell.k}"
 
 
-def read_rates(weights: str) -> Rates:
-    """Those known of a model on this machine; empty where nothing was measured."""
-    file = cache_folder("rates", f"{_machine()}-{weights}.json")
+def read_rates(weights: Json) -> Rates:
+    """Those known of a model's weights on this machine; empty where nothing was measured."""
+    file = _file(weights)
     if not file.is_file():
         return {}
     return {kind: (seconds, tokens) for kind, (seconds, tokens) in json.loads(file.read_text(encoding="utf-8")).items()}
@@ -33,16 +36,15 @@ def read_rates(weights: str) -> Rates:
 
 def keep_rates(comparison: Comparison, out: OutputFolder) -> None:
     """Keeps what the complete cells and trainings took, over what was known."""
-    by_model: dict[str, Rates] = {}
+    by_model: dict[Path, Rates] = {}
     for unit in comparison.units:
-        rates = by_model.setdefault(unit.weights, read_rates(unit.weights))
+        rates = by_model.setdefault(_file(unit.weights), read_rates(unit.weights))
         for planned in unit.cells:
             if out.is_complete(planned.cell.id):
                 rates[kind_of(planned)] = _of_cell(out, planned)
         if (rate := _of_training(out, unit)) is not None:
             rates[TRAINING] = (rate, 1.0)
-    for weights, rates in by_model.items():
-        file = cache_folder("rates", f"{_machine()}-{weights}.json")
+    for file, rates in by_model.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, json.dumps(rates, indent=1) + "\n")
 
@@ -62,5 +64,5 @@ def _of_training(out: OutputFolder, unit: Unit) -> float | None:
     return float(manifest["seconds"]) / max(1, int(manifest["tokens"]))
 
 
-def _machine() -> str:
-    return platform.node() or "unknown"
+def _file(weights: Json) -> Path:
+    return cache_folder("rates", f"{platform.node() or 'unknown'}-{id_of(weights)}.json")

@@ -3,6 +3,7 @@
 import copy
 import json
 import shlex
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -56,7 +57,8 @@ def make_units(collection, tmp_path):
                 }
                 for p in unit.cells
             ]
-            (tmp_path / f"{unit.id}.json").write_text(json.dumps({"checkpoint": None, "cells": cells}))
+            values = {"checkpoint": None, "weights": unit.weights, "cells": cells}
+            (tmp_path / f"{unit.id}.json").write_text(json.dumps(values))
         return [tmp_path / f"{unit.id}.json" for unit in comparison.units]
 
     return make
@@ -225,3 +227,11 @@ def test_a_kept_ranking_gives_the_head_and_refuses_what_was_not_asked(make_unit,
     assert [len(kept.search([query], k)[0]) for k in (1, 3)] == [1, 3]
     with pytest.raises(RuntimeError, match="was not asked"):
         kept.search([Query("another", id="q9")], 1)
+
+
+def test_weights_that_changed_after_the_plan_are_not_asked(make_units, tiny_model, tmp_path):
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    [file] = make_units(models={"m": {"pretrained": str(model)}}, tasks=["kinj_benchmark_option"], reading=["none"])
+    (model / "generation_config.json").write_text("{}")
+    with pytest.raises(UserError, match="has changed since this was planned"):
+        evaluate.main(file)
