@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,33 +17,16 @@ from kinj.compare.identity import (
     id_of,
     placing_of,
     ranking_of,
-    training_of,
     weights_of,
 )
 from kinj.compare.passes import Pass, Questions, passes_of
 from kinj.compare.plan import NONE, InjectionArm, ModelSettings, Plan, ReadingArm, reading_name
+from kinj.compare.trainings import Training, make_training, with_seed
 from kinj.errors import UserError
-from kinj.hub.packaged import DEMO
 from kinj.records import Cell, Json
 
 #: Their passages are chosen by the right answer, so that they bound what retrieval can do: they are no way of reading.
 CONTROLS = ("gold", "gold+distractors", "distractors")
-#: lm-eval's models that load a folder of weights, as a training leaves one
-_LOADERS = ("hf", "hf-auto", "huggingface", "vllm", "sglang")
-
-
-@dataclass(frozen=True, slots=True)
-class Training:
-    """How a unit's weights are made: `kinj train` and these words, an output folder behind them."""
-
-    words: tuple[str, ...]
-    #: the recipe's values to try, each combination a training; empty: nothing is searched
-    grid: dict[str, list[Any]] = field(default_factory=dict)  # Any: values of many settings
-
-    @property
-    def searches(self) -> bool:
-        """Whether the recipe's grid is searched."""
-        return bool(self.grid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,27 +109,47 @@ def expand(plan: Plan, beside: Path, recipes: RecipeFiles) -> Comparison:
         UserError: a recipe, model, index or benchmark that is not there, an arm without an index, two cells of one id.
     """
     asked = [*_questions(plan, plan.tasks, plan.splits), *_questions(plan, plan.forgetting, ("test",))]
-    readings = [
-        _Reading(arm, k, ranking_of(arm) if k else {}, placing_of(arm))
-        for arm in plan.reading
-        for k in arm.k or (None,)
-    ]
+    readings = list(_readings(plan.reading))
     _refuse_arms_without_index(readings, [q for q in asked if q.task in plan.tasks])
-    passes = passes_of([(reading.arm, reading.k, reading.ranking) for reading in readings], asked, plan.forgetting)
+    controls = list(_readings(_control_arms(plan, asked)))
+    rankings = [(reading.arm, reading.k, reading.ranking) for reading in (*readings, *controls)]
+    passes = passes_of(rankings, asked, plan.forgetting)
     units = []
     for name, model in plan.models.items():
-        weights = weights_of(model)
         for arm in plan.injection:
-            content, training = _training(plan, model, arm, beside, recipes)
+            content, training = make_training(plan, model, arm, beside, recipes)
             for seed in plan.seeds if training is not None else (None,):
-                key = {"model": weights, "asked": asked_as(model), "training": content, "seed": seed}
-                unit = Unit(id_of(key), name, weights, arm.name, seed, _seeded(training, seed), ())
+                key = {"model": weights_of(model), "asked": asked_as(model), "training": content, "seed": seed}
+                weights = weights_of(model if arm.checkpoint is None else ModelSettings(pretrained=arm.checkpoint))
+                unit = Unit(id_of(key), name, weights, arm.name, seed, with_seed(training, seed), ())
                 of_arm = [questions for questions in asked if arm.tasks is None or questions.task in arm.tasks]
-                cells = tuple(_cells(plan, model, unit, key, of_arm, readings, passes))
+                read = readings if content is not None else [*readings, *controls]
+                base = _base_args(model, arm)
+                cells = tuple(_cells(plan, model, unit, key, base, of_arm, read, passes))
                 units.append(replace(unit, cells=cells))
     comparison = Comparison(tuple(units), tuple({one.id: one for one in passes.values()}.values()))
     _refuse_twins(comparison)
     return comparison
+
+
+def _readings(arms: Iterable[ReadingArm]) -> Iterator[_Reading]:
+    for arm in arms:
+        for k in arm.k or (None,):
+            yield _Reading(arm, k, ranking_of(arm) if k else {}, placing_of(arm))
+
+
+def _control_arms(plan: Plan, asked: list[Questions]) -> Iterator[ReadingArm]:
+    """Ceiling and floor of what retrieval can do, for the untrained model, where the plan has no such arm itself.
+
+    Both know the right answer, which only questions about a collection of their own say; k is the plan's largest.
+    """
+    tasks = tuple(dict.fromkeys(q.task for q in asked if q.benchmark is not None and q.task in plan.tasks))
+    longest = max((k for arm in plan.reading if arm.index is None for k in arm.k), default=None)
+    if not tasks or longest is None:
+        return
+    for name in plan.controls:
+        if all(arm.retriever != name and arm.name != name for arm in plan.reading):
+            yield ReadingArm(name=name, retriever=name, k=(longest,), tasks=tasks)
 
 
 def _questions(plan: Plan, tasks: tuple[str, ...], splits: tuple[str, ...]) -> Iterator[Questions]:
@@ -189,53 +192,16 @@ def _refuse_arms_without_index(readings: list[_Reading], asked: list[Questions])
                 )
 
 
-def _training(
-    plan: Plan, model: ModelSettings, arm: InjectionArm, beside: Path, recipes: RecipeFiles
-) -> tuple[Json | None, Training | None]:
-    """What a training is made of, and its command but for seed and folder; nothing for the arm `none`."""
-    if arm.recipe is None:
-        return None, None
-    if model.base not in _LOADERS:
-        raise UserError(f"injection arm {arm.name}: a model behind base={model.base} cannot be trained here")
-    file = recipes.find_recipe(Path(arm.recipe), beside)
-    grid = (recipes.read_recipe(file).get("search") or {}) if arm.search else {}
-    if both := sorted(set(grid) & set(arm.settings)):
-        raise UserError(
-            f"injection arm {arm.name}: {both[0]} is given, but {file} searches it: leave one of them out, or say "
-            "search: false"
-        )
-    words = [str(file.resolve()), "--model_name_or_path", model.pretrained or DEMO.hub_name]
-    words += [] if model.revision is None else ["--model_revision", model.revision]
-    words += [] if plan.benchmark is None or "collection" in arm.settings else ["--collection", plan.benchmark]
-    for key, value in arm.settings.items():
-        words += [f"--{key}", *map(_as_word, value if isinstance(value, list) else [value])]
-    content = training_of(arm, file, plan.benchmark, recipes)
-    return content, Training((*words, *(["--search"] if grid else [])), grid)
-
-
-def _as_word(value: Any) -> str:  # Any: as YAML has it
-    if isinstance(value, bool):
-        return str(value).lower()
-    return json.dumps(value) if isinstance(value, dict) else str(value)
-
-
-def _seeded(training: Training | None, seed: int | None) -> Training | None:
-    """The training with its seed, which draws the order of texts too."""
-    if training is None:
-        return None
-    return replace(training, words=(*training.words, "--seed", str(seed), "--data_seed", str(seed)))
-
-
 def _cells(
     plan: Plan,
     model: ModelSettings,
     unit: Unit,
     key: Json,
+    base: Json,
     asked: list[Questions],
     readings: list[_Reading],
     passes: dict[tuple[str, str], Pass],
 ) -> Iterator[PlannedCell]:
-    base = _base_args(model, is_trained=unit.training is not None)
     for questions in asked:
         forgetting = questions.task in plan.forgetting
         closed = [_Reading(ReadingArm(name=NONE, k=()), None)]
@@ -268,12 +234,16 @@ def _cell(plan: Plan, unit: Unit, key: Json, asked: Questions, reading: _Reading
     )
 
 
-def _base_args(model: ModelSettings, *, is_trained: bool) -> Json:
+def _base_args(model: ModelSettings, arm: InjectionArm) -> Json:
     """Those of `--model_args` that are the base's; the weights of a trained model are named once they are there."""
     named = {"base": None if model.base == "hf" else model.base, "dtype": model.dtype}
-    if not is_trained:
+    if arm.checkpoint is not None:
+        named["pretrained"] = full_path(arm.checkpoint)
+    elif arm.recipe is None:
         pretrained = None if model.pretrained is None else full_path(model.pretrained)
         named |= {"pretrained": pretrained, "revision": model.revision}
+    if arm.adapter is not None:
+        named["peft"] = full_path(arm.adapter)
     return {key: value for key, value in named.items() if value is not None} | model.arguments
 
 

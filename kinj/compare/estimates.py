@@ -10,11 +10,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from kinj.compare.cells import Comparison, Training, Unit
+from kinj.compare.cells import Comparison, Unit
 from kinj.compare.folder import OutputFolder
 from kinj.compare.plan import Plan
 from kinj.compare.rates import TRAINING, kind_of, read_rates
 from kinj.compare.running import PYTHON, questions_of, write_request
+from kinj.compare.trainings import Training
 from kinj.errors import UserError
 from kinj.records import Json
 from kinj.statistics import Prior, smallest_difference

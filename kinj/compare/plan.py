@@ -13,6 +13,8 @@ from kinj.retrieval import RETRIEVERS
 NONE = "none"
 #: What stands on the two sides of a contrast: nothing added, passages, a training, both.
 SIDES = ("base", "RAG", "FT", "FT+RAG")
+#: Where an injection arm's weights are from.
+_SOURCES = ("recipe", "checkpoint", "adapter")
 #: STATISTICS: what a comparison is made for, and what Holm's correction counts
 CONTRASTS = ("RAG - base", "FT - base", "FT - RAG", "FT+RAG - RAG", "FT+RAG - FT")
 
@@ -63,8 +65,12 @@ class InjectionArm(_Settings):
 
     #: null: the recipe's name
     name: str = ""
-    #: a recipe that ships, or a file; null: nothing is injected
+    #: a recipe that ships, or a file; null: nothing is trained here
     recipe: str | None = None
+    #: weights that somebody else has trained, a folder or a hub name, asked in the model's place
+    checkpoint: str | None = None
+    #: an adapter that somebody else has trained, put over the model
+    adapter: str | None = None
     #: settings over the recipe's, as `kinj train RECIPE --key value`
     settings: dict[str, Any] = Field(default_factory=dict)  # Any: whatever a recipe holds
     #: whether the recipe's `search` is tried, and the lowest held-out loss chosen
@@ -76,15 +82,20 @@ class InjectionArm(_Settings):
     @classmethod
     def _names_itself(cls, values: Any) -> Any:  # Any: as YAML has it
         if isinstance(values, dict) and not values.get("name"):
-            recipe = values.get("recipe")
-            return {**values, "name": NONE if recipe is None else str(recipe).rpartition("/")[2].removesuffix(".yaml")}
+            made_by = next((values[key] for key in _SOURCES if values.get(key) is not None), NONE)
+            return {**values, "name": str(made_by).rstrip("/").rpartition("/")[2].removesuffix(".yaml")}
         return values
 
     @model_validator(mode="after")
     def _trains_or_not(self) -> InjectionArm:
-        if self.recipe is None and (self.name != NONE or self.settings):
+        sources = [key for key in _SOURCES if getattr(self, key) is not None]
+        if len(sources) > 1:
+            raise ValueError(f"arm {self.name!r} has {' and '.join(sources)}: name one")
+        if self.recipe is None and self.settings:
+            raise ValueError(f"arm {self.name!r} has settings of a training, but no recipe")
+        if not sources and self.name != NONE:
             raise ValueError(f"arm {self.name!r} has no recipe: name one that ships (`kinj train --list`), or a file")
-        if self.recipe is not None and self.name == NONE:
+        if sources and self.name == NONE:
             raise ValueError("`none` is the arm without training: give this one another name")
         for key in ("seed", "data_seed", "output_dir", "model_name_or_path"):
             if key in self.settings:
@@ -178,6 +189,8 @@ class Plan(_Settings):
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
     #: tasks on what was not trained, asked closed book in every injection arm
     forgetting: tuple[str, ...] = ()
+    #: reading arms whose passages are chosen by the right answer, asked of the untrained models with the largest k
+    controls: tuple[Literal["gold", "distractors"], ...] = ("gold", "distractors")
     #: the first so many questions of each task, for a try; null: all
     limit: Annotated[int, Field(ge=1)] | None = None
     #: requests that are computed together; the same in all arms, or noise would follow the arm
@@ -197,7 +210,7 @@ class Plan(_Settings):
                 raise ValueError(f"{contrast!r}: write it as `RAG - base`, with two of {', '.join(SIDES)}")
         return contrasts
 
-    @field_validator("tasks", "splits", "shots", "seeds", "forgetting", "contrasts")
+    @field_validator("tasks", "splits", "shots", "seeds", "forgetting", "controls", "contrasts")
     @classmethod
     def _stand_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:  # Any: names or numbers
         if len(set(values)) < len(values):

@@ -181,3 +181,41 @@ def test_two_names_for_one_cell_are_refused(comparison):
     reading = [{"name": "a", "retriever": "bm25", "k": 1}, {"name": "b", "retriever": "bm25", "k": 1}]
     with pytest.raises(UserError, match="the same under two names"):
         comparison(reading=reading)
+
+
+def test_ceiling_and_floor_are_asked_of_the_untrained_model_by_default(comparison):
+    made = comparison(controls=["gold", "distractors"])
+    controls = [planned.cell for planned in made.cells if planned.cell.role == "control"]
+    assert {(c.injection, c.reading) for c in controls} == {("none", "gold k=2"), ("none", "distractors k=2")}
+    assert ids(comparison()) < ids(made)
+
+
+def test_controls_are_left_out_where_no_question_says_its_chunk_or_nothing_is_read(comparison):
+    made = comparison(controls=["gold"], reading=["none"])
+    assert all(planned.cell.role == "main" for planned in made.cells)
+
+
+def test_an_arm_that_is_asked_for_is_no_default_control_too(comparison):
+    made = comparison(controls=["gold"], reading=["none", {"retriever": "bm25", "k": 3}, {"retriever": "gold", "k": 1}])
+    assert {planned.cell.reading for planned in made.cells} == {"none", "bm25 k=3", "gold k=1"}
+
+
+def test_weights_of_others_stand_in_the_models_place(comparison, make_tiny_model, tiny_model, tmp_path):
+    theirs = make_tiny_model(seed=3)
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text("{}")
+    arms = ["none", {"checkpoint": str(theirs)}, {"name": "lora", "adapter": str(adapter)}]
+    made = comparison(injection=arms, reading=["none"], seeds=[0, 1])
+    assert [(unit.injection, unit.seed, unit.training) for unit in made.units] == [
+        ("none", None, None), (theirs.name, None, None), ("lora", None, None),
+    ]  # fmt: skip
+    assert [planned.model_args for planned in made.cells] == [
+        {"pretrained": str(tiny_model), "retriever": "none"},
+        {"pretrained": str(theirs), "retriever": "none"},
+        {"pretrained": str(tiny_model), "peft": str(adapter), "retriever": "none"},
+    ]
+    before = ids(made)
+    (adapter / "adapter_config.json").write_text('{"r": 8}')
+    changed = before - ids(comparison(injection=arms, reading=["none"], seeds=[0, 1]))
+    assert changed == {planned.cell.id for planned in made.cells if planned.cell.injection == "lora"}
