@@ -31,7 +31,8 @@ def make_units(collection, tmp_path):
     """Writes a comparison's passages and gives the file of each of its units."""
 
     def make(**values):
-        plan = make_plan("plan", {"benchmark": str(collection), "splits": ["test"], "limit": 3, "controls": [], **values})
+        defaults = {"benchmark": str(collection), "splits": ["test"], "limit": 3, "controls": []}
+        plan = make_plan("plan", {**defaults, **values})
         comparison = expand(plan, tmp_path, files)
         asked = {p.questions.key: p.questions for p in comparison.cells}
         request = {
