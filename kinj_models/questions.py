@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lm_eval.api.task import Task
+
 from kinj.errors import UserError, show_user_errors_plainly
 from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import write_whole
@@ -45,8 +47,9 @@ def main(file: Path) -> None:
     tasks = Tasks()
     for asked in request["questions"]:
         if asked["key"] in needed or asked["key"] not in counts:
-            rows[asked["key"]] = _rows(tasks, asked)
-            counts[asked["key"]] = _counts(rows[asked["key"]])
+            task = tasks.load(asked["task"], asked["metadata"])
+            rows[asked["key"]] = _rows(task, asked)
+            counts[asked["key"]] = {"output_type": str(task.OUTPUT_TYPE), **_counts(rows[asked["key"]])}
     write_whole(counts_file, json.dumps(counts, indent=1, ensure_ascii=False) + "\n")
     names = {asked["key"]: asked["task"] for asked in request["questions"]}
     with progress("retrieval", len(passes)) as advance:
@@ -55,9 +58,9 @@ def main(file: Path) -> None:
             advance(1)
 
 
-def _rows(tasks: Tasks, asked: Json) -> list[Row]:
+def _rows(task: Task, asked: Json) -> list[Row]:
     """The rows that lm-eval will ask, in its order."""
-    rows = list(tasks.load(asked["task"], asked["metadata"]).eval_docs)[: asked["limit"]]
+    rows = list(task.eval_docs)[: asked["limit"]]
     if not rows:
         raise UserError(f"task {asked['task']} has no questions")
     return rows

@@ -98,8 +98,11 @@ def _report(comparison: Comparison, out: OutputFolder, failures: list[Failure]) 
     Raises:
         typer.Exit: a cell is missing: exit code 1.
     """
+    from kinj.compare.prompts import first_prompts
     from kinj.compare.unchanged import find_unchanged
 
+    for line in first_prompts(comparison, out):
+        typer.echo(line)
     complete = [planned.cell for planned in comparison.cells if out.is_complete(planned.cell.id)]
     for one in find_unchanged(complete, out):
         cell = one.cell

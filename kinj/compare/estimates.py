@@ -14,7 +14,7 @@ from kinj.compare.cells import Comparison, Unit
 from kinj.compare.folder import OutputFolder
 from kinj.compare.plan import Plan
 from kinj.compare.rates import TRAINING, kind_of, read_rates
-from kinj.compare.running import PYTHON, questions_of, write_request
+from kinj.compare.running import PYTHON, questions_of, refuse_unscorable, write_request
 from kinj.compare.trainings import Training
 from kinj.errors import UserError
 from kinj.records import Json
@@ -74,20 +74,22 @@ class Detectable:
     trained: tuple[float, float]
 
 
-def count_questions(comparison: Comparison, out: OutputFolder) -> dict[str, dict[str, int]]:
+def count_questions(comparison: Comparison, out: OutputFolder) -> dict[str, Json]:
     """Questions and clusters by key, read anew where the output folder does not say; that folder is not written.
 
     Raises:
-        UserError: no such task, or one without questions.
+        UserError: no such task, one without questions, or one that a model cannot do.
     """
     known = out.read_counts()
     if set(questions_of(comparison)) <= set(known):
+        refuse_unscorable(comparison, known)
         return known
     with tempfile.TemporaryDirectory(prefix="kinj-compare-") as scratch:
         counts = Path(scratch, "questions.json")
         request = write_request(comparison, [], out, counts, Path(scratch))
         _output([*PYTHON, "kinj_models.questions", str(request)])
-        read: dict[str, dict[str, int]] = json.loads(counts.read_text(encoding="utf-8"))
+        read: dict[str, Json] = json.loads(counts.read_text(encoding="utf-8"))
+        refuse_unscorable(comparison, read)
         return read
 
 
@@ -153,7 +155,7 @@ def _estimate(unit: Unit, training: Training, stages: list[Json], out: OutputFol
     )
 
 
-def estimate_cells(comparison: Comparison, out: OutputFolder, counts: dict[str, dict[str, int]]) -> list[CellsEstimate]:
+def estimate_cells(comparison: Comparison, out: OutputFolder, counts: dict[str, Json]) -> list[CellsEstimate]:
     """The cells in the plan's order, those of several seeds together."""
     groups: dict[tuple[object, ...], list[tuple[bool, int, tuple[float, float] | None]]] = {}
     for unit in comparison.units:
@@ -195,7 +197,7 @@ def free_bytes(out: OutputFolder) -> int:
     return shutil.disk_usage(place).free
 
 
-def detectable(plan: Plan, comparison: Comparison, counts: dict[str, dict[str, int]]) -> list[Detectable]:
+def detectable(plan: Plan, comparison: Comparison, counts: dict[str, Json]) -> list[Detectable]:
     """For each task's questions that are judged (the test split's, where there is one)."""
     asked = {planned.questions.key: planned.questions for planned in comparison.cells if planned.cell.role == "main"}
     judged = [key for key, one in asked.items() if one.split in ("", "test") or "test" not in plan.splits]

@@ -60,9 +60,9 @@ class OutputFolder:
         manifest: Json = json.loads((self.cell(cell_id) / MANIFEST).read_text(encoding="utf-8"))
         return manifest
 
-    def read_counts(self) -> dict[str, dict[str, int]]:
-        """The counts of questions and clusters that are known, by `Questions.key`."""
-        counts: dict[str, dict[str, int]] = {}
+    def read_counts(self) -> dict[str, Json]:
+        """What is known of each task's questions, by `Questions.key`: `questions`, `clusters`, `output_type`."""
+        counts: dict[str, Json] = {}
         if self.counts.is_file():
             counts = json.loads(self.counts.read_text(encoding="utf-8"))
         return counts

@@ -66,11 +66,35 @@ def retrieve(comparison: Comparison, out: OutputFolder) -> None:
     """Counts the plan's questions and retrieves their passages, where that is not done.
 
     Raises:
-        UserError: it failed, with the last line that was said.
+        UserError: it failed, with the last line that was said; or a model cannot do its task.
     """
     passes = out.missing_passes(comparison)
-    if not passes and set(questions_of(comparison)) <= set(out.read_counts()):
-        return
+    if passes or not set(questions_of(comparison)) <= set(out.read_counts()):
+        _retrieve(comparison, passes, out)
+    refuse_unscorable(comparison, out.read_counts())
+
+
+def refuse_unscorable(comparison: Comparison, counts: dict[str, Json]) -> None:
+    """Returns where every model can do its tasks.
+
+    Raises:
+        UserError: options are to be scored by a model that gives no log-probabilities.
+    """
+    for planned in comparison.cells:
+        base = str(planned.model_args.get("base", "hf"))
+        if _gives_text_alone(base) and counts[planned.questions.key]["output_type"] != "generate_until":
+            raise UserError(
+                f"model {planned.cell.model}: base={base} gives no log-probabilities, which task {planned.cell.task} "
+                "scores its options by: take a task that generates (kinj_current_events_generate and its kin)"
+            )
+
+
+def _gives_text_alone(base: str) -> bool:
+    """Whether lm-eval's model of that name raises at options: those behind chats, and Anthropic's older one."""
+    return "chat" in base or base == "anthropic-completions"
+
+
+def _retrieve(comparison: Comparison, passes: Sequence[Pass], out: OutputFolder) -> None:
     folder = out.path / "passages"
     request = write_request(comparison, passes, out, out.counts, folder)
     command = {"words": [*PYTHON, "kinj_models.questions", str(request)], "done": None}

@@ -8,7 +8,9 @@ from filelock import FileLock
 
 from kinj.compare.folder import OutputFolder
 from kinj.compare.plan import make_plan
+from kinj.compare.prompts import first_prompts
 from kinj.compare.rates import keep_rates, kind_of, read_rates
+from kinj.compare.running import refuse_unscorable
 from kinj.compare.unchanged import find_unchanged
 from kinj.errors import UserError
 from kinj.jsonl import read_records
@@ -131,3 +133,32 @@ def test_measured_rates_are_kept_for_the_next_dry_run(begin, out, tmp_path, monk
     (checkpoint / "manifest.json").write_text(json.dumps({"seconds": 5.0, "tokens": 1000}))
     keep_rates(made, out)
     assert read_rates(unit.weights) == {kind_of(unit.cells[0]): (0.5, 20.0), "training": (0.005, 1.0)}
+
+
+def test_the_first_prompt_of_each_model_is_shown_and_an_unused_chat_template_said(begin, out):
+    made = begin()
+    first, second = made.cells[:2]
+    for planned, sent in ((first, "Question: Which?\nAnswer:"), (second, "never shown")):
+        finish(out, planned)
+        folder = out.cell(planned.cell.id)
+        (folder / "trace.jsonl").write_text(json.dumps({"prompts": [sent]}) + "\n")
+        config = {"kinj": {"base": {"chat_template_sha256": "a" * 64}}}
+        (folder / "results_x.json").write_text(json.dumps({"config": config, "chat_template": None}))
+    assert list(first_prompts(made, out)) == [
+        "tiny: its first prompt as sent (kinj_benchmark_option, none):",
+        "  | Question: Which?",
+        "  | Answer:",
+        "tiny: its tokenizer has a chat template, which was not used; chat_template: true applies it",
+    ]
+    (out.cell(first.cell.id) / "results_x.json").write_text(json.dumps({"config": config, "chat_template": "{{ … }}"}))
+    assert "was not used" not in "".join(first_prompts(made, out))
+
+
+def test_options_are_not_asked_of_a_model_without_log_probabilities(comparison):
+    api = {"base": "local-chat-completions", "arguments": {"model": "m", "base_url": "http://127.0.0.1:9"}}
+    made = comparison(models={"api": api}, injection=["none"], reading=["none"])
+    [planned] = made.cells
+    key = planned.questions.key
+    refuse_unscorable(made, {key: {"output_type": "generate_until"}})
+    with pytest.raises(UserError, match="model api: base=local-chat-completions gives no log-probabilities"):
+        refuse_unscorable(made, {key: {"output_type": "multiple_choice"}})
