@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import platform
+import resource
 import shlex
 import shutil
 import sys
@@ -126,6 +127,7 @@ class Evaluator:
             "questions_sha256": sha256_json(sorted({f"{row['doc_hash']} {row['target_hash']}" for row in rows})),
             "seconds": round(time.monotonic() - started, 3),
             "tokens": results["config"]["kinj"].get("tokens", {}).get("computed"),
+            "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             "device": str(getattr(self._first, "device", "")),
             "files": {path.name: path.stat().st_size for path in sorted(scratch.iterdir())},
             "versions": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},

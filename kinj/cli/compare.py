@@ -28,6 +28,9 @@ Out = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the plan, its trainings and cells, and what they take; stop.")
 ]
+Fetch = Annotated[
+    bool, typer.Option("--fetch", help="Bring every model of the plan from the hub, and say what cannot be had; stop.")
+]
 ListPlans = Annotated[bool, typer.Option("--list", help="Name the plans that ship, with the files they are in.")]
 Show = Annotated[str | None, typer.Option("--show", metavar="NAME", help="Print a plan that ships, to start from.")]
 
@@ -42,6 +45,7 @@ def compare(
     *,
     output_dir: Out = None,
     dry_run: DryRun = False,
+    fetch: Fetch = False,
     as_json: Json = False,
     list_plans: ListPlans = False,
     show: Show = None,
@@ -57,13 +61,19 @@ def compare(
         return
     if plan is None:
         raise UserError("name a plan: kinj compare PLAN --output_dir OUT; `kinj compare --list` names those that ship")
+    from kinj.compare.files import find_plan, load_plan
+
+    loaded = load_plan(plan)
+    if fetch:
+        from kinj.compare.fetching import fetch as fetch_models
+
+        fetch_models(loaded)
+        return
     if output_dir is None:
         raise UserError(f"--output_dir: name the folder of the comparison: kinj compare {plan} --output_dir OUT")
     from kinj.compare.cells import expand
-    from kinj.compare.files import find_plan, load_plan
     from kinj.compare.folder import OutputFolder
 
-    loaded = load_plan(plan)
     comparison = expand(loaded, find_plan(plan).parent, recipe_files())
     out = OutputFolder(output_dir)
     if dry_run:
@@ -81,7 +91,7 @@ def compare(
         from kinj.compare.running import run
 
         try:
-            failures = run(comparison, out)
+            failures = run(comparison, out, keeps_weights=loaded.keep == "all")
         finally:
             keep_rates(comparison, out)
         _report(comparison, out, failures)

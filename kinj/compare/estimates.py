@@ -141,7 +141,7 @@ def _estimate(unit: Unit, training: Training, stages: list[Json], out: OutputFol
     weights = parts[-1]["weights"]
     kept = weights * len(stages) * len(points)
     checkpoint = parts[-1]["gradients"] + parts[-1].get("optimizer states", 0)
-    is_there = out.is_trained(unit)
+    is_there = out.is_trained(unit) or all(out.is_complete(planned.cell.id) for planned in unit.cells)
     rate = read_rates(unit.weights).get(TRAINING)
     return TrainingEstimate(
         unit=unit,

@@ -80,6 +80,13 @@ class OutputFolder:
         searches = unit.training is not None and unit.training.searches
         return self.unit(unit.id) / "checkpoint" / ("search.json" if searches else MANIFEST)
 
+    def trained_folder(self, unit: Unit) -> Path:
+        """The folder of a unit's finished model; of a search the chosen one's."""
+        end = self.end_of_training(unit)
+        if end.name == MANIFEST:
+            return end.parent
+        return Path(json.loads(end.read_text(encoding="utf-8"))["chosen"]["folder"])
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Keeps every other comparison out of the folder.
@@ -122,7 +129,7 @@ class OutputFolder:
         """Writes down the plan and its cells, and removes what an interrupted run left half-written."""
         for name in ("cells", "units", "passages"):
             (self.path / name).mkdir(exist_ok=True)
-        for scratch in self.path.glob("cells/*.part"):
+        for scratch in [*self.path.glob("cells/*.part"), *self.path.glob("units/*/checkpoint.part")]:
             shutil.rmtree(scratch)
         write_whole(self.path / _CELLS, "".join(record_line(planned.cell) for planned in comparison.cells))
         write_whole(self.path / _PLAN, as_yaml(plan))

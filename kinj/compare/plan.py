@@ -195,6 +195,8 @@ class Plan(_Settings):
     limit: Annotated[int, Field(ge=1)] | None = None
     #: requests that are computed together; the same in all arms, or noise would follow the arm
     batch_size: Annotated[int, Field(ge=1)] = 1
+    #: all: trained weights stay; none: they go once their cells are complete, and a plan that grows trains them again
+    keep: Literal["all", "none"] = "all"
     #: what the report judges; Holm's correction counts these
     contrasts: tuple[str, ...] = CONTRASTS
     #: accuracy points within which two arms are called the same

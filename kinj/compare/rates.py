@@ -10,7 +10,6 @@ from kinj.cache import cache_folder
 from kinj.compare.cells import Comparison, PlannedCell, Unit
 from kinj.compare.folder import OutputFolder
 from kinj.compare.identity import id_of
-from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import write_whole
 from kinj.records import Json
 
@@ -56,8 +55,8 @@ def _of_cell(out: OutputFolder, planned: PlannedCell) -> tuple[float, float]:
 
 
 def _of_training(out: OutputFolder, unit: Unit) -> float | None:
-    """Seconds a token; None where nothing was trained, or in several trainings, by a search."""
-    file = out.unit(unit.id) / "checkpoint" / MANIFEST
+    """Seconds a token, of a search those of the chosen training; None where none has ended."""
+    file = out.unit(unit.id) / "training.json"
     if not file.is_file():
         return None
     manifest = json.loads(file.read_text(encoding="utf-8"))

@@ -16,6 +16,7 @@ from kinj.compare.cells import Comparison, Unit
 from kinj.compare.folder import OutputFolder
 from kinj.compare.passes import Pass, Questions
 from kinj.errors import UserError
+from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import write_whole
 from kinj.progress import Advance, progress
 from kinj.records import Json
@@ -40,8 +41,13 @@ class Failure:
     command: str
 
 
-def run(comparison: Comparison, out: OutputFolder) -> list[Failure]:
+def run(comparison: Comparison, out: OutputFolder, *, keeps_weights: bool = True) -> list[Failure]:
     """The units that failed, after all others were done. The folder is this run's alone, and begun.
+
+    Args:
+        comparison: what is to be done.
+        out: where.
+        keeps_weights: whether a unit's trained weights stay once its cells are complete.
 
     Raises:
         UserError: the questions could not be read or the passages not be retrieved.
@@ -53,12 +59,15 @@ def run(comparison: Comparison, out: OutputFolder) -> list[Failure]:
     with progress("cells", total, done=total - len(missing)) as advance:
         for number, unit in enumerate(comparison.units, 1):
             waiting = [planned.cell.id for planned in unit.cells if planned.cell.id in missing]
-            if not waiting and out.is_trained(unit):
+            if not waiting:
+                _tidy(unit, out, keeps_weights=keeps_weights)  # where an earlier run was stopped before it
                 continue
             log.info("unit %d of %d: %s: %d cells to do", number, len(comparison.units), unit, len(waiting))
             failure = _run_unit(unit, out, waiting, advance)
             if failure is not None:
                 failures.append(failure)
+            else:
+                _tidy(unit, out, keeps_weights=keeps_weights)
     return failures
 
 
@@ -152,7 +161,6 @@ def _run_unit(unit: Unit, out: OutputFolder, waiting: list[str], advance: Advanc
 
     for death in range(1, _DEATHS + 1):
         if not _guarded(folder, count):
-            _remove_checkpoints(folder)
             return None
         reason = _last_line(folder / "log.txt")
         log.warning("%s: failed, time %d of %d: %s", unit, death, _DEATHS, reason)
@@ -160,10 +168,20 @@ def _run_unit(unit: Unit, out: OutputFolder, waiting: list[str], advance: Advanc
     return Failure(unit, reason, folder / "log.txt", command)
 
 
-def _remove_checkpoints(folder: Path) -> None:
-    """Those from which a finished training could have gone on: each takes three times what its weights take."""
-    for checkpoint in folder.glob("checkpoint/**/checkpoint-*"):
+def _tidy(unit: Unit, out: OutputFolder, *, keeps_weights: bool) -> None:
+    """Keeps a finished training's manifest apart, and removes what is no longer needed of its folder.
+
+    That are the checkpoints from which it could have gone on, each three times as large as its weights.
+    """
+    if unit.training is None or not out.is_trained(unit):
+        return
+    folder = out.unit(unit.id)
+    write_whole(folder / "training.json", (out.trained_folder(unit) / MANIFEST).read_text(encoding="utf-8"))
+    for checkpoint in list(folder.glob("checkpoint/**/checkpoint-*")):
         shutil.rmtree(checkpoint)
+    if not keeps_weights:
+        # By another name first: half of a folder must not pass for the whole.
+        shutil.rmtree((folder / "checkpoint").rename(folder / "checkpoint.part"))
 
 
 def _commands(unit: Unit, out: OutputFolder) -> list[Json]:

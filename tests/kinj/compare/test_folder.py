@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from filelock import FileLock
 
 from kinj.compare.folder import OutputFolder
 from kinj.compare.plan import make_plan
 from kinj.compare.prompts import first_prompts
 from kinj.compare.rates import keep_rates, kind_of, read_rates
-from kinj.compare.running import refuse_unscorable
+from kinj.compare.running import _tidy, refuse_unscorable
 from kinj.compare.unchanged import find_unchanged
 from kinj.errors import UserError
 from kinj.jsonl import read_records
@@ -88,10 +89,11 @@ def test_a_folder_in_use_by_another_run_is_refused(out):
 
 def test_what_an_interrupted_run_left_half_written_is_removed(begin, out):
     made = begin()
-    scratch = out.cell(made.cells[0].cell.id).with_suffix(".part")
-    scratch.mkdir()
+    scratch = [out.cell(made.cells[0].cell.id).with_suffix(".part"), out.unit(made.units[1].id) / "checkpoint.part"]
+    for folder in scratch:
+        folder.mkdir(parents=True)
     begin()
-    assert not scratch.exists()
+    assert not any(folder.exists() for folder in scratch)
 
 
 def test_the_unit_file_has_the_commands_and_the_cells(begin, out):
@@ -128,9 +130,8 @@ def test_measured_rates_are_kept_for_the_next_dry_run(begin, out, tmp_path, monk
     [unit, trained] = made.units
     assert read_rates(unit.weights) == {}
     finish(out, unit.cells[0])
-    checkpoint = out.unit(trained.id) / "checkpoint"
-    checkpoint.mkdir(parents=True)
-    (checkpoint / "manifest.json").write_text(json.dumps({"seconds": 5.0, "tokens": 1000}))
+    out.unit(trained.id).mkdir()
+    (out.unit(trained.id) / "training.json").write_text(json.dumps({"seconds": 5.0, "tokens": 1000}))
     keep_rates(made, out)
     assert read_rates(unit.weights) == {kind_of(unit.cells[0]): (0.5, 20.0), "training": (0.005, 1.0)}
 
@@ -162,3 +163,51 @@ def test_options_are_not_asked_of_a_model_without_log_probabilities(comparison):
     refuse_unscorable(made, {key: {"output_type": "generate_until"}})
     with pytest.raises(UserError, match="model api: base=local-chat-completions gives no log-probabilities"):
         refuse_unscorable(made, {key: {"output_type": "multiple_choice"}})
+
+
+@pytest.fixture
+def finish_training(out):
+    """Leaves what `kinj train` would have left of a unit's training."""
+
+    def finish(unit):
+        folder = out.unit(unit.id) / "checkpoint"
+        (folder / "checkpoint-3").mkdir(parents=True)
+        (folder / "model.safetensors").touch()
+        (folder / "manifest.json").write_text('{"tokens": 7}')
+        return folder
+
+    return finish
+
+
+@pytest.mark.parametrize("keeps_weights", [True, False])
+def test_a_finished_unit_keeps_its_trainings_manifest_and_its_weights_as_the_plan_says(
+    begin, out, finish_training, keeps_weights
+):
+    trained = begin().units[1]
+    folder = finish_training(trained)
+    _tidy(trained, out, keeps_weights=keeps_weights)
+    assert (out.unit(trained.id) / "training.json").read_text() == '{"tokens": 7}'
+    assert (folder / "model.safetensors").is_file() is keeps_weights
+    assert not (folder / "checkpoint-3").exists()
+    _tidy(trained, out, keeps_weights=keeps_weights)  # once more, as the next run does
+
+
+def test_a_training_that_has_not_ended_is_left_alone(begin, out):
+    trained = begin().units[1]
+    going_on = out.unit(trained.id) / "checkpoint" / "checkpoint-3"
+    going_on.mkdir(parents=True)
+    _tidy(trained, out, keeps_weights=False)
+    assert going_on.is_dir()
+
+
+def test_the_chosen_training_of_a_search_is_the_units(begin, out, tmp_path):
+    recipe = yaml.safe_load((tmp_path / "towers.yaml").read_text())
+    (tmp_path / "towers.yaml").write_text(yaml.safe_dump({**recipe, "search": {"learning_rate": [1e-3, 2e-3]}}))
+    trained = begin().units[1]
+    assert trained.training.searches
+    chosen = out.unit(trained.id) / "checkpoint" / "search" / "best"
+    chosen.mkdir(parents=True)
+    assert not out.is_trained(trained)
+    (chosen.parents[1] / "search.json").write_text(json.dumps({"chosen": {"folder": str(chosen)}}))
+    assert out.is_trained(trained)
+    assert out.trained_folder(trained) == chosen
