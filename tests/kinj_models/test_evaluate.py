@@ -13,8 +13,10 @@ from lm_eval.loggers import EvaluationTracker
 from kinj.compare.cells import expand
 from kinj.compare.plan import make_plan
 from kinj.errors import UserError
-from kinj.records import Query
+from kinj.jsonl import read_records
+from kinj.records import Chunk, Query
 from kinj.report import full_arguments, read_scores
+from kinj.retrieval import build_index, open_retriever
 from kinj_models import evaluate, prefix_sharing, questions
 from kinj_models.base import BaseChoice
 from kinj_models.rag import RagLM
@@ -236,3 +238,20 @@ def test_weights_that_changed_after_the_plan_are_not_asked(make_units, tiny_mode
     (model / "generation_config.json").write_text("{}")
     with pytest.raises(UserError, match="has changed since this was planned"):
         evaluate.main(file)
+
+
+@pytest.mark.parametrize("retriever", ["bm25", "dense", "hybrid", "gold", "gold+distractors", "distractors"])
+def test_a_kept_ranking_says_and_gives_what_its_retriever_does(
+    make_unit, collection, tiny_embedder, tmp_path, retriever
+):
+    build_index(list(read_records(collection / "chunks.jsonl", Chunk)), tmp_path / "index", str(tiny_embedder))
+    reading = {"retriever": retriever, "index": str(tmp_path / "index"), "k": [1, 3]}
+    file = make_unit(tasks=["kinj_benchmark_option"], reading=[reading])
+    opened = open_retriever(retriever, index=tmp_path / "index")
+    for planned in json.loads(file.read_text())["cells"]:
+        [(source, kept)] = read_rankings(Path(planned["passages"])).items()
+        assert source == planned["model_args"]["index"] == str(tmp_path / "index")
+        assert (kept.describe(), kept.fingerprint) == (opened.describe(), opened.fingerprint)
+        queries, k = list(kept._passages), planned["cell"]["k"]
+        assert len(queries) == 3
+        assert kept.search(queries, k) == opened.search(queries, k)
