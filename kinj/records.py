@@ -138,5 +138,5 @@ class Cell:
     #: the first so many questions only; None: all
     limit: int | None = None
     #: main: compared by the plan's contrasts; control: passages chosen by the right answer; forgetting: closed book on
-    #: what was not trained
+    #: what was not trained; noise: a main cell once more, its questions in reversed order and other batches
     role: str = "main"

@@ -33,6 +33,7 @@ from kinj.manifest import read_manifest, replacing, sha256_json, write_manifest
 from kinj.report import short_arguments
 from kinj_models.rag import RagLM
 from kinj_models.rankings import KeptRanking, read_rankings
+from kinj_models.reversed import ReversedQuestions
 from kinj_models.settings import Json
 from kinj_models.tasks import Tasks
 
@@ -195,7 +196,8 @@ class Evaluator:
         """The adapter of a cell, over the model that the first cell's has loaded."""
         arguments = {**config.model_args, "trace": str(scratch / _TRACE)}
         loading = {"batch_size": config.batch_size, "max_batch_size": config.max_batch_size, "device": config.device}
-        model: RagLM = RagLM.create_from_arg_obj(arguments, loading)
+        kind = ReversedQuestions if planned["reversed"] else RagLM
+        model: RagLM = kind.create_from_arg_obj(arguments, loading)
         if self._first is None:
             self._first = model
         else:

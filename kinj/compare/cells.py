@@ -25,6 +25,8 @@ from kinj.compare.trainings import Training, make_training, with_seed
 from kinj.errors import UserError
 from kinj.records import Cell, Json
 
+#: What a cell calls the closed book asked from the last question to the first.
+REVERSED = "none, reversed"
 #: Their passages are chosen by the right answer, so that they bound what retrieval can do: they are no way of reading.
 CONTROLS = ("gold", "gold+distractors", "distractors")
 
@@ -41,6 +43,8 @@ class PlannedCell:
     words: tuple[str, ...]
     #: id of the pass that finds its passages; None: closed book
     passages: str | None
+    #: whether its questions are asked from the last to the first, in other batches
+    is_reversed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +129,10 @@ def expand(plan: Plan, beside: Path, recipes: RecipeFiles) -> Comparison:
                 of_arm = [questions for questions in asked if arm.tasks is None or questions.task in arm.tasks]
                 read = readings if content is not None else [*readings, *controls]
                 base = _base_args(model, arm)
-                cells = tuple(_cells(plan, model, unit, key, base, of_arm, read, passes))
-                units.append(replace(unit, cells=cells))
+                cells = list(_cells(plan, model, unit, key, base, of_arm, read, passes))
+                if content is None and "reversed" in plan.controls:
+                    cells += _noise(cells)
+                units.append(replace(unit, cells=tuple(cells)))
     comparison = Comparison(tuple(units), tuple({one.id: one for one in passes.values()}.values()))
     _refuse_twins(comparison)
     return comparison
@@ -148,7 +154,7 @@ def _control_arms(plan: Plan, asked: list[Questions]) -> Iterator[ReadingArm]:
     if not tasks or longest is None:
         return
     for name in plan.controls:
-        if all(arm.retriever != name and arm.name != name for arm in plan.reading):
+        if name != "reversed" and all(name not in (arm.retriever, arm.name) for arm in plan.reading):
             yield ReadingArm(name=name, retriever=name, k=(longest,), tasks=tasks)
 
 
@@ -245,6 +251,16 @@ def _base_args(model: ModelSettings, arm: InjectionArm) -> Json:
     if arm.adapter is not None:
         named["peft"] = full_path(arm.adapter)
     return {key: value for key, value in named.items() if value is not None} | model.arguments
+
+
+def _noise(cells: list[PlannedCell]) -> list[PlannedCell]:
+    """The first closed-book cell once more, reversed; of the test split where there is one. None where none is."""
+    closed = [planned for planned in cells if planned.cell.k is None and planned.cell.role == "main"]
+    if not closed:
+        return []
+    planned = next((planned for planned in closed if planned.cell.split == "test"), closed[0])
+    cell = replace(planned.cell, id=id_of([planned.cell.id, "reversed"]), reading=REVERSED, role="noise")
+    return [replace(planned, cell=cell, is_reversed=True)]
 
 
 def _words(plan: Plan, model: ModelSettings, questions: Questions, shots: int) -> Iterator[str]:

@@ -143,6 +143,7 @@ class OutputFolder:
                 "cell": asdict(planned.cell),
                 "folder": str(self.cell(planned.cell.id)),
                 "words": list(planned.words),
+                "reversed": planned.is_reversed,
                 "model_args": planned.model_args,
                 "passages": None if planned.passages is None else str(self.passages(planned.passages)),
             }

@@ -189,8 +189,9 @@ class Plan(_Settings):
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
     #: tasks on what was not trained, asked closed book in every injection arm
     forgetting: tuple[str, ...] = ()
-    #: reading arms whose passages are chosen by the right answer, asked of the untrained models with the largest k
-    controls: tuple[Literal["gold", "distractors"], ...] = ("gold", "distractors")
+    #: asked of the untrained models: with passages chosen by the right answer (the largest k), ceiling and floor of
+    #: retrieval; and one closed-book cell once more, its questions in reversed order and other batches: the noise
+    controls: tuple[Literal["gold", "distractors", "reversed"], ...] = ("gold", "distractors", "reversed")
     #: the first so many questions of each task, for a try; null: all
     limit: Annotated[int, Field(ge=1)] | None = None
     #: requests that are computed together; the same in all arms, or noise would follow the arm

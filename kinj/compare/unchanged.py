@@ -54,7 +54,7 @@ def _without(cell: Cell, known: dict[Cell, str]) -> Iterator[tuple[str, Cell]]:
         base = replace(cell, injection=NONE, seed=None)
         if (other := others.get(_place(base))) is not None:
             yield "injection", other
-    if cell.reading != NONE:
+    if cell.reading != NONE and cell.role != "noise":
         closed = replace(cell, reading=NONE)
         if (other := others.get(_place(closed))) is not None:
             yield "reading", other

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from lm_eval.api.instance import Instance
 from lm_eval.loggers import EvaluationTracker
 
 from kinj.compare.cells import expand
@@ -21,6 +22,7 @@ from kinj_models import evaluate, prefix_sharing, questions
 from kinj_models.base import BaseChoice
 from kinj_models.rag import RagLM
 from kinj_models.rankings import read_rankings
+from kinj_models.reversed import last_question_first
 from kinj_models.tasks import Tasks
 from kinj_training.recipe import files
 
@@ -55,6 +57,7 @@ def make_units(collection, tmp_path):
                     "cell": asdict(p.cell),
                     "folder": str(tmp_path / "cells" / p.cell.id),
                     "words": p.words,
+                    "reversed": p.is_reversed,
                     "model_args": p.model_args,
                     "passages": p.passages and str(tmp_path / p.passages),
                 }
@@ -255,3 +258,31 @@ def test_a_kept_ranking_says_and_gives_what_its_retriever_does(
         queries, k = list(kept._passages), planned["cell"]["k"]
         assert len(queries) == 3
         assert kept.search(queries, k) == opened.search(queries, k)
+
+
+def test_a_cell_asked_in_reversed_order_has_the_same_prompts_and_other_batches(make_unit, samples, monkeypatch):
+    sizes = []
+    plain = RagLM._answer
+
+    def answer(self, attr, requests):
+        sizes.append(self.base.batch_size_per_gpu)
+        return plain(self, attr, requests)
+
+    monkeypatch.setattr(RagLM, "_answer", answer)
+    file = make_unit(tasks=["kinj_benchmark_option"], reading=["none"], controls=["reversed"], batch_size=2)
+    evaluate.main(file)
+    main, again = cells_of(file)
+    assert (manifest(again)["cell"]["role"], manifest(again)["cell"]["reading"]) == ("noise", "none, reversed")
+    assert sizes == [2, 4]
+    asked, reasked = ([json.loads(line) for line in (f / "trace.jsonl").open()] for f in (main, again))
+    assert reasked == asked[::-1]
+    rows, again_rows = (samples(folder, "kinj_benchmark_option") for folder in (main, again))
+    for row, other in zip(rows, again_rows, strict=True):
+        assert row["doc_hash"] == other["doc_hash"]
+        scores, others = ([float(resp[0][0]) for resp in one["resps"]] for one in (row, other))
+        assert others == pytest.approx(scores, abs=1e-4)
+
+
+def test_the_last_question_comes_first_and_its_options_in_order():
+    requests = [Instance("loglikelihood", {}, ("", ""), i % 2, metadata=("t", i // 2, 1)) for i in range(6)]
+    assert last_question_first(requests) == [4, 5, 2, 3, 0, 1]

@@ -219,3 +219,11 @@ def test_weights_of_others_stand_in_the_models_place(comparison, make_tiny_model
     (adapter / "adapter_config.json").write_text('{"r": 8}')
     changed = before - ids(comparison(injection=arms, reading=["none"], seeds=[0, 1]))
     assert changed == {planned.cell.id for planned in made.cells if planned.cell.injection == "lora"}
+
+
+def test_one_closed_book_cell_of_each_untrained_model_is_asked_in_reversed_order(comparison):
+    made = comparison(controls=["reversed"], splits=["dev", "test"], shots=[0, 1])
+    [noise] = [planned for planned in made.cells if planned.is_reversed]
+    assert (noise.cell.injection, noise.cell.split, noise.cell.num_fewshot) == ("none", "test", 0)
+    assert (noise.cell.role, noise.cell.reading) == ("noise", "none, reversed")
+    assert ids(made) - ids(comparison(splits=["dev", "test"], shots=[0, 1])) == {noise.cell.id}

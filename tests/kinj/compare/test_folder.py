@@ -211,3 +211,11 @@ def test_the_chosen_training_of_a_search_is_the_units(begin, out, tmp_path):
     (chosen.parents[1] / "search.json").write_text(json.dumps({"chosen": {"folder": str(chosen)}}))
     assert out.is_trained(trained)
     assert out.trained_folder(trained) == chosen
+
+
+def test_a_cell_asked_twice_for_the_noise_is_no_cell_that_changed_nothing(begin, out):
+    made = begin(injection=["none"], reading=["none"], controls=["reversed"])
+    for planned in made.cells:
+        finish(out, planned, "the same")
+    assert len(made.cells) == 2
+    assert find_unchanged([planned.cell for planned in made.cells], out) == []
