@@ -176,3 +176,34 @@ class Passage:
     def context(self) -> str:
         """See `context_of`."""
         return context_of(self.title, self.headings, self.table_header)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One point of a comparison: model x injection arm x seed x reading arm x task x split x shots."""
+
+    #: hash of what shapes its answers, 16 hex digits
+    id: str
+    #: the unit that it hangs on: (model, recipe, seed), 16 hex digits
+    unit: str
+    #: the plan's name of the model
+    model: str
+    #: the plan's name of the injection arm; `none`: nothing was injected
+    injection: str
+    #: the plan's name of the reading arm with its k, `bm25 k=3`; `none`: closed book
+    reading: str
+    task: str
+    #: of kinj_rag: none, bm25, …
+    retriever: str = "none"
+    #: passages a question; None: closed book
+    k: int | None = None
+    #: of the training; None where nothing is trained
+    seed: int | None = None
+    #: test or dev; empty where the task has one split alone
+    split: str = ""
+    num_fewshot: int = 0
+    #: the first so many questions only; None: all
+    limit: int | None = None
+    #: main: compared by the plan's contrasts; control: passages chosen by the right answer; forgetting: closed book on
+    #: what was not trained; noise: a main cell once more, its questions in reversed order and other batches
+    role: str = "main"

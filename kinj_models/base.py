@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
+import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +24,6 @@ from kinj.hub.find import DemoModel, bounded_waits, commit_in_cache, find_demo_m
 from kinj.hub.packaged import DEMO
 from kinj.manifest import sha256_json
 from kinj_models.loading import Arguments, plain_errors, warn_of_unread_tokens
-from kinj_models.served import served_models
 from kinj_models.settings import Json, check_base_keys, named_parameters
 
 log = logging.getLogger("lm_eval.kinj")
@@ -33,6 +35,8 @@ _SPEED_ARGUMENTS = ("batch_size", "max_batch_size", "device", "num_concurrent", 
 _FOLDER_ARGUMENTS = ("pretrained", "model", "tokenizer", "peft", "delta")
 #: Where lm-eval looks for a model's name, in its order.
 _NAME_ARGUMENTS = ("peft", "delta", "pretrained", "model", "path", "engine")
+#: Seconds that a server may take to say what it serves.
+_SERVER_SECONDS = 10.0
 #: What results carry of a trained folder's manifest.
 TRAINING_KEYS = (
     *("arm", "recipe", "training", "base", "collection", "split"),
@@ -264,3 +268,24 @@ def _use_float32_where_bfloat16_is_slow(base: LM) -> None:
         "kinj_rag: this CPU has no bfloat16 units: the base computes in float32, 4x faster; dtype=bfloat16 keeps it"
     )
     model.float()  # type: ignore[union-attr]  # it has a dtype, so it is a torch module
+
+
+def served_models(base: LM) -> list[dict[str, Any]] | None:  # Any: JSON values
+    """`id` and `root` of the models that the server names in its `/v1/models`: the one asked for, else all.
+
+    Of all that stands there only these two stay the same while one model is served (vLLM makes `created` and
+    `permission` anew at each call). None where the server does not say.
+    """
+    found = re.match(r"(https?://.*?/v\d+)(/|$)", str(getattr(base, "base_url", "")))
+    if found is None:
+        return None
+    request = urllib.request.Request(f"{found[1]}/models", headers=dict(getattr(base, "header", None) or {}))  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=_SERVER_SECONDS) as answer:  # noqa: S310  # the address the base is asked at
+            rows = json.load(answer)["data"]
+        models = [{"id": row.get("id"), "root": row.get("root")} for row in rows]
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        log.info("kinj_rag: %s/models does not say what is served (%s)", found[1], type(error).__name__)
+        return None
+    asked = [model for model in models if model["id"] == getattr(base, "model", None)]
+    return sorted(asked or models, key=lambda model: str(model["id"]))

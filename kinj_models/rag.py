@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +14,7 @@ from lm_eval.api.model import LM, CacheHook
 from kinj.errors import UserError, show_user_errors_plainly
 from kinj.hub.find import bounded_waits
 from kinj.passages import load_template
+from kinj.retrieval import Retriever
 from kinj_models.base import choose_base, identity, manifest_of, refuse_unknown_commit, training_of, warn_of_letters
 from kinj_models.effort import Effort, Stopwatch
 from kinj_models.loading import refuse_without_template
@@ -52,7 +54,7 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
             log.warning("kinj_rag: retriever=%s does not read %s", self.settings.retriever, ", ".join(unread))
         check_trace(self.settings.trace)
         self._template = load_template(self.settings.template)
-        self._choice = choose_base(base, arguments)
+        self.choice = choose_base(base, arguments)
         self._loaded: LM | None = None
         self._retrievers = Retrievers(self.settings)
         self._searching, self._scoring = Stopwatch(), Stopwatch()
@@ -61,12 +63,29 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
         self._checks = PromptChecks(self._template, self.settings.query_field)
         self._length_checked = True
         self._response_cache: ResponseCache | None = None
-        self._manifest = manifest_of(self._choice)
+        self._manifest = manifest_of(self.choice)
         self._training_match = TrainingMatch(trained_texts(self._manifest))
-        self._sharing = PrefixSharing(enabled=self.settings.share_prefixes)
-        log.info("kinj_rag: %s %s", self.settings.summary(), self._choice.summary())
+        self.sharing = PrefixSharing(enabled=self.settings.share_prefixes)
+        log.info("kinj_rag: %s %s", self.settings.summary(), self.choice.summary())
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             self.base  # noqa: B018  # only the loaded base knows its rank
+
+    # ---- for whoever asks one model under many settings
+
+    def share_base(self, other: RagLM) -> None:
+        """Answers with the model that another has loaded.
+
+        Raises:
+            ValueError: theirs is another base, or has other arguments.
+        """
+        if self.choice != other.choice:
+            raise ValueError(f"{other.choice.summary()} is loaded, not {self.choice.summary()}")
+        self._loaded = other.base
+        self.sharing.try_as(other.sharing)
+
+    def use_retrievers(self, opened: Mapping[str, Retriever]) -> None:
+        """Takes these retrievers, by the names of `Retrievers.for_row`, where it would open its own."""
+        self._retrievers.use(opened)
 
     # ---- what the harness asks of any model, passed on by name because LM defines it on the class
 
@@ -74,7 +93,7 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
     def base(self) -> LM:
         """The model that answers; loaded when first needed, so that a missing index stops a run before that."""
         if self._loaded is None:
-            self._loaded = self._choice.load()
+            self._loaded = self.choice.load()
             if self._response_cache is not None:
                 self._loaded.set_cache_hook(self._response_cache)
         return self._loaded
@@ -145,17 +164,17 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
         self.cache_hook = cache_hook
         if cache_hook.dbdict is None:
             return
-        if self._choice.is_ready:
+        if self.choice.is_ready:
             raise UserError(
-                f"use_cache: a ready {self._choice.name} cannot be told from another, so its answers cannot be kept; "
+                f"use_cache: a ready {self.choice.name} cannot be told from another, so its answers cannot be kept; "
                 "name it by base= and pretrained=, or leave use_cache away"
             )
-        if self._choice.is_server and self.settings.served is None:
+        if self.choice.is_server and self.settings.served is None:
             raise UserError(
-                f"use_cache: behind base={self._choice.name} other weights may answer under the same name and address: "
+                f"use_cache: behind base={self.choice.name} other weights may answer under the same name and address: "
                 "say what is served by served=LABEL (another label for other weights), or leave use_cache away"
             )
-        self._response_cache = ResponseCache(cache_hook.dbdict, self._cache_identity, is_server=self._choice.is_server)
+        self._response_cache = ResponseCache(cache_hook.dbdict, self._cache_identity, is_server=self.choice.is_server)
         if self._loaded is not None:
             self._loaded.set_cache_hook(self._response_cache)
 
@@ -167,7 +186,7 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
     @cached_property
     def _identity(self) -> Json:
         """What tells the base from every other: on this and on the final request its answers depend."""
-        return identity(self._choice, self.base)
+        return identity(self.choice, self.base)
 
     # ---- requests
 
@@ -193,9 +212,9 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
 
     def _answer(self, attr: str, requests: list[Instance]) -> list[Answer]:
         final = requests if attr == "loglikelihood_rolling" else self._with_passages(attr, requests)
-        base = self._sharing.scorer(self.base) if attr == "loglikelihood" else self.base
+        base = self.sharing.scorer(self.base) if attr == "loglikelihood" else self.base
         self._checks.first_prompt(base, final)
-        if self._choice.demo is not None:
+        if self.choice.demo is not None:
             warn_of_letters(final)
 
         def compute(requests: list[Instance]) -> list[Answer]:
@@ -206,7 +225,7 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
         answers = compute(final) if cache is None else cache.answers(attr, final, compute)
         if attr == "generate_until":
             self._recorder.add(self._checks.answers(base, final, answers), self._gather)
-        effort = Effort(self._searching.take(), self._scoring.take(), *self._sharing.take_tokens())
+        effort = Effort(self._searching.take(), self._scoring.take(), *self.sharing.take_tokens())
         self._recorder.add_effort(effort, self._gather)
         return answers
 
@@ -242,7 +261,7 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
             info = dict(self.base.get_model_info()) if hasattr(self.base, "get_model_info") else {}
         ours: Json = {
             **self.settings.to_object(),
-            "model_name": self._choice.model_name,
+            "model_name": self.choice.model_name,
             "base": self._identity,
             "checkpoint": training_of(self._manifest),
             "questions_about_trained_texts": self._training_match.is_match,
@@ -256,9 +275,9 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
             ours["template"] = {"name": self._template.name, "sha256": self._template.sha256}
         if self._response_cache is not None:
             ours["answers"] = {"from_cache": self._response_cache.reused, "computed": self._response_cache.computed}
-        if self._sharing.reason is not None:
-            ours |= {"share_prefixes": False, "share_prefixes_reason": self._sharing.reason}
-        if self._sharing.count is not None:
+        if self.sharing.reason is not None:
+            ours |= {"share_prefixes": False, "share_prefixes_reason": self.sharing.reason}
+        if self.sharing.count is not None:
             effort = self._recorder.effort
             ours["tokens"] = {"asked": effort.tokens_asked, "computed": effort.tokens_computed}
         return {**info, "kinj": ours}

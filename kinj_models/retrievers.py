@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from kinj.benchmark import find_registered
@@ -17,6 +18,10 @@ class Retrievers:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._open: dict[str, Retriever] = {}
+
+    def use(self, opened: Mapping[str, Retriever]) -> None:
+        """Takes retrievers that are open already, by the names that `for_row` gives."""
+        self._open.update(opened)
 
     def for_row(self, task: str, row: Row) -> tuple[str, Retriever]:
         """The name and retriever of what the row is to be searched in: `index=` if given, else its benchmark's chunks.

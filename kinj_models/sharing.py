@@ -24,13 +24,22 @@ class PrefixSharing:
         self.count: TokenCount | None = None
         #: why nothing is shared though the setting asks for it
         self.reason: str | None = None
-        self._enabled = enabled
+        self.enabled = enabled
         self._scorer: LM | None = None
+        self._other: PrefixSharing | None = None
+
+    def try_as(self, other: PrefixSharing) -> None:
+        """Takes what another finds out about the same base: it is tried on the model, which takes seconds."""
+        if self.enabled == other.enabled:
+            self._other = other
 
     def scorer(self, base: LM) -> LM:
         """The base's sharing copy, or the base itself where sharing is off or impossible (the log says why)."""
-        if not self._enabled:
+        if not self.enabled:
             return base
+        if self._scorer is None and self._other is not None:
+            self._scorer = self._other.scorer(base)
+            self.reason, self.count = self._other.reason, self._other.count
         if self._scorer is None:
             from kinj_models.prefix_sharing import TokenCount, sharing_copy, why_not
 

@@ -114,6 +114,63 @@ def test_later_folders_of_tasks_override_earlier_ones(tmp_path):
     assert manager.include_path == folders
 
 
+@seam(
+    "a TaskManager gives its metadata to tasks by its _factory alone, made of TaskFactory(meta=…)",
+    ours="one reading of lm-eval's 14,000 task files serves many cells, each with metadata of its own",
+    place="kinj_models/tasks.py",
+    code="manager._factory = type(known._factory)(meta=metadata)",
+)
+def test_a_task_manager_hands_its_metadata_on_by_its_factory(tmp_path):
+    from lm_eval.tasks import TaskManager
+
+    function = "custom_dataset: !function kinj_tasks.benchmark.load"
+    lines = ["task: seam", function, "output_type: multiple_choice", "test_split: test", "fewshot_split: fewshot"]
+    lines += ['doc_to_text: "{{question}}"', 'doc_to_choice: "{{choices}}"', "doc_to_target: answer"]
+    (tmp_path / "seam.yaml").write_text("\n".join(lines))
+    manager = TaskManager(include_path=str(tmp_path), include_defaults=False, metadata={"split": "test"})
+    manager._factory = type(manager._factory)(meta={"benchmark": "current_events", "split": "dev"})
+    [task] = manager.load(["seam"])["tasks"].values()
+    assert task.config.metadata["split"] == task.eval_docs[0]["split"] == "dev"
+
+
+@seam(
+    "HarnessCLI().parse_args() reads sys.argv, and EvaluatorConfig.from_cli makes of it what simple_evaluate is given",
+    ours="a cell's command means in one process of many cells what it means when it is typed",
+    place="kinj_models/evaluate.py",
+    code="EvaluatorConfig.from_cli(HarnessCLI().parse_args())",
+)
+def test_a_commands_words_become_a_configuration(monkeypatch):
+    from lm_eval._cli.harness import HarnessCLI
+    from lm_eval.config.evaluate_config import EvaluatorConfig
+
+    words = ["run", "--model", "kinj_rag", "--model_args", '{"retriever": "none", "k": 3}', "--tasks", "t"]
+    words += ["--num_fewshot", "0", "--fewshot_as_multiturn", "false", "--metadata", '{"split": "dev"}']
+    monkeypatch.setattr("sys.argv", ["lm_eval", *words])
+    config = EvaluatorConfig.from_cli(HarnessCLI().parse_args())
+    assert (config.model, config.num_fewshot, config.fewshot_as_multiturn) == ("kinj_rag", 0, False)
+    assert config.model_args == {"retriever": "none", "k": 3}
+    assert config.metadata == {**config.model_args, "split": "dev"}
+    assert config.seed == [0, 1234, 1234, 1234]
+
+
+@seam(
+    "EvaluationTracker writes beside a path that ends with .json: results_DATE.json, samples_TASK_DATE.jsonl",
+    ours="a cell's folder holds lm-eval's own files without a folder of the model's name",
+    place="kinj_models/evaluate.py",
+    code='EvaluationTracker(output_path=str(scratch / "results.json"))',
+)
+def test_a_tracker_writes_beside_a_file_of_json(tmp_path):
+    from lm_eval.loggers import EvaluationTracker
+
+    tracker = EvaluationTracker(output_path=str(tmp_path / "results.json"))
+    sample = {"doc_hash": "d", "prompt_hash": "p", "target_hash": "t", "target": 1, "arguments": [("a", "b")]}
+    sample |= {"resps": [[1.0]], "filtered_resps": [1.0]}
+    tracker.save_results_aggregated(results={}, samples={"t": [sample]})
+    tracker.save_results_samples(task_name="t", samples=[sample])
+    [results], [samples] = tmp_path.glob("results_*.json"), tmp_path.glob("samples_t_*.jsonl")
+    assert results.stem.removeprefix("results_") == samples.stem.removeprefix("samples_t_")
+
+
 # ---- lm-eval: what it asks of a model, and tells it
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from kinj.cli import benchmark, chunk, corpus, index, model, results, search, train
+from kinj.cli import benchmark, chunk, compare, corpus, index, model, results, search, train
 from kinj.errors import UserError
 
 #: Each adds its commands to the app. A new command group is a module with such a function, named here.
@@ -21,6 +21,7 @@ COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
     index.add_to,
     search.add_to,
     train.add_to,
+    compare.add_to,
 )
 
 

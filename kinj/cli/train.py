@@ -88,6 +88,11 @@ def _print_shipped(name: str | None) -> None:
         typer.echo(f"{recipe:<32}{file}")
 
 
+def recipe_files() -> Any:  # Any: as `_module`
+    """The module that finds and reads recipes; it needs nothing of `[train]`."""
+    return _module("recipe.files")
+
+
 def _module(name: str) -> Any:  # Any: a module of kinj_training, which this package does not import before it is needed
     try:
         return importlib.import_module(f"kinj_training.{name}")

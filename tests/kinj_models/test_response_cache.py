@@ -12,8 +12,8 @@ from sqlitedict import SqliteDict
 
 from kinj.errors import UserError
 from kinj_models import RagLM
+from kinj_models.base import served_models
 from kinj_models.response_cache import ResponseCache
-from kinj_models.served import served_models
 
 
 def cache(path, *, is_server=False):

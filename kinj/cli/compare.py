@@ -1,0 +1,136 @@
+"""`kinj compare`: one plan, every cell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kinj.cli.interruption import interruptible
+from kinj.cli.options import Json
+from kinj.cli.train import recipe_files
+from kinj.errors import UserError
+
+if TYPE_CHECKING:
+    from kinj.compare.cells import Comparison
+    from kinj.compare.folder import OutputFolder
+    from kinj.compare.running import Failure
+
+PlanName = Annotated[
+    str | None,
+    typer.Argument(metavar="PLAN", help="A YAML file, or the name of a plan that ships.", show_default=False),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--output_dir", metavar="OUT", help="The comparison's folder (docs/cells.md).", show_default=False),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the plan, its trainings and cells, and what they take; stop.")
+]
+Fetch = Annotated[
+    bool, typer.Option("--fetch", help="Bring every model of the plan from the hub, and say what cannot be had; stop.")
+]
+ListPlans = Annotated[bool, typer.Option("--list", help="Name the plans that ship, with the files they are in.")]
+Show = Annotated[str | None, typer.Option("--show", metavar="NAME", help="Print a plan that ships, to start from.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds `kinj compare`."""
+    app.command("compare")(compare)
+
+
+def compare(
+    plan: PlanName = None,
+    *,
+    output_dir: Out = None,
+    dry_run: DryRun = False,
+    fetch: Fetch = False,
+    as_json: Json = False,
+    list_plans: ListPlans = False,
+    show: Show = None,
+) -> None:
+    """Train what has to be trained, and ask every question in every arm, as a plan says.
+
+    Interrupted, the same command goes on where it was. A plan that has grown goes on in its own folder.
+
+    Example: `kinj compare smoke --output_dir out --dry-run` · `kinj compare --show smoke > mine.yaml`
+    """
+    if list_plans or show is not None:
+        _print_shipped(show)
+        return
+    if plan is None:
+        raise UserError("name a plan: kinj compare PLAN --output_dir OUT; `kinj compare --list` names those that ship")
+    from kinj.compare.files import find_plan, load_plan
+
+    loaded = load_plan(plan)
+    if fetch:
+        from kinj.compare.fetching import fetch as fetch_models
+
+        fetch_models(loaded)
+        return
+    if output_dir is None:
+        raise UserError(f"--output_dir: name the folder of the comparison: kinj compare {plan} --output_dir OUT")
+    from kinj.compare.cells import expand
+    from kinj.compare.folder import OutputFolder
+
+    comparison = expand(loaded, find_plan(plan).parent, recipe_files())
+    out = OutputFolder(output_dir)
+    if dry_run:
+        from kinj.compare.dry_run import dry_run as show_what_is_planned
+
+        show_what_is_planned(loaded, comparison, out, as_json=as_json)
+        return
+    with interruptible(f"type the same command to go on; what is complete stays in {out.path}"), out.alone():
+        left = out.left_over(comparison)
+        out.begin(loaded, comparison)
+        typer.echo(f"{plan}: {_so_far(comparison, out)}; every setting is in {out.path / 'plan.yaml'}", err=True)
+        if left:
+            typer.echo(f"left from an earlier plan: {len(left)} cells: {' '.join(left)}", err=True)
+        from kinj.compare.rates import keep_rates
+        from kinj.compare.running import run
+
+        try:
+            failures = run(comparison, out, keeps_weights=loaded.keep == "all")
+        finally:
+            keep_rates(comparison, out)
+        _report(comparison, out, failures)
+
+
+def _so_far(comparison: Comparison, out: OutputFolder) -> str:
+    done = sum(out.is_complete(planned.cell.id) for planned in comparison.cells)
+    return f"{done} of {len(comparison.cells)} cells are complete"
+
+
+def _report(comparison: Comparison, out: OutputFolder, failures: list[Failure]) -> None:
+    """Says what is there, what changed nothing and what failed.
+
+    Raises:
+        typer.Exit: a cell is missing: exit code 1.
+    """
+    from kinj.compare.prompts import first_prompts
+    from kinj.compare.unchanged import find_unchanged
+
+    for line in first_prompts(comparison, out):
+        typer.echo(line)
+    complete = [planned.cell for planned in comparison.cells if out.is_complete(planned.cell.id)]
+    for one in find_unchanged(complete, out):
+        cell = one.cell
+        arms = f"{cell.model}, {cell.injection}, {cell.reading}, {cell.task}"
+        typer.echo(f"changed nothing: {cell.id} ({arms}): every score is that of {one.same_as}: {one.causes}")
+    for failure in failures:
+        typer.echo(f"failed: {failure.unit}: {failure.reason}\n  log: {failure.log}\n  alone: {failure.command}")
+    typer.echo(f"{_so_far(comparison, out)}: {out.path}")
+    if len(complete) < len(comparison.cells):
+        raise typer.Exit(1)
+
+
+def _print_shipped(name: str | None) -> None:
+    """The plan of that name, or all names with their files."""
+    from kinj.compare.files import find_plan, shipped_plans
+
+    if name is not None:
+        typer.echo(find_plan(name).read_text(encoding="utf-8"), nl=False)
+        return
+    for plan, file in shipped_plans().items():
+        typer.echo(f"{plan:<16}{file}")

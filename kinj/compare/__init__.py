@@ -1,0 +1,1 @@
+"""A comparison: one plan, every cell, on one machine."""

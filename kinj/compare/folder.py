@@ -1,0 +1,162 @@
+"""The output folder of a comparison (docs/cells.md): what is there, and what a plan that grew or shrank finds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from kinj.compare.cells import Comparison, Unit
+from kinj.compare.files import as_yaml
+from kinj.compare.passes import Pass
+from kinj.compare.plan import Plan
+from kinj.errors import UserError
+from kinj.jsonl import read_objects, record_line
+from kinj.manifest import NAME as MANIFEST
+from kinj.manifest import write_whole
+from kinj.records import Json
+
+_PLAN, _CELLS, _LOCK = "plan.yaml", "cells.jsonl", ".kinj_compare.lock"
+
+
+class OutputFolder:
+    """The folder that a comparison writes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+
+    @property
+    def counts(self) -> Path:
+        """The file of how many questions each task has."""
+        return self.path / "questions.json"
+
+    def cell(self, cell_id: str) -> Path:
+        """A cell's folder."""
+        return self.path / "cells" / cell_id
+
+    def unit(self, unit_id: str) -> Path:
+        """A unit's folder."""
+        return self.path / "units" / unit_id
+
+    def passages(self, pass_id: str) -> Path:
+        """The folder of a retrieval."""
+        return self.path / "passages" / pass_id
+
+    def is_complete(self, cell_id: str) -> bool:
+        """Whether a cell is there, whole."""
+        return (self.cell(cell_id) / MANIFEST).is_file()
+
+    def complete(self) -> list[str]:
+        """The ids of all cells that are there, of this plan or an earlier one."""
+        return sorted(path.parent.name for path in self.path.glob(f"cells/*/{MANIFEST}"))
+
+    def read_cell(self, cell_id: str) -> Json:
+        """The manifest of a complete cell."""
+        manifest: Json = json.loads((self.cell(cell_id) / MANIFEST).read_text(encoding="utf-8"))
+        return manifest
+
+    def read_counts(self) -> dict[str, Json]:
+        """What is known of each task's questions, by `Questions.key`: `questions`, `clusters`, `output_type`."""
+        counts: dict[str, Json] = {}
+        if self.counts.is_file():
+            counts = json.loads(self.counts.read_text(encoding="utf-8"))
+        return counts
+
+    def missing_passes(self, comparison: Comparison) -> list[Pass]:
+        """Those that have not ended."""
+        return [one for one in comparison.passes if not (self.passages(one.id) / MANIFEST).is_file()]
+
+    def is_trained(self, unit: Unit) -> bool:
+        """Whether a unit's weights are there, or nothing has to be trained for it."""
+        return unit.training is None or self.end_of_training(unit).is_file()
+
+    def end_of_training(self, unit: Unit) -> Path:
+        """The file that says a unit's training has ended."""
+        searches = unit.training is not None and unit.training.searches
+        return self.unit(unit.id) / "checkpoint" / ("search.json" if searches else MANIFEST)
+
+    def trained_folder(self, unit: Unit) -> Path:
+        """The folder of a unit's finished model; of a search the chosen one's."""
+        end = self.end_of_training(unit)
+        if end.name == MANIFEST:
+            return end.parent
+        return Path(json.loads(end.read_text(encoding="utf-8"))["chosen"]["folder"])
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keeps every other comparison out of the folder.
+
+        Raises:
+            UserError: one is at work there.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.path / _LOCK, timeout=0):
+                yield
+        except Timeout as error:
+            raise UserError(
+                f"{self.path}: another kinj compare is at work there: wait for it, or choose another --output_dir"
+            ) from error
+
+    def left_over(self, comparison: Comparison) -> list[str]:
+        """The complete cells that the plan does not name.
+
+        Raises:
+            UserError: the folder is somebody else's, or holds another comparison.
+        """
+        planned = {cell.cell.id for cell in comparison.cells}
+        if not (self.path / _PLAN).is_file():
+            others = [p.name for p in self.path.iterdir() if p.name != _LOCK] if self.path.is_dir() else []
+            if others:
+                raise UserError(
+                    f"{self.path} is not empty and was not made by kinj compare: choose another --output_dir"
+                )
+            return []
+        there = self.complete()
+        named = [str(value["id"]) for _, value in read_objects(self.path / _CELLS)]
+        if not planned & {*there, *named}:
+            raise UserError(
+                f"{self.path} holds another comparison: the plan shares no cell with it; choose another --output_dir"
+            )
+        return [cell for cell in there if cell not in planned]
+
+    def begin(self, plan: Plan, comparison: Comparison) -> None:
+        """Writes down the plan and its cells, and removes what an interrupted run left half-written."""
+        for name in ("cells", "units", "passages"):
+            (self.path / name).mkdir(exist_ok=True)
+        for scratch in [*self.path.glob("cells/*.part"), *self.path.glob("units/*/checkpoint.part")]:
+            shutil.rmtree(scratch)
+        write_whole(self.path / _CELLS, "".join(record_line(planned.cell) for planned in comparison.cells))
+        write_whole(self.path / _PLAN, as_yaml(plan))
+
+    def write_unit(self, unit: Unit, commands: list[Json]) -> None:
+        """Writes the unit.json that the unit's processes read."""
+        folder = self.unit(unit.id)
+        folder.mkdir(exist_ok=True)
+        cells = [
+            {
+                "cell": asdict(planned.cell),
+                "folder": str(self.cell(planned.cell.id)),
+                "words": list(planned.words),
+                "reversed": planned.is_reversed,
+                "model_args": planned.model_args,
+                "passages": None if planned.passages is None else str(self.passages(planned.passages)),
+            }
+            for planned in unit.cells
+        ]
+        values = {
+            "unit": unit.id,
+            "model": unit.model,
+            "injection": unit.injection,
+            "seed": unit.seed,
+            "weights": unit.weights,
+            "commands": commands,
+            "checkpoint": None if unit.training is None else str(folder / "checkpoint"),
+            "cells": cells,
+        }
+        write_whole(folder / "unit.json", json.dumps(values, indent=1, ensure_ascii=False) + "\n")

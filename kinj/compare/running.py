@@ -1,0 +1,227 @@
+"""Runs a comparison: retrieval first, then unit after unit, each in processes of its own; nothing is done twice."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kinj.compare.cells import Comparison, Unit
+from kinj.compare.folder import OutputFolder
+from kinj.compare.passes import Pass, Questions
+from kinj.errors import UserError
+from kinj.manifest import NAME as MANIFEST
+from kinj.manifest import write_whole
+from kinj.progress import Advance, progress
+from kinj.records import Json
+
+log = logging.getLogger(__name__)
+
+#: Without the working directory on Python's path, where a folder called `kinj` may lie.
+PYTHON = (sys.executable, "-P", "-m")
+_DEATHS = 2
+_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A unit that was given up."""
+
+    unit: Unit
+    #: the last line that its processes said
+    reason: str
+    log: Path
+    #: what does it alone
+    command: str
+
+
+def run(comparison: Comparison, out: OutputFolder, *, keeps_weights: bool = True) -> list[Failure]:
+    """The units that failed, after all others were done. The folder is this run's alone, and begun.
+
+    Args:
+        comparison: what is to be done.
+        out: where.
+        keeps_weights: whether a unit's trained weights stay once its cells are complete.
+
+    Raises:
+        UserError: the questions could not be read or the passages not be retrieved.
+    """
+    retrieve(comparison, out)
+    missing = {cell.cell.id for cell in comparison.cells if not out.is_complete(cell.cell.id)}
+    total = len(comparison.cells)
+    failures = []
+    with progress("cells", total, done=total - len(missing)) as advance:
+        for number, unit in enumerate(comparison.units, 1):
+            waiting = [planned.cell.id for planned in unit.cells if planned.cell.id in missing]
+            if not waiting:
+                _tidy(unit, out, keeps_weights=keeps_weights)  # where an earlier run was stopped before it
+                continue
+            log.info("unit %d of %d: %s: %d cells to do", number, len(comparison.units), unit, len(waiting))
+            failure = _run_unit(unit, out, waiting, advance)
+            if failure is not None:
+                failures.append(failure)
+            else:
+                _tidy(unit, out, keeps_weights=keeps_weights)
+    return failures
+
+
+def retrieve(comparison: Comparison, out: OutputFolder) -> None:
+    """Counts the plan's questions and retrieves their passages, where that is not done.
+
+    Raises:
+        UserError: it failed, with the last line that was said; or a model cannot do its task.
+    """
+    passes = out.missing_passes(comparison)
+    if passes or not set(questions_of(comparison)) <= set(out.read_counts()):
+        _retrieve(comparison, passes, out)
+    refuse_unscorable(comparison, out.read_counts())
+
+
+def refuse_unscorable(comparison: Comparison, counts: dict[str, Json]) -> None:
+    """Returns where every model can do its tasks.
+
+    Raises:
+        UserError: options are to be scored by a model that gives no log-probabilities.
+    """
+    for planned in comparison.cells:
+        base = str(planned.model_args.get("base", "hf"))
+        if _gives_text_alone(base) and counts[planned.questions.key]["output_type"] != "generate_until":
+            raise UserError(
+                f"model {planned.cell.model}: base={base} gives no log-probabilities, which task {planned.cell.task} "
+                "scores its options by: take a task that generates (kinj_current_events_generate and its kin)"
+            )
+
+
+def _gives_text_alone(base: str) -> bool:
+    """Whether lm-eval's model of that name raises at options: those behind chats, and Anthropic's older one."""
+    return "chat" in base or base == "anthropic-completions"
+
+
+def _retrieve(comparison: Comparison, passes: Sequence[Pass], out: OutputFolder) -> None:
+    folder = out.path / "passages"
+    request = write_request(comparison, passes, out, out.counts, folder)
+    command = {"words": [*PYTHON, "kinj_models.questions", str(request)], "done": None}
+    write_whole(folder / "unit.json", json.dumps({"commands": [command]}, indent=1) + "\n")
+    log.info("reading the questions, and the passages of %d rankings", len(passes))
+    if _guarded(folder, lambda: None):
+        raise UserError(f"{_last_line(folder / 'log.txt')} ({folder / 'log.txt'} has all of it)")
+
+
+def questions_of(comparison: Comparison) -> dict[str, Questions]:
+    """All that is asked, by key."""
+    return {planned.questions.key: planned.questions for planned in comparison.cells}
+
+
+def write_request(
+    comparison: Comparison, passes: Sequence[Pass], out: OutputFolder, counts: Path, folder: Path
+) -> Path:
+    """The file that `python -m kinj_models.questions` reads, written into the folder.
+
+    Args:
+        comparison: whose questions are counted.
+        passes: those to do.
+        out: where their folders are.
+        counts: the file for the counts.
+        folder: of the file.
+    """
+    questions = [
+        {"key": key, "task": one.task, "metadata": one.metadata, "limit": one.limit}
+        for key, one in questions_of(comparison).items()
+    ]
+    wanted = [
+        {
+            "folder": str(out.passages(one.id)),
+            "questions": one.questions.key,
+            "split": one.questions.split,
+            "settings": one.settings,
+        }
+        for one in passes
+    ]
+    values = {"questions": questions, "counts": str(counts), "passes": wanted}
+    write_whole(folder / "request.json", json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+    return folder / "request.json"
+
+
+def _run_unit(unit: Unit, out: OutputFolder, waiting: list[str], advance: Advance) -> Failure | None:
+    folder = out.unit(unit.id)
+    out.write_unit(unit, _commands(unit, out))
+    counted: set[str] = set()
+
+    def count() -> None:
+        done = {cell for cell in waiting if cell not in counted and out.is_complete(cell)}
+        counted.update(done)
+        if done:
+            advance(len(done), str(unit))
+
+    for death in range(1, _DEATHS + 1):
+        if not _guarded(folder, count):
+            return None
+        reason = _last_line(folder / "log.txt")
+        log.warning("%s: failed, time %d of %d: %s", unit, death, _DEATHS, reason)
+    command = shlex.join([*PYTHON, "kinj.compare.guard", str(folder)])
+    return Failure(unit, reason, folder / "log.txt", command)
+
+
+def _tidy(unit: Unit, out: OutputFolder, *, keeps_weights: bool) -> None:
+    """Keeps a finished training's manifest apart, and removes what is no longer needed of its folder.
+
+    That are the checkpoints from which it could have gone on, each three times as large as its weights.
+    """
+    if unit.training is None or not out.is_trained(unit):
+        return
+    folder = out.unit(unit.id)
+    write_whole(folder / "training.json", (out.trained_folder(unit) / MANIFEST).read_text(encoding="utf-8"))
+    for checkpoint in list(folder.glob("checkpoint/**/checkpoint-*")):
+        shutil.rmtree(checkpoint)
+    if not keeps_weights:
+        # By another name first: half of a folder must not pass for the whole.
+        shutil.rmtree((folder / "checkpoint").rename(folder / "checkpoint.part"))
+
+
+def _commands(unit: Unit, out: OutputFolder) -> list[Json]:
+    folder = out.unit(unit.id)
+    evaluate = {"words": [*PYTHON, "kinj_models.evaluate", str(folder / "unit.json")], "done": None}
+    if unit.training is None:
+        return [evaluate]
+    words = [*PYTHON, "kinj.cli", "train", *unit.training.words, "--output_dir", str(folder / "checkpoint")]
+    return [{"words": words, "done": str(out.end_of_training(unit))}, evaluate]
+
+
+def _guarded(folder: Path, meanwhile: Callable[[], None]) -> int:
+    """The exit code of a folder's commands, which end with this process, however it ends.
+
+    Args:
+        folder: holds their unit.json; they write its log.txt.
+        meanwhile: is called now and then, and once more at the end.
+    """
+    words = [*PYTHON, "kinj.compare.guard", str(folder), "--with-starter"]
+    with (folder / "log.txt").open("ab") as sink:
+        guard = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            while True:
+                try:
+                    code = guard.wait(timeout=_POLL_SECONDS)
+                except subprocess.TimeoutExpired:
+                    meanwhile()
+                else:
+                    meanwhile()
+                    return code
+        finally:
+            # Closing it tells the guard that its starter is gone; interrupted, nothing of it may outlive this run.
+            if guard.stdin is not None:
+                guard.stdin.close()
+            guard.wait()
+
+
+def _last_line(file: Path) -> str:
+    lines = file.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").split("\n")
+    said = [line.strip() for line in lines if line.strip()]
+    return said[-1].removeprefix("kinj: ") if said else "it said nothing"

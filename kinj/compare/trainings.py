@@ -1,0 +1,78 @@
+"""From an injection arm to what makes its weights: a `kinj train` command, or weights that somebody else has made."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from kinj.compare.identity import RecipeFiles, training_of, weights_of
+from kinj.compare.plan import InjectionArm, ModelSettings, Plan
+from kinj.errors import UserError
+from kinj.hub.packaged import DEMO
+from kinj.records import Json
+
+#: lm-eval's models that load a folder of weights, as a training leaves one
+_LOADERS = ("hf", "hf-auto", "huggingface", "vllm", "sglang")
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How a unit's weights are made: `kinj train` and these words, an output folder behind them."""
+
+    words: tuple[str, ...]
+    #: the recipe's values to try, each combination a training; empty: nothing is searched
+    grid: dict[str, list[Any]] = field(default_factory=dict)  # Any: values of many settings
+
+    @property
+    def searches(self) -> bool:
+        """Whether the recipe's grid is searched."""
+        return bool(self.grid)
+
+
+def make_training(
+    plan: Plan, model: ModelSettings, arm: InjectionArm, beside: Path, recipes: RecipeFiles
+) -> tuple[Json | None, Training | None]:
+    """What shapes the weights besides model and seed, and the training that makes them.
+
+    None and None for the arm `none`; no training where the weights are there already, somebody else's.
+
+    Raises:
+        UserError: a recipe or weights that are not there, a model that cannot be trained, or a setting that is given
+            and searched.
+    """
+    for key, named in (("checkpoint", arm.checkpoint), ("adapter", arm.adapter)):
+        if named is not None:
+            return {key: weights_of(ModelSettings(pretrained=named))}, None
+    if arm.recipe is None:
+        return None, None
+    if model.base not in _LOADERS:
+        raise UserError(f"injection arm {arm.name}: a model behind base={model.base} cannot be trained here")
+    file = recipes.find_recipe(Path(arm.recipe), beside)
+    grid = (recipes.read_recipe(file).get("search") or {}) if arm.search else {}
+    if both := sorted(set(grid) & set(arm.settings)):
+        raise UserError(
+            f"injection arm {arm.name}: {both[0]} is given, but {file} searches it: leave one of them out, or say "
+            "search: false"
+        )
+    words = [str(file.resolve()), "--model_name_or_path", model.pretrained or DEMO.hub_name]
+    words += [] if model.revision is None else ["--model_revision", model.revision]
+    words += [] if plan.benchmark is None or "collection" in arm.settings else ["--collection", plan.benchmark]
+    for key, value in arm.settings.items():
+        words += [f"--{key}", *map(_as_word, value if isinstance(value, list) else [value])]
+    content = training_of(arm, file, plan.benchmark, recipes)
+    return content, Training((*words, *(["--search"] if grid else [])), grid)
+
+
+def with_seed(training: Training | None, seed: int | None) -> Training | None:
+    """The training with its seed, which draws the order of texts too."""
+    if training is None:
+        return None
+    return replace(training, words=(*training.words, "--seed", str(seed), "--data_seed", str(seed)))
+
+
+def _as_word(value: Any) -> str:  # Any: as YAML has it
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(value) if isinstance(value, dict) else str(value)

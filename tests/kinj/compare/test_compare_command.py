@@ -1,0 +1,177 @@
+"""`kinj compare` as a person uses it: undisturbed, killed again and again, and with a unit that fails."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.long
+
+KINJ = [sys.executable, "-P", "-m", "kinj.cli"]
+
+
+@pytest.fixture
+def start(plan_values, tmp_path):
+    """Starts `kinj compare` on the plan of `plan_values` with changes: `start("out", *words, seeds=[0, 1])`."""
+
+    def run(out, *words, **changes):
+        file = tmp_path / f"{out}.yaml"
+        file.write_text(yaml.safe_dump(plan_values(**changes)))
+        command = [*KINJ, "compare", str(file), "--output_dir", str(tmp_path / out), *words]
+        env = {**os.environ, "KINJ_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=env, cwd=tmp_path)
+
+    return run
+
+
+@pytest.fixture
+def compare(start):
+    """As `start`, to its end: (exit code, all that was said)."""
+
+    def run(out, *words, **changes):
+        process = start(out, *words, **changes)
+        said = process.communicate(timeout=600)
+        return process.returncode, "".join(said)
+
+    return run
+
+
+def told(folder):
+    """Of each cell, by id, what must not depend on when it was asked: responses, metrics, and the passages sent."""
+    cells = {}
+    for manifest in folder.glob("cells/*/manifest.json"):
+        [samples] = manifest.parent.glob("samples_*.jsonl")
+        [results] = manifest.parent.glob("results_*.json")
+        metrics = json.loads(results.read_text())["results"]
+        cells[manifest.parent.name] = (samples.read_bytes(), metrics, (manifest.parent / "trace.jsonl").read_bytes())
+    return cells
+
+
+def weights(folder):
+    """SHA-256 of each trained model, by its unit."""
+    files = folder.glob("units/*/checkpoint/model.safetensors")
+    return {file.parts[-3]: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def processes_of(folder):
+    """The ids of all processes whose command names the folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = entry.read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if str(folder).encode() in command:
+            found.append(int(entry.parent.name))
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+def test_killed_at_any_moment_it_ends_with_the_bytes_of_an_undisturbed_run(start, compare, tmp_path):
+    plan = {"seeds": [0, 1], "reading": ["none", {"retriever": "bm25", "k": [1, 2]}], "shots": [0, 1]}
+    code, said = compare("undisturbed", **plan)
+    assert code == 0, said
+    assert "18 of 18 cells are complete" in said
+    assert len(weights(tmp_path / "undisturbed")) == 2
+    draw, complete = random.Random(0), 0
+    for number in range(6):
+        process = start("killed", **plan)
+        time.sleep(draw.uniform(1, 14))
+        process.send_signal(signal.SIGINT if number % 3 == 2 else signal.SIGKILL)
+        process.communicate(timeout=60)
+        end = time.monotonic() + 20
+        while processes_of(tmp_path / "killed"):
+            assert time.monotonic() < end, "its processes outlived it"
+            time.sleep(0.1)
+        now = len(told(tmp_path / "killed"))
+        assert now >= complete, "a complete cell was lost"
+        complete = now
+    code, said = compare("killed", **plan)
+    assert code == 0, said
+    assert told(tmp_path / "killed") == told(tmp_path / "undisturbed")
+    assert weights(tmp_path / "killed") == weights(tmp_path / "undisturbed")
+    assert not list((tmp_path / "killed").rglob("*.part"))
+    assert not list((tmp_path / "killed").glob("units/*/checkpoint/checkpoint-*"))
+
+
+def test_a_unit_that_fails_is_kept_with_its_log_and_the_others_go_on(compare, comparison, tmp_path):
+    plan = {"injection": [{"recipe": str(tmp_path / "towers.yaml")}, "none"], "reading": ["none"]}
+    [trained, _] = comparison(**plan).units
+    in_the_way = tmp_path / "out" / "units" / trained.id / "checkpoint" / "thesis.tex"
+    assert compare("out", **{**plan, "injection": ["none"]})[0] == 0
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.touch()
+    (tmp_path / "out" / "cells" / comparison(**plan).units[1].cells[0].cell.id / "manifest.json").unlink()
+    code, said = compare("out", **plan)
+    assert code == 1
+    assert "1 of 2 cells are complete" in said
+    assert said.count("tiny, towers, seed 0: failed, time") == 2
+    [failed] = [line for line in said.splitlines() if line.startswith("failed: tiny, towers, seed 0: ")]
+    assert "was not made by kinj train" in failed
+    [log] = [line.removeprefix("  log: ") for line in said.splitlines() if line.startswith("  log: ")]
+    assert Path(log).read_text().count("was not made by kinj train") == 2
+    [alone] = [line.removeprefix("  alone: ") for line in said.splitlines() if line.startswith("  alone: ")]
+    in_the_way.unlink()
+    done = subprocess.run(alone, shell=True, check=False, cwd=tmp_path, capture_output=True)  # noqa: S602
+    assert done.returncode == 0, done.stderr
+    code, said = compare("out", **plan)
+    assert code == 0
+    assert "2 of 2 cells are complete" in said
+
+
+def test_an_unknown_task_ends_before_anything_is_trained(compare, tmp_path):
+    code, said = compare("out", tasks=["kinj_benchmark_optoin"])
+    assert code == 2
+    reason = "kinj: kinj_benchmark_optoin: lm-eval has no such task; did you mean 'kinj_benchmark_option'"
+    assert said.splitlines()[-1].startswith(reason)
+    assert not list((tmp_path / "out" / "units").iterdir())
+
+
+def test_a_finished_comparison_starts_nothing(compare, tmp_path):
+    plan = {"injection": ["none"], "reading": ["none"]}
+    assert compare("out", **plan)[0] == 0
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "units").rglob("*")}
+    code, said = compare("out", **plan)
+    assert code == 0
+    assert "unit 1" not in said
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "units").rglob("*")} == before
+
+
+def test_the_dry_run_says_what_there_is_to_do_and_writes_nothing(compare, tmp_path):
+    code, said = compare("out", "--dry-run", "--json", seeds=[0, 1], limit=None)
+    assert code == 0, said
+    shown = json.loads(said)
+    assert not (tmp_path / "out").exists()
+    assert [(one["seed"], one["trainings"], one["seconds"], one["is_there"]) for one in shown["trainings"]] == [
+        (0, 1, None, False), (1, 1, None, False),
+    ]  # fmt: skip
+    assert all(one["tokens"] > 200 and one["memory"] > 0 and one["disk_peak"] > 0 for one in shown["trainings"])
+    assert {(one["injection"], one["cells"], one["questions"]) for one in shown["cells"]} == {
+        ("none", 1, 6), ("towers", 2, 6),
+    }  # fmt: skip
+    assert shown["total"]["cells"] == 9
+    assert shown["total"]["not_measured"] == 2 + 6
+    [detectable] = shown["smallest_difference_points"]
+    assert (detectable["questions"], detectable["clusters"]) == (6, 6)
+    assert detectable["without"][0] < detectable["without"][1]
+
+
+@pytest.mark.real_model
+def test_the_smoke_plan_runs(tmp_path):
+    cache = Path(os.environ.get("KINJ_CACHE", "/nowhere"))
+    if not (cache / "models" / "SmolLM2-135M-Instruct").is_dir():
+        pytest.skip("no demo model: `kinj demo-model` puts it into $KINJ_CACHE")
+    command = [*KINJ, "compare", "smoke", "--output_dir", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1200, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 of 4 cells are complete" in done.stdout
+    assert "changed nothing" not in done.stdout
