@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from kinj.compare.cells import Comparison
@@ -52,8 +53,8 @@ def dry_run(plan: Plan, comparison: Comparison, out: OutputFolder, *, as_json: b
     console.print("[bold]the plan, with every default[/]")
     console.print(as_yaml(plan), markup=False)
     if trainings:
-        console.print(_training_table(trainings))
-    console.print(_cell_table(cells))
+        _print_whole(_training_table(trainings))
+    _print_whole(_cell_table(cells))
     for line in _total_lines(totals, left):
         console.print(line, markup=False)
     for line in _detectable_lines(plan, shown):
@@ -77,35 +78,62 @@ def _totals(trainings: Sequence[TrainingEstimate], cells: Sequence[CellsEstimate
     }
 
 
-def _training_table(trainings: Iterable[TrainingEstimate]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title="trainings", title_justify="left")
-    for name in ("model", "injection", "seed"):
-        table.add_column(name, overflow="fold")
-    for name in ("trainings", "tokens", "seconds", "memory", "disk at most", "disk kept", "there"):
-        table.add_column(name, justify="right")
-    for one in trainings:
-        table.add_row(
-            *(one.unit.model, one.unit.injection, str(one.unit.seed), str(one.trainings), f"{one.tokens:,}"),
-            *(_seconds(one.seconds), _bytes(one.memory), _bytes(one.disk_peak), _bytes(one.disk_kept)),
-            "yes" if one.is_there else "no",
-        )
+def _training_table(trainings: Sequence[TrainingEstimate]) -> Table:
+    rows = [
+        {
+            "model": one.unit.model,
+            "injection": one.unit.injection,
+            "seed": str(one.unit.seed),
+            "trainings": str(one.trainings),
+            "tokens": f"{one.tokens:,}",
+            "seconds": _seconds(one.seconds),
+            "memory": _bytes(one.memory),
+            "disk at most": _bytes(one.disk_peak),
+            "kept": _bytes(one.disk_kept),
+            "there": "yes" if one.is_there else "no",
+        }
+        for one in trainings
+    ]
+    return _table("trainings", rows, named=3)
+
+
+def _cell_table(cells: Sequence[CellsEstimate]) -> Table:
+    rows = [
+        {
+            "model": one.model,
+            "injection": one.injection,
+            "reading": one.reading,
+            "task": one.task,
+            "split": one.split or "-",
+            "shots": str(one.num_fewshot),
+            "questions": f"{one.questions:,}",
+            "tokens": _NOT_MEASURED if one.tokens is None else f"{one.tokens:,}",
+            "seconds": _seconds(one.seconds),
+            "there": f"{one.complete} of {one.cells}",
+        }
+        for one in cells
+    ]
+    return _table("cells; tokens and seconds of those that are missing", rows, named=5)
+
+
+def _table(title: str, rows: Sequence[dict[str, str]], named: int) -> Table:
+    """A line a row. What is the same in all of several rows is said once, in the title; the first `named` are words."""
+    names = list(rows[0]) if rows else []
+    same = [name for name in names if len(rows) > 1 and len({row[name] for row in rows}) == 1]
+    title = " · ".join([title, *(f"{name} {rows[0][name]}" for name in same)])
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", collapse_padding=True, pad_edge=False)
+    shown = [name for name in names if name not in same]
+    for name in shown:
+        table.add_column(name, justify="left" if name in names[:named] else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(row[name] for name in shown))
     return table
 
 
-def _cell_table(cells: Iterable[CellsEstimate]) -> Table:
-    title = "cells (tokens and seconds of those that are missing)"
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
-    for name in ("model", "injection", "reading", "task", "split"):
-        table.add_column(name, overflow="fold")
-    for name in ("shots", "questions", "tokens", "seconds", "there"):
-        table.add_column(name, justify="right")
-    for one in cells:
-        table.add_row(
-            *(one.model, one.injection, one.reading, one.task, one.split or "-", str(one.num_fewshot)),
-            *(f"{one.questions:,}", _NOT_MEASURED if one.tokens is None else f"{one.tokens:,}"),
-            *(_seconds(one.seconds), f"{one.complete} of {one.cells}"),
-        )
-    return table
+def _print_whole(table: Table) -> None:
+    """As wide as it is, also where the terminal is narrower: a number that is cut tells something else."""
+    wide = Console(width=1_000)
+    Console(highlight=False, width=Measurement.get(wide, wide.options, table).maximum).print(table)
 
 
 def _total_lines(totals: Json, left: Sequence[str]) -> Iterable[str]:
