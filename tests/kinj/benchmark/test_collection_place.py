@@ -72,4 +72,4 @@ def test_a_shipped_benchmark_is_found_without_being_registered_and_an_older_vers
     monkeypatch.setattr(place, "_registered", {})
     assert find_registered("current_events", "0" * 64) is None
     assert find_registered("current_events", identity.sha256) == (identity, folder)
-    assert identity.version == "1.0"
+    assert identity.version == "2.0"
