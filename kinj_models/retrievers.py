@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from kinj.benchmark import find_registered
+from kinj.corpus.ready_made import CHUNKS, find_collection
 from kinj.errors import UserError
+from kinj.manifest import sha256_file
 from kinj.retrieval import DEFAULT_EMBEDDER, Retriever, collection_index, open_retriever
 from kinj_models.settings import Json, Settings
-from kinj_models.task_rows import Row, benchmark_of
+from kinj_models.task_rows import Row, benchmark_of, collection_of
 
 
 class Retrievers:
@@ -17,18 +19,25 @@ class Retrievers:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._open: dict[str, Retriever] = {}
+        #: where the collections lie that rows name, and what they are called in results
+        self._collections: dict[str, tuple[str, Path]] = {}
 
     def for_row(self, task: str, row: Row) -> tuple[str, Retriever]:
-        """The name and retriever of what the row is to be searched in: `index=` if given, else its benchmark's chunks.
+        """The name and retriever of what the row is to be searched in.
+
+        That is `index=` if given, else the collection that its row names, else its benchmark's chunks.
 
         Raises:
-            UserError: neither is there, or nobody knows where the benchmark lies; the message has the way out.
+            UserError: none of them is there, or nobody knows where the benchmark lies; the message has the way out.
         """
         index = self._settings.index
         if index is not None:
             if index not in self._open:
                 self._open[index] = self._open_retriever(index)
             return index, self._open[index]
+        collection = collection_of(row)
+        if collection is not None:
+            return self._of_collection(task, collection)
         benchmark = benchmark_of(row)
         if benchmark is None:
             raise UserError(
@@ -48,8 +57,23 @@ class Retrievers:
                 f"task {task}: its rows are of the benchmark {name} (SHA-256 {sha256[:12]}…), whose folder this "
                 "process has not opened: load them by kinj's own tasks, or name an index of its chunks by index=DIR"
             )
+        return self._collection_index(registered[1])
+
+    def _of_collection(self, task: str, name: str) -> tuple[str, Retriever]:
+        if name not in self._collections:
+            try:
+                folder = find_collection(name)
+            except UserError as error:
+                raise UserError(f"task {task}: {error}; index=DIR names an index, retriever=none reads none") from error
+            self._collections[name] = f"{name}@{sha256_file(folder / CHUNKS)[:12]}", folder
+        source, folder = self._collections[name]
+        if source not in self._open:
+            self._open[source] = self._open_retriever(self._collection_index(folder))
+        return source, self._open[source]
+
+    def _collection_index(self, folder: Path) -> Path:
         dense = self._settings.retriever in ("dense", "hybrid")
-        return collection_index(registered[1], (self._settings.embedder or DEFAULT_EMBEDDER) if dense else None)
+        return collection_index(folder, (self._settings.embedder or DEFAULT_EMBEDDER) if dense else None)
 
     def _open_retriever(self, index: str | Path) -> Retriever:
         settings = self._settings

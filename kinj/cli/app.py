@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from kinj.cli import chunk, corpus, index, model, results, search, train, wiki
+from kinj.cli import chunk, corpus, index, model, ready_made, results, search, train, wiki
 from kinj.errors import UserError
 
 #: Each adds its commands to the app. A new command group is a module with such a function, named here.
@@ -18,6 +18,7 @@ COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
     chunk.add_to,
     corpus.add_to,
     wiki.add_to,
+    ready_made.add_to,
     index.add_to,
     search.add_to,
     train.add_to,
