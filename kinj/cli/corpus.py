@@ -47,8 +47,8 @@ Questions = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="PATH",
-        help="Report which questions of this benchmark (a folder, or a file of rows) stand in the texts; may be given "
-        "several times.",
+        help="Report which questions of this benchmark (a folder, a file of rows, or `current_events`) stand in the "
+        "texts; may be given several times.",
     ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be read.")]

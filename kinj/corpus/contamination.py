@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kinj.benchmark import shipped_collections
 from kinj.corpus.sources.rows import read_rows
 from kinj.errors import UserError
 
@@ -84,12 +85,15 @@ def _words(text: str) -> list[str]:
 
 
 def read_questions(paths: Sequence[Path]) -> Iterator[Question]:
-    """Yields the questions of benchmark folders and files of rows with a column `question` (MMLU's CSV has no header).
+    """Yields the questions of benchmarks and of files of rows with a column `question` (MMLU's CSV has no header).
+
+    A benchmark is a folder, or the name of one that ships.
 
     Raises:
         UserError: no such path, or no questions in it.
     """
-    for path in paths:
+    for given in paths:
+        path = shipped_collections().get(str(given), given)
         if not path.exists():
             raise UserError(f"--questions {path}: no such file or folder")
         count = 0

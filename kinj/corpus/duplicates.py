@@ -7,6 +7,7 @@ import re
 import sqlite3
 from array import array
 from dataclasses import dataclass
+from itertools import islice
 
 from kinj.corpus.used_ids import disk_error
 from kinj.errors import MissingExtraError
@@ -19,6 +20,8 @@ _SEED = 1
 #: The share of 5-grams, estimated, from which two documents count as one.
 NEAR = 0.8
 _CACHE_KIB = 64_000
+#: Words that are looked at together: a text of 50 MB has ten million.
+_AT_A_TIME = 100_000
 #: A word, or one sign of a script that writes no spaces (Thai, Lao, Khmer, Chinese, Japanese).
 _TOKEN = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_]+")
 
@@ -55,13 +58,16 @@ def fingerprint(text: str) -> Fingerprint:
         from rensa import RMinHash  # type: ignore[import-untyped]
     except ImportError as error:
         raise MissingExtraError("rensa", "corpus", "finding duplicates") from error
-    words = _TOKEN.findall(text.casefold())
-    digest = hashlib.sha256(" ".join(words).encode()).hexdigest()
-    if len(words) < _WORDS:
-        return Fingerprint(digest, b"")
-    sketch = RMinHash(num_perm=_VALUES, seed=_SEED)
-    sketch.update([" ".join(words[at : at + _WORDS]) for at in range(len(words) - _WORDS + 1)])
-    return Fingerprint(digest, array("I", sketch.digest()).tobytes())
+    digest, sketch = hashlib.sha256(), RMinHash(num_perm=_VALUES, seed=_SEED)
+    count, before = 0, list[str]()
+    found = (match[0].casefold() for match in _TOKEN.finditer(text))
+    while words := list(islice(found, _AT_A_TIME)):
+        digest.update("".join(f"{word} " for word in words).encode())
+        count, words = count + len(words), before + words
+        sketch.update([" ".join(words[at : at + _WORDS]) for at in range(len(words) - _WORDS + 1)])
+        before = words[1 - _WORDS :]
+    signature = array("I", sketch.digest()).tobytes() if count >= _WORDS else b""
+    return Fingerprint(digest.hexdigest(), signature)
 
 
 class DuplicateFinder:

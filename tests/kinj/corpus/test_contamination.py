@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,11 @@ def test_questions_are_read_from_benchmarks_and_from_files_of_rows(tmp_path):
     assert [question.place.removeprefix(f"{tmp_path}/") for question in found] == [
         *("b/questions.jsonl:k", "mmlu/anatomy/test.csv:1", "mmlu/anatomy/test.csv:2", "mine.csv:2")
     ]
+
+
+def test_a_benchmark_that_ships_is_named(tmp_path):
+    [first, *_] = read_questions([Path("current_events")])
+    assert "/current_events/questions.jsonl:" in first.place
 
 
 @pytest.mark.parametrize("name", ["nothing", "empty"])

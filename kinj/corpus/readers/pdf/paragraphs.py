@@ -66,7 +66,7 @@ def _between(before: _Placed, placed: _Placed, words: Counter[str]) -> tuple[str
 def _placed(page: PageLines) -> Iterator[_Placed]:
     step = _usual_step(page.lines)
     for number, line in enumerate(page.lines):
-        right = max(o.right for o in page.lines if o.left < line.right and line.left < o.right)
+        right = max(o.right for o in page.lines if o.left <= line.right and line.left <= o.right)
         yield _Placed(line, number == 0, step, right)
 
 

@@ -7,6 +7,8 @@ from itertools import pairwise
 import pytest
 
 from kinj.corpus.readers.pdf import read_pdf
+from kinj.corpus.readers.pdf.lines import Line, PageLines
+from kinj.corpus.readers.pdf.paragraphs import flow
 from kinj.corpus.readers.reading import UnreadableError
 from kinj.errors import MissingExtraError
 
@@ -134,6 +136,11 @@ def test_what_is_no_pdf_is_named(data, why):
 def test_a_pdf_of_empty_pages_is_named(make_pdf):
     with pytest.raises(UnreadableError, match="no text and no pictures on any page"):
         read_pdf(make_pdf([[]]), None)
+
+
+def test_letters_without_any_width_are_read():
+    lines = tuple(Line(text, 72, bottom, 72, bottom + 10) for text, bottom in (("One", 700), ("two", 686)))
+    assert flow([PageLines(0, 842, lines)])[0] == "One two"
 
 
 def test_a_title_of_half_a_character_is_left_out(make_pdf):
