@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from kinj.corpus.sources.source import Item, Known, Unread
 from kinj.corpus.wiki.api import Site
-from kinj.corpus.wiki.document import Revision, key_of, to_item, version_of
+from kinj.corpus.wiki.document import Revision, key_of, key_of_title, to_item, version_of
 from kinj.corpus.wiki.nodes import Namespaces
 from kinj.corpus.wiki.wikitext import parse_wikitext
 from kinj.errors import MissingExtraError, UserError
@@ -95,7 +95,7 @@ class DumpSource:
                 # mwxml empties a page and leaves it in the tree: of millions, a gigabyte.
                 root.element.clear()
         for title in missing:
-            yield Item(f"{site.id}:{title}", "", Unread(title, "no page of that title in this export"))
+            yield Item(key_of_title(site, title), "", Unread(title, "no page of that title in this export"))
 
     def _is_wanted(self, page: Any) -> bool:  # Any: mwxml's Page
         if page.namespace not in self._namespaces:
@@ -107,7 +107,7 @@ class DumpSource:
         if page.redirect is not None:
             if is_named:
                 why = f"leads to {page.redirect!r}: ask for that"
-                return Item(f"{site.id}:{page.title}", "", Unread(page.title, why), size)
+                return Item(key_of_title(site, page.title), "", Unread(page.title, why), size)
             self._passed_over["redirects"] += 1
             return None
         latest = _latest(page)

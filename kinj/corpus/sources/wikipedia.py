@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from kinj.corpus.sources.source import Item, Known, Unread
 from kinj.corpus.wiki.api import Wiki, batches
-from kinj.corpus.wiki.document import Revision, key_of, to_item, version_of
+from kinj.corpus.wiki.document import Revision, key_of, key_of_title, to_item, version_of
 from kinj.corpus.wiki.expanding import Expander
 from kinj.corpus.wiki.listing import Wanted
 from kinj.corpus.wiki.wikitext import parse_wikitext
@@ -88,7 +88,7 @@ class WikipediaSource:
         return ""
 
     def _unread(self, title: str, page: Json, why: str) -> Item:
-        return Item(f"{self._wiki.site.id}:{title}", "", Unread(title, why))
+        return Item(key_of_title(self._wiki.site, title), "", Unread(title, why))
 
     def _read(self, wanted: Sequence[tuple[str, Json]], known: Known) -> Iterator[Item]:
         """Yields these pages, with the texts of those that are not known."""

@@ -37,6 +37,11 @@ def key_of(site: Site, page_id: int) -> str:
     return f"{site.id}:{page_id}"
 
 
+def key_of_title(site: Site, title: str) -> str:
+    """The same for a title without a page, which may look like a number, but holds no brackets."""
+    return f"{site.id}:[[{title}]]"
+
+
 def version_of(revision_id: int) -> str:
     """Changes when the page's text would: its revision, and what cleans it."""
     return f"{revision_id} {FORMAT} mwparserfromhell={_parser_version()}"

@@ -98,10 +98,10 @@ class Wanted:
         """
         found: dict[str, None] = {}
         for title in self.around:
-            found |= dict.fromkeys(_around(wiki, title, _FROM_LINKS if self.depth is None else self.depth, self.limit))
+            found |= dict.fromkeys(_around(wiki, title, _FROM_LINKS if self.depth is None else self.depth, self.limit + 1))
         for name in self.categories:
             depth = _FROM_CATEGORIES if self.depth is None else self.depth
-            members = _category(wiki, name, depth, self.limit)
+            members = _category(wiki, name, depth, self.limit + 1)
             if not members:
                 log.warning("category %r holds no article; --depth %d looks further down", name, depth + 1)
             found |= dict.fromkeys(members)
@@ -109,7 +109,7 @@ class Wanted:
             names = ", ".join(map(repr, self.categories))
             raise UserError(f"{wiki.address}: no article in {names}; are the names right?")
         if len(found) > self.limit:
-            log.warning("%d pages found; the first %d are taken: --limit takes more", len(found), self.limit)
+            log.warning("more than %d pages were found, and the first of them taken: --limit takes more", self.limit)
         return list(dict.fromkeys([*self.pages, *list(found)[: self.limit]]))
 
 

@@ -89,7 +89,20 @@ def test_links_are_followed_as_deep_as_asked_and_the_most_linked_come_first(wiki
     assert titles(read(wiki, around=("Moon",), depth=0)[0]) == ["Moon"]
     assert titles(read(wiki, around=("Moon",), depth=1)[0]) == ["Moon", "Mars", "Sun", "Venus"]
     assert "Vega" not in titles(read(wiki, around=("Moon",), depth=2)[0])
+
+
+def test_of_too_many_pages_the_first_are_taken_and_it_is_said(wiki, caplog):
     assert titles(read(wiki, around=("Moon",), depth=1, limit=2)[0]) == ["Moon", "Mars"]
+    assert "more than 2 pages were found, and the first of them taken: --limit takes more" in caplog.text
+    caplog.clear()
+    assert titles(read(wiki, around=("Moon",), depth=0, limit=1)[0]) == ["Moon"]
+    assert caplog.text == ""
+
+
+def test_a_title_that_looks_like_the_number_of_a_page_is_not_taken_for_it(wiki, replay):
+    [page, missing] = read(wiki, pages=("Mars", "9"))[0]
+    assert page.key == "wiki:9"
+    assert missing.key == "wiki:[[9]]"
 
 
 def test_a_category_gives_its_articles_and_those_below_as_deep_as_asked(wiki):
