@@ -98,7 +98,8 @@ class Wanted:
         """
         found: dict[str, None] = {}
         for title in self.around:
-            found |= dict.fromkeys(_around(wiki, title, _FROM_LINKS if self.depth is None else self.depth, self.limit + 1))
+            depth = _FROM_LINKS if self.depth is None else self.depth
+            found |= dict.fromkeys(_around(wiki, title, depth, self.limit + 1))
         for name in self.categories:
             depth = _FROM_CATEGORIES if self.depth is None else self.depth
             members = _category(wiki, name, depth, self.limit + 1)

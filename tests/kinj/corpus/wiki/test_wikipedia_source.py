@@ -99,8 +99,8 @@ def test_of_too_many_pages_the_first_are_taken_and_it_is_said(wiki, caplog):
     assert caplog.text == ""
 
 
-def test_a_title_that_looks_like_the_number_of_a_page_is_not_taken_for_it(wiki, replay):
-    [page, missing] = read(wiki, pages=("Mars", "9"))[0]
+def test_a_title_that_looks_like_the_number_of_a_page_is_not_taken_for_it(wiki):
+    [missing, page] = read(wiki, pages=("Mars", "9"))[0]
     assert page.key == "wiki:9"
     assert missing.key == "wiki:[[9]]"
 
