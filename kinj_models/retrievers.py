@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from kinj.benchmark import find_registered
-from kinj.corpus.ready_made import CHUNKS, find_collection
+from kinj.corpus.ready_made import CHUNKS, SUBJECTS, find_collection
 from kinj.errors import UserError
 from kinj.manifest import sha256_file
 from kinj.retrieval import DEFAULT_EMBEDDER, Retriever, collection_index, open_retriever
 from kinj_models.settings import Json, Settings
-from kinj_models.task_rows import Row, benchmark_of, collection_of
+from kinj_models.task_rows import Row, benchmark_of
 
 
 class Retrievers:
@@ -19,13 +19,13 @@ class Retrievers:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._open: dict[str, Retriever] = {}
-        #: where the collections lie that rows name, and what they are called in results
+        #: where the collections of tasks lie, and what they are called in results
         self._collections: dict[str, tuple[str, Path]] = {}
 
     def for_row(self, task: str, row: Row) -> tuple[str, Retriever]:
         """The name and retriever of what the row is to be searched in.
 
-        That is `index=` if given, else the collection that its row names, else its benchmark's chunks.
+        That is `index=` if given, else its benchmark's chunks, else the collection made for its task.
 
         Raises:
             UserError: none of them is there, or nobody knows where the benchmark lies; the message has the way out.
@@ -35,10 +35,10 @@ class Retrievers:
             if index not in self._open:
                 self._open[index] = self._open_retriever(index)
             return index, self._open[index]
-        collection = collection_of(row)
-        if collection is not None:
-            return self._of_collection(task, collection)
         benchmark = benchmark_of(row)
+        # By the task's name, since its rows are those of the stock task, so that both pair question by question.
+        if benchmark is None and task.removeprefix("kinj_") in SUBJECTS and task.startswith("kinj_"):
+            return self._of_collection(task, task.removeprefix("kinj_"))
         if benchmark is None:
             raise UserError(
                 f"task {task} has no collection of its own: build an index with `kinj index build DOCUMENTS DIR`, name "

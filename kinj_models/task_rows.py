@@ -72,12 +72,6 @@ def benchmark_of(row: Row) -> tuple[str, str] | None:
     return None
 
 
-def collection_of(row: Row) -> str | None:
-    """The name under which `kinj corpus` makes the collection that the row is asked of; None for other rows."""
-    name = row.get("kinj_collection")
-    return name if isinstance(name, str) and name else None
-
-
 def source_of(row: Row) -> dict[str, object]:
     """What results say about where a task's rows are from: benchmark and split; nothing of other data sets' rows."""
     benchmark = benchmark_of(row)

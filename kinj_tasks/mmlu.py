@@ -47,9 +47,7 @@ def load(
     read = partial(_read_folder, Path(folder).expanduser()) if folder else _read_hub
     rows = read(subject, SPLITS[split])
     drawn = Draw(sample, seed).from_rows(range(len(rows)))
-    # The name of what `kinj corpus mmlu_anatomy` makes, and no folder: a row is the same on every machine.
-    test = rows.select(drawn).add_column("kinj_collection", [f"mmlu_{subject}"] * len(drawn))
-    return {"test": test, "fewshot": read(subject, SPLITS["fewshot"])}
+    return {"test": rows.select(drawn), "fewshot": read(subject, SPLITS["fewshot"])}
 
 
 def _read_hub(subject: str, split: str) -> Dataset:

@@ -361,7 +361,7 @@ def test_a_foreign_row_with_a_column_of_our_names_is_not_taken_for_ours(recorder
 
 
 def test_a_row_that_names_a_collection_is_searched_in_the_one_that_was_taken_for_it(recorder, request_for, collection):
-    requests = request_for(benchmark=None, benchmark_sha256=None, kinj_collection="mmlu_anatomy")
+    requests = request_for(task="kinj_mmlu_anatomy", benchmark=None, benchmark_sha256=None)
     with pytest.raises(UserError, match="collection mmlu_anatomy is not there yet: `kinj corpus mmlu_anatomy"):
         RagLM(recorder, k=1).loglikelihood(requests)
     use_collection("mmlu_anatomy", collection)

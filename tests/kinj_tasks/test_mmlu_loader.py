@@ -30,13 +30,8 @@ def folder(request, tmp_path):
 def test_rows_are_as_on_the_hub_in_both_layouts(folder):
     data = mmlu.load("anatomy", mmlu_dir=str(folder))
     expected = {"question": 'Which is "red"?', "subject": "anatomy", "choices": ["a\nb", " x", "y", "z"], "answer": 3}
-    assert list(data["test"].remove_columns("kinj_collection")) == [expected]
+    assert list(data["test"]) == [expected]
     assert data["fewshot"]["question"][:] == [f"Shot {n}?" for n in range(5)]
-
-
-def test_a_row_names_the_collection_that_it_is_asked_of_and_no_folder(folder):
-    data = mmlu.load("anatomy", mmlu_dir=str(folder))
-    assert data["test"]["kinj_collection"][:] == ["mmlu_anatomy"]
 
 
 def test_dev_scores_mmlus_val_rows_and_keeps_the_shots(folder):
