@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from kinj.cli import benchmark, chunk, compare, corpus, index, model, results, search, train
+from kinj.cli import benchmark, chunk, compare, corpus, index, model, ready_made, results, search, train, wiki
 from kinj.errors import UserError
 
 #: Each adds its commands to the app. A new command group is a module with such a function, named here.
@@ -17,6 +17,8 @@ COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
     model.add_to,
     chunk.add_to,
     corpus.add_to,
+    wiki.add_to,
+    ready_made.add_to,
     benchmark.add_to,
     index.add_to,
     search.add_to,

@@ -61,13 +61,8 @@ def add_to(app: typer.Typer) -> None:
         help="Make a collection folder of documents: clean text, chunks, and what was left out.",
         rich_markup_mode="markdown",
     )
-    group.callback()(_group)
     group.command("files")(files)
     app.add_typer(group, name="corpus")
-
-
-def _group() -> None:
-    """Keeps `files` a word of its own while it is the only command."""
 
 
 def files(

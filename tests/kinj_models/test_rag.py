@@ -6,6 +6,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM, CachingLM, hash_args
 from sqlitedict import SqliteDict
 
+from kinj.corpus.ready_made import use_collection
 from kinj.errors import UserError
 from kinj.records import Chunk
 from kinj.retrieval import build_index
@@ -354,6 +355,18 @@ def test_a_foreign_row_with_a_column_of_our_names_is_not_taken_for_ours(recorder
         request.doc.update(row)
     with pytest.raises(UserError, match="task towers has no collection of its own"):
         RagLM(recorder, k=1).loglikelihood(requests)
+
+
+def test_a_row_that_names_a_collection_is_searched_in_the_one_that_was_taken_for_it(recorder, request_for, collection):
+    requests = request_for(task="kinj_mmlu_anatomy", benchmark=None, benchmark_sha256=None)
+    with pytest.raises(UserError, match="collection mmlu_anatomy is not there yet: `kinj corpus mmlu_anatomy"):
+        RagLM(recorder, k=1).loglikelihood(requests)
+    use_collection("mmlu_anatomy", collection)
+    model = RagLM(recorder, k=1)
+    model.loglikelihood(requests)
+    assert sent_prompts(recorder)[0].startswith("Passage 1: The water tower of Arvada was painted amber in May 2031.")
+    [source] = model.get_model_info()["kinj"]["indexes"]
+    assert source.startswith("mmlu_anatomy@")
 
 
 def test_a_benchmark_that_this_process_has_not_opened_is_refused_in_one_line(recorder, request_for):

@@ -1,0 +1,1 @@
+"""MediaWiki: its markup as clean Markdown, and its API."""
