@@ -144,7 +144,7 @@ class RagLM(LM):  # type: ignore[misc]  # lm-eval ships no types
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> Any:
         """The base's rendering; with retrieval, a slot stands where the passages will go, inside the user's turn."""
-        refuse_without_template(self.base, self._choice.arguments)
+        refuse_without_template(self.base, self.choice.arguments)
         turns = self._checks.chat(self.base, chat_history)
         if self.settings.closed_book:
             return self.base.apply_chat_template(turns, add_generation_prompt=add_generation_prompt)

@@ -104,7 +104,7 @@ def test_every_fact_is_one_of_the_sourced_ones(shipped):
         pytest.skip(f"no {path}")
     facts = {row["id"]: row for row in map(json.loads, path.open(encoding="utf-8"))}
     for source in shipped.sources:
-        assert source.event == facts[source.id]["event"]
+        assert source.date == facts[source.id]["date"]
         assert " ; ".join(source.sources).startswith(facts[source.id]["source"])  # others were found later
 
 
