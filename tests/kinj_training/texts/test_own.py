@@ -145,7 +145,7 @@ def test_a_mix_of_plain_texts_does_without_paraphrases_and_pairs(folder, write_r
 @pytest.mark.parametrize(
     ("file", "content", "why"),
     [
-        ("empty.txt", b" \n", r"collection: .*empty\.txt: 'empty' has an empty text: mend it, or take it out of ."),
+        ("empty.txt", b" \n", r"collection: .*empty\.txt: empty: no letter .*: mend it, or take it out of ."),
         ("latin.txt", b"caf\xe9", r"collection: .*latin\.txt: not UTF-8 .*: mend it, or take it out of .*my_documents"),
     ],
 )
@@ -159,7 +159,7 @@ def test_nothing_there_and_no_tokenizer_to_cut_by_are_said(folder, tmp_path, mon
     with pytest.raises(UserError, match=r"collection: .*gone: neither a file or folder of texts, nor .*current_events"):
         open_collection(str(tmp_path / "gone"))
     (tmp_path / "nothing").mkdir()
-    with pytest.raises(UserError, match=r"nothing holds no \.txt or \.md file$"):
+    with pytest.raises(UserError, match=r"nothing holds no file that a reader is for: \.txt, \.md, "):
         open_collection(str(tmp_path / "nothing"))
     shutil.rmtree(DEMO.folder)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
