@@ -23,7 +23,7 @@ from kinj.corpus.sources.wikipedia import WikipediaSource
 from kinj.corpus.wiki.api import Wiki
 from kinj.corpus.wiki.listing import Wanted
 
-SCRIPTS = Path("/work/shared/mediawiki")
+SCRIPTS = Path(__file__).resolve().parents[4].parent / "shared" / "mediawiki"
 pytestmark = [
     pytest.mark.long,
     pytest.mark.skipif(not (SCRIPTS / "start").is_file(), reason=f"no MediaWiki to start: {SCRIPTS} is not there"),
