@@ -16,6 +16,7 @@ from kinj.passages import load_template
 from kinj.records import Json
 from kinj.retrieval import open_index
 from kinj.retrieval.index import Method
+from kinj.settings_file import read_settings
 
 #: Keys of a recipe that say where something is written.
 _PLACES = ("output_dir", "logging_dir", "run_name")
@@ -32,14 +33,10 @@ _METHODS: dict[str, list[Method]] = {
 
 
 class RecipeFiles(Protocol):
-    """Reads recipes; the trainer's, which this package does not import."""
+    """Finds recipes; the trainer's, which this package does not import."""
 
     def find_recipe(self, path: Path, beside: Path | None = None) -> Path:
         """The recipe's file, or the shipped one of that name."""
-        ...
-
-    def read_recipe(self, path: Path) -> Json:
-        """Its values."""
         ...
 
 
@@ -95,7 +92,7 @@ def training_of(arm: InjectionArm, file: Path, collection: str | None, recipes: 
         UserError: a recipe or a collection that is not there.
     """
     over = {**({} if collection is None else {"collection": collection}), **arm.settings}
-    content = _by_content(recipes.read_recipe(file), file, recipes)
+    content = _by_content(read_settings(file), file, recipes)
     return {"recipe": content, "settings": _by_content(over, file, recipes), "search": arm.search}
 
 
@@ -106,7 +103,7 @@ def _by_content(values: Json, file: Path, recipes: RecipeFiles) -> Json:
     for key in ("match_to", "recipe"):
         if isinstance(values.get(key), str):
             other = recipes.find_recipe(Path(values[key]), file.parent)
-            content[key] = _by_content(recipes.read_recipe(other), other, recipes)
+            content[key] = _by_content(read_settings(other), other, recipes)
     if isinstance(values.get("stages"), list):
         content["stages"] = [_by_content(stage, file, recipes) for stage in values["stages"] if isinstance(stage, dict)]
     if isinstance(values.get("collection"), str):

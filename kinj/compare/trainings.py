@@ -12,6 +12,7 @@ from kinj.compare.plan import InjectionArm, ModelSettings, Plan
 from kinj.errors import UserError
 from kinj.hub.packaged import DEMO
 from kinj.records import Json
+from kinj.settings_file import read_settings
 
 #: lm-eval's models that load a folder of weights, as a training leaves one
 _LOADERS = ("hf", "hf-auto", "huggingface", "vllm", "sglang")
@@ -50,7 +51,7 @@ def make_training(
     if model.base not in _LOADERS:
         raise UserError(f"injection arm {arm.name}: a model behind base={model.base} cannot be trained here")
     file = recipes.find_recipe(Path(arm.recipe), beside)
-    grid = (recipes.read_recipe(file).get("search") or {}) if arm.search else {}
+    grid = (read_settings(file).get("search") or {}) if arm.search else {}
     if both := sorted(set(grid) & set(arm.settings)):
         raise UserError(
             f"injection arm {arm.name}: {both[0]} is given, but {file} searches it: leave one of them out, or say "

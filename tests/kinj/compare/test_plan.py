@@ -63,7 +63,7 @@ def test_a_missing_key_is_named():
 
 def test_a_key_that_stands_twice_is_refused(tmp_path):
     (tmp_path / "p.yaml").write_text("tasks: [t]\ntasks: [u]\n")
-    with pytest.raises(UserError, match="'tasks' stands here twice"):
+    with pytest.raises(UserError, match="the key 'tasks' stands twice"):
         load_plan(str(tmp_path / "p.yaml"))
 
 

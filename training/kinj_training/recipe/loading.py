@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kinj.errors import UserError
-from kinj_training.recipe.files import find_recipe, read_recipe
+from kinj.settings_file import read_settings
+from kinj_training.recipe.files import find_recipe
 from kinj_training.recipe.parsing import Overrides, parse_overrides
 from kinj_training.recipe.recipe import Grid, Recipe, make_recipe
 from kinj_training.recipe.stages import make_stages
@@ -34,7 +35,7 @@ def load_overridden(file: Path, overrides: Overrides) -> Recipe:
     Raises:
         UserError: as `load_recipe`.
     """
-    values = read_recipe(file)
+    values = read_settings(file)
     stages, search = values.pop("stages", None), _grid(file, values.pop("search", None))
     if stages is not None and search:
         raise UserError(f"{file}: search: choose the settings of one stage by a recipe of its own")

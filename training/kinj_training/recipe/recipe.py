@@ -11,7 +11,8 @@ from trl import ModelConfig, SFTConfig  # type: ignore[attr-defined]  # trl load
 
 from kinj.errors import UserError
 from kinj.hardware import has_accelerator, has_fast_bf16
-from kinj_training.recipe.files import find_recipe, read_recipe
+from kinj.settings_file import read_settings
+from kinj_training.recipe.files import find_recipe
 from kinj_training.recipe.fingerprint import shape_of
 from kinj_training.recipe.parsing import Overrides, Parser, read_flag, without, words_of
 from kinj_training.recipe.settings import ALL_ARM_KEYS, DataSettings, Json
@@ -155,7 +156,7 @@ def _reference(recipe: Recipe) -> Recipe | None:
     if data.match_to is None:
         return None
     path = find_recipe(Path(data.match_to), recipe.path.parent)
-    values = read_recipe(path)
+    values = read_settings(path)
     if values.pop("stages", None) is not None or values.get("match_to") is not None:
         raise UserError(f"match_to: {path}: is matched itself, or has stages; name a recipe of one plain arm")
     values.pop("search", None)

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from kinj.errors import UserError
-from kinj_training.recipe.files import find_recipe, read_recipe
+from kinj.settings_file import read_settings
+from kinj_training.recipe.files import find_recipe
 from kinj_training.recipe.parsing import Overrides, without
 from kinj_training.recipe.recipe import Recipe, make_recipe
 from kinj_training.recipe.settings import ALL_ARM_KEYS, ARM_KEYS, Json
@@ -40,7 +41,7 @@ def make_stages(path: Path, values: Json, stages: object, overrides: Overrides) 
 
 def _copied(path: Path, number: int, stage: Json) -> Json:
     """The values of the recipe that a stage names by `recipe`; none where it names none."""
-    copied = read_recipe(find_recipe(Path(str(stage["recipe"])), path.parent)) if "recipe" in stage else {}
+    copied = read_settings(find_recipe(Path(str(stage["recipe"])), path.parent)) if "recipe" in stage else {}
     copied.pop("search", None)
     if "stages" in {**copied, **stage}:
         raise UserError(f"{path}: stage {number}: stages inside stages are not read; write them one after another")
