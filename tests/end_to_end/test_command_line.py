@@ -173,6 +173,7 @@ def test_dev_is_evaluated_when_asked_for_and_the_results_say_so(forked_lm_eval, 
     assert said["configs"]["kinj_benchmark_option"]["metadata"]["split"] == "dev"
 
 
+@pytest.mark.long  # eleven runs
 def test_one_cache_file_never_answers_for_another_setting_and_keeps_the_trace(
     forked_lm_eval, base, make_tiny_model, collection, tmp_path, samples, results
 ):

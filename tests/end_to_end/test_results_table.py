@@ -12,6 +12,8 @@ import yaml
 
 from kinj.checkpoint import fingerprint
 
+pytestmark = pytest.mark.long  # a training and three runs
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "results.md"
 TASKS = ("kinj_benchmark_option", "kinj_benchmark_generate")
 TYPES = {
