@@ -92,14 +92,15 @@ def context_of(title: str, headings: tuple[str, ...], table_header: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A multiple-choice question about no, one or more chunks."""
+    """A question about no, one or more chunks: with two to ten options, or asked openly alone."""
 
     id: str
     #: the chunks that hold the answer; empty where nobody knows, or none does
     chunk_ids: tuple[str, ...]
     question: str
+    #: empty where the question is asked openly alone
     choices: tuple[str, ...]
-    #: index of the right choice, from 0; -1 where no choice is right (`answerable` is false)
+    #: index of the right choice, from 0; -1 where no choice is right (`answerable` is false), or there is none
     answer: int = -1
     #: who, what, where, when, how_many or why
     kind: str = ""
@@ -117,6 +118,13 @@ class Question:
     single_source: bool = False
     #: test, dev or fewshot where no chunk says it
     split: str = ""
+
+    @property
+    def right_answer(self) -> str:
+        """The right option; without options the first accepted answer; empty where there is none."""
+        if self.choices:
+            return self.choices[self.answer] if self.answer >= 0 else ""
+        return self.accepted_answers[0] if self.accepted_answers else ""
 
 
 @dataclass(frozen=True, slots=True)

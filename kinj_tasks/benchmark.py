@@ -49,7 +49,7 @@ def load(
     knowledge: str | None = None,
     **_: Any,  # Any: lm-eval passes all of `metadata`, which holds the model's arguments too
 ) -> dict[str, Dataset]:
-    """The questions to score under `test`, whichever split they are from, and the shots under `fewshot`.
+    """The questions with options to score under `test`, whichever split they are from, and the shots under `fewshot`.
 
     Args:
         benchmark: a folder (docs/format.md), or a name that ships with the project.
@@ -142,13 +142,19 @@ class Selection:
         questions = [
             question
             for question in benchmark.part(self.split).asked(self.form)
-            if (question.accepted_answers or not self.open_only) and self.knowledge in (None, question.knowledge)
+            if self.knowledge in (None, question.knowledge)
         ]
-        if not questions:
+        asked = [question for question in questions if _can_be_asked(question, self.open_only)]
+        if not asked:
             kind = f" with knowledge {self.knowledge!r}" if self.knowledge else ""
-            kind += " with accepted_answers" if self.open_only else ""
-            raise UserError(f"{folder / FORM_FILES[self.form]}: no question{kind} in split {self.split!r}")
-        return questions
+            kind += " with accepted_answers" if self.open_only else " with options" if questions else ""
+            hint = "" if self.open_only or not questions else "; ask openly: --tasks kinj_benchmark_generate"
+            raise UserError(f"{folder / FORM_FILES[self.form]}: no question{kind} in split {self.split!r}{hint}")
+        return asked
+
+
+def _can_be_asked(question: Question, openly: bool) -> bool:
+    return bool(question.accepted_answers if openly else question.choices)
 
 
 def open_folder(benchmark: str | None) -> tuple[Path, Benchmark, BenchmarkIdentity]:
@@ -173,7 +179,7 @@ def _datasets(benchmark: str | None, selection: Selection, draw: Draw) -> dict[s
 
 def shots_of(benchmark: Benchmark, identity: BenchmarkIdentity, open_only: bool) -> list[dict[str, object]]:
     """The rows that are shown before a question: direct ones, in the order of the file."""
-    shots = [q for q in benchmark.part("fewshot").asked() if q.accepted_answers or not open_only]
+    shots = [q for q in benchmark.part("fewshot").asked() if _can_be_asked(q, open_only)]
     return rows_of(shots, benchmark, "fewshot", identity)
 
 

@@ -34,12 +34,17 @@ def calibrated_accuracy(scored: Sequence[LettersScored]) -> float:
     calibration (Zhou et al. 2023, "Batch Calibration: Rethinking Calibration for In-Context Learning and Prompt
     Engineering", arXiv 2309.17249) divides by each letter's mean probability; we subtract the mean log-probability: the
     same shift for every question, estimated on the scale on which the letters are compared. It supposes that right
-    answers are spread evenly over the letters, and means little for a handful of questions.
+    answers are spread evenly over the letters, and means little for a handful of questions. Where questions differ in
+    their number of options, those of each number are shifted among themselves: A has another bias beside B alone than
+    beside nine others.
     """
-    log_probabilities = np.array([values for values, _ in scored])
-    answers = np.array([answer for _, answer in scored])
-    shifted = log_probabilities - log_probabilities.mean(axis=0)
-    return float(np.mean(shifted.argmax(axis=1) == answers))
+    right = 0
+    for size in {len(values) for values, _ in scored}:
+        alike = [(values, answer) for values, answer in scored if len(values) == size]
+        log_probabilities = np.array([values for values, _ in alike])
+        shifted = log_probabilities - log_probabilities.mean(axis=0)
+        right += int(np.sum(shifted.argmax(axis=1) == np.array([answer for _, answer in alike])))
+    return right / len(scored)
 
 
 def score_answer(

@@ -38,7 +38,7 @@ FLOORS = {
         "embedding",
         "making",
         "local | elastic",
-        "opening recall",
+        "opening recall source_chunks",
     ),
     "kinj_training": ("recipe", "base texts", "blocks", "plan memory", "dry_run | run", "__main__"),
 }

@@ -89,8 +89,9 @@ def open_benchmark(folder: Path, *, needs_questions: bool = True) -> Benchmark:
     Raises:
         UserError: a needed file is absent, a line is bad (`file:line: why`), a file differs from the folder's manifest,
             an id is repeated or does not resolve, a chunk is no exact slice of its document, a split is unknown, a
-            question's chunks lie in several splits, it has not four options with one of them right, it stands in
-            another form's file, or its evidence is no slice of its chunks. The message names the file and the row.
+            question's chunks lie in several splits, it has neither two to ten options with one of them right nor, where
+            it has none, accepted answers, it stands in another form's file, or its evidence is no slice of its chunks.
+            The message names the file and the row.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")

@@ -11,7 +11,8 @@ from kinj.manifest import read_manifest, sha256_file
 from kinj.records import Chunk, Document, Pair, Paraphrase, Question
 
 SPLITS = ("test", "dev", "fewshot")
-OPTIONS = 4
+#: of a question with options: the letter task has a letter for each
+FEWEST_OPTIONS, MOST_OPTIONS = 2, 10
 
 
 def refuse_changed_files(folder: Path) -> None:
@@ -107,11 +108,17 @@ def _refuse_homeless(at: str, question: Question, split_of_chunk: Mapping[str, s
 
 
 def _refuse_options(at: str, question: Question) -> None:
-    # The letter task prints A to D, as MMLU does.
-    if len(question.choices) != OPTIONS or not all(choice.strip() for choice in question.choices):
-        raise UserError(f"{at}: {len(question.choices)} choices, expected {OPTIONS}, none empty")
-    if question.answerable and not 0 <= question.answer < OPTIONS:
-        raise UserError(f"{at}: answer {question.answer}, expected the right choice's index, 0 to {OPTIONS - 1}")
+    count = len(question.choices)
+    if not count and question.answerable:
+        if not question.accepted_answers or not all(answer.strip() for answer in question.accepted_answers):
+            raise UserError(f"{at}: no choices, so it is asked openly and needs 'accepted_answers', none empty")
+        if question.answer != -1:
+            raise UserError(f"{at}: answer {question.answer}, but no choices: leave 'answer' out")
+        return
+    if not FEWEST_OPTIONS <= count <= MOST_OPTIONS or not all(choice.strip() for choice in question.choices):
+        raise UserError(f"{at}: {count} choices, expected {FEWEST_OPTIONS} to {MOST_OPTIONS}, none empty")
+    if question.answerable and not 0 <= question.answer < count:
+        raise UserError(f"{at}: answer {question.answer}, expected the right choice's index, 0 to {count - 1}")
     if not question.answerable and question.answer != -1:
         raise UserError(f"{at}: answerable false, so no choice is right: leave 'answer' out")
 

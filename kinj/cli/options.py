@@ -33,4 +33,7 @@ TokenizerName = Annotated[
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Benchmark = Annotated[
+    str, typer.Argument(metavar="DIR", help="A benchmark folder, or a name that ships.", show_default=False)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

@@ -7,9 +7,8 @@ pass them, the collections that ship with the project do.
 from kinj.benchmark.checks.asking import asks_by_meaning, asks_by_words
 from kinj.benchmark.checks.balance import answer_places, known_before, opening_prepositions, right_option_length
 from kinj.benchmark.checks.baselines import Baselines, Readers, baseline_limits
-from kinj.benchmark.checks.every import collection_faults, row_faults
 from kinj.benchmark.checks.fault import Fault
-from kinj.benchmark.checks.forms import evidence, form_faults, indirect_names, two_chunks
+from kinj.benchmark.checks.forms import evidence, indirect_names, two_chunks
 from kinj.benchmark.checks.options import (
     catch_all_option,
     option_in_question,
@@ -19,6 +18,15 @@ from kinj.benchmark.checks.options import (
     wrong_option_stated,
 )
 from kinj.benchmark.checks.repeats import repeated_questions, shared_runs, similar_questions
+from kinj.benchmark.checks.rules import (
+    RULES,
+    Checked,
+    Rule,
+    check_benchmark,
+    collection_faults,
+    languages_of,
+    row_faults,
+)
 from kinj.benchmark.checks.structure import (
     chunk_lengths,
     fewshot_rows,
@@ -38,22 +46,26 @@ from kinj.benchmark.checks.wording import (
 )
 
 __all__ = [
+    "RULES",
     "Baselines",
+    "Checked",
     "Fault",
     "Readers",
+    "Rule",
     "answer_places",
     "asks_by_meaning",
     "asks_by_words",
     "baseline_limits",
     "catch_all_option",
+    "check_benchmark",
     "chunk_lengths",
     "collection_faults",
     "evidence",
     "fewshot_rows",
-    "form_faults",
     "indirect_names",
     "kinds",
     "known_before",
+    "languages_of",
     "near_copies",
     "opening_prepositions",
     "option_in_question",

@@ -43,7 +43,7 @@ def asked_in(row: Paraphrase | Pair) -> list[Asked]:
 
 def is_asked(question: Question, asked: Asked, least: float = LEAST_WORDS) -> bool:
     """Whether, by words, the answer says the question's right option."""
-    right = set(content(question.choices[question.answer]))
+    right = set(content(question.right_answer))
     return len(right & set(content(asked[1]))) >= least * len(right)
 
 
@@ -76,7 +76,7 @@ def _joined(asked: Asked) -> str:
 
 
 def _keyed(question: Question) -> str:
-    return f"{question.question} {question.choices[question.answer]}"
+    return f"{question.question} {question.right_answer}"
 
 
 def _of_one_chunk(

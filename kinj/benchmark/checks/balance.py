@@ -19,18 +19,33 @@ PREPOSITIONS = frozenset(_PREPOSITIONS.split())
 
 
 def answer_places(split: str, questions: Sequence[Question], least_p: float = 0.05) -> Iterator[Fault]:
-    """The right options are not spread evenly over the four places (chi-square test)."""
-    places = Counter(question.answer for question in questions)
-    counts = [places[place] for place in range(4)]
-    if (p := evenness_p(counts)) <= least_p:
-        yield Fault(split, f"answer places {counts} are not even (chi-square p = {p:.3f}, expected above {least_p})")
+    """The right options are not spread evenly over the places (chi-square test), by the number of options."""
+    for counts in answer_counts(questions).values():
+        if (p := evenness_p(counts)) <= least_p:
+            why = f"answer places {counts} are not even (chi-square p = {p:.3f}, expected above {least_p})"
+            yield Fault(split, why)
+
+
+def answer_counts(questions: Sequence[Question]) -> dict[int, list[int]]:
+    """Of the questions with so many options, how many have the right one at each place; the fewest options first."""
+    places = Counter((len(question.choices), question.answer) for question in questions if question.choices)
+    sizes = sorted({size for size, _ in places})
+    return {size: [places[size, place] for place in range(size)] for size in sizes}
+
+
+def option_lengths(questions: Sequence[Question]) -> tuple[float, float] | None:
+    """Mean characters of right options and of wrong ones; None where no question has options."""
+    right = [len(question.right_answer) for question in questions if question.choices]
+    wrong = [len(choice) for q in questions for place, choice in enumerate(q.choices) if place != q.answer]
+    return (sum(right) / len(right), sum(wrong) / len(wrong)) if right else None
 
 
 def right_option_length(split: str, questions: Sequence[Question], most: float = 0.05) -> Iterator[Fault]:
     """On average over the split, the right option is longer or shorter than the wrong ones, in characters."""
-    right = [len(q.choices[q.answer]) for q in questions]
-    wrong = [len(choice) for q in questions for place, choice in enumerate(q.choices) if place != q.answer]
-    ours, theirs = sum(right) / len(right), sum(wrong) / len(wrong)
+    lengths = option_lengths(questions)
+    if lengths is None:
+        return
+    ours, theirs = lengths
     if abs(ours - theirs) > most * theirs:
         yield Fault(split, f"right options have {ours:.1f} characters, wrong ones {theirs:.1f}, not within {most:.0%}")
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 
 from kinj.benchmark.checks.fault import Fault
 from kinj.benchmark.checks.words import capitalised, contains, names, numbers
-from kinj.benchmark.collection import Benchmark
 from kinj.records import Question
 
 _DAYS_AND_SIDES = """
@@ -31,7 +30,7 @@ def evidence(question: Question, chunk_text: str) -> Iterator[Fault]:
     if not question.evidence:
         return
     quoted = " ".join(question.evidence)
-    right = question.choices[question.answer]
+    right = question.right_answer
     for number in sorted((numbers(right) & numbers(chunk_text)) - numbers(quoted)):
         yield Fault(question.id, f"the number {number} of the right option is not in the evidence")
     if contains(chunk_text, right) and not contains(quoted, right):
@@ -47,18 +46,3 @@ def two_chunks(split: str, questions: Sequence[Question], documents: dict[str, s
     for chunk_id, times in used.items():
         if times > 1:
             yield Fault(split, f"{times} two-chunk questions need the chunk {chunk_id}, expected one")
-
-
-def form_faults(benchmark: Benchmark) -> Iterator[Fault]:
-    """All rules of this module over a benchmark."""
-    texts = {chunk.id: chunk.text for chunk in benchmark.chunks}
-    documents = {chunk.id: chunk.document_id for chunk in benchmark.chunks}
-    for question in benchmark.questions:
-        text = "\n".join(texts[chunk_id] for chunk_id in question.chunk_ids)
-        # The answer to a question of two chunks is worked out of them: a sum's digits stand in one by chance.
-        if question.answerable and question.form != "two":
-            yield from evidence(question, text)
-        if question.form == "indirect":
-            yield from indirect_names(question, text)
-    for split in ("test", "dev"):
-        yield from two_chunks(split, benchmark.part(split).asked("two"), documents)

@@ -41,7 +41,7 @@ def reference_to_text(question: Question) -> Iterator[Fault]:
 
 def unsupported_right_option(question: Question, chunk_text: str) -> Iterator[Fault]:
     """A number or a name of the right option does not occur in the chunk."""
-    right = question.choices[question.answer]
+    right = question.right_answer
     for number in sorted(numbers(right) - numbers(chunk_text)):
         yield Fault(question.id, f"the number {number} of the right option {right!r} is not in the chunk")
     for word in capitalised(right):
@@ -54,7 +54,7 @@ def wrong_option_stated(question: Question, chunk_text: str) -> Iterator[Fault]:
 
     Where both stand there, only a reader can say which one answers the question.
     """
-    if contains(chunk_text, question.choices[question.answer]):
+    if contains(chunk_text, question.right_answer):
         return
     for place, choice in enumerate(question.choices):
         if place != question.answer and contains(chunk_text, choice):

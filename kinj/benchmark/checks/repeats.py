@@ -14,6 +14,8 @@ from kinj.records import Chunk, Paraphrase, Question
 
 #: texts to vectors of length 1, one row a text
 Embed = Callable[[Sequence[str]], NDArray[Any]]  # Any: whichever float type the model gives
+#: questions that are compared with all others at a time
+_BLOCK = 1000
 
 
 def repeated_questions(questions: Iterable[Question]) -> Iterator[Fault]:
@@ -35,12 +37,14 @@ def similar_questions(
     of those with one answer all nine pairs above 0.77 asked the same thing, of the others none did up to 0.96.
     """
     vectors = embed([question.question for question in questions])
-    cosines = np.triu(vectors @ vectors.T, k=1)
-    for i, j in np.argwhere(cosines > min(same_answer, any_answer)):
-        earlier, later = questions[i], questions[j]
-        same = plain(earlier.choices[earlier.answer]) == plain(later.choices[later.answer])
-        if cosines[i, j] > (same_answer if same else any_answer):
-            yield Fault(later.id, f"asks nearly the same as {earlier.id} (cosine {cosines[i, j]:.2f})")
+    # Block by block: the cosines of 20,000 questions with each other are more than a gigabyte.
+    for start in range(0, len(questions), _BLOCK):
+        cosines = np.triu(vectors[start : start + _BLOCK] @ vectors.T, k=start + 1)
+        for i, j in np.argwhere(cosines > min(same_answer, any_answer)):
+            earlier, later = questions[start + i], questions[j]
+            same = plain(earlier.right_answer) == plain(later.right_answer)
+            if cosines[i, j] > (same_answer if same else any_answer):
+                yield Fault(later.id, f"asks nearly the same as {earlier.id} (cosine {cosines[i, j]:.2f})")
 
 
 def shared_runs(rows: Sequence[Chunk | Paraphrase], texts: Iterable[str], length: int = 9) -> Iterator[Fault]:

@@ -38,7 +38,7 @@ def questions_per_chunk(benchmark: Benchmark, most: int = 3) -> Iterator[Fault]:
     for chunk_id, questions in asked.items():
         if not 1 <= len(questions) <= most:
             yield Fault(chunk_id, f"has {len(questions)} questions, expected 1 to {most}")
-        if len({plain(q.choices[q.answer]) for q in questions}) < len(questions):
+        if len({plain(q.right_answer) for q in questions}) < len(questions):
             yield Fault(chunk_id, "two of its questions have the same answer")
 
 

@@ -7,9 +7,10 @@ import csv
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kinj.corpus.readers.reading import UnreadableError, decode
 from kinj.errors import MissingExtraError, UserError
@@ -20,6 +21,8 @@ from kinj.records import Document, Json
 ID_KEYS = ("id", "_id", "docid", "doc_id")
 TEXT_KEYS = ("text", "contents", "content", "body", "passage")
 TITLE_KEYS = ("title",)
+#: holds the cells of a CSV row that no column is for
+CELLS = "more"
 #: Keys of ours that rows of others use for something else: passed over where their type is another.
 _OURS = {"markup": str, "language": str, "version": str, "pages": list}
 
@@ -63,12 +66,24 @@ class Row:
         return hashlib.sha256(spelled.encode()).hexdigest()
 
 
-def read_rows(path: Path, encoding: str | None = None) -> Iterator[Row]:
-    """Yields the rows of a file one at a time; a row that cannot be read is given with its reason."""
+def read_rows(
+    path: Path, encoding: str | None = None, *, delimiter: str | None = None, columns: Sequence[str] | None = None
+) -> Iterator[Row]:
+    """Yields the rows of a file one at a time; a row that cannot be read is given with its reason.
+
+    Args:
+        path: JSON lines, CSV, TSV, Parquet, or Arrow as `datasets` saves it.
+        encoding: of a text file that is not UTF-8.
+        delimiter: of a CSV file; by default that of its suffix.
+        columns: the names of a CSV file's columns, where it has no header line; cells beyond them stand under `CELLS`.
+    """
     if path.suffix.lower() == ".parquet":
         return _parquet(path)
+    if path.suffix.lower() == ".arrow":
+        return _arrow(path)
     if path.suffix.lower() in (".csv", ".tsv"):
-        return _csv(path, encoding, "\t" if path.suffix.lower() == ".tsv" else ",")
+        usual = "\t" if path.suffix.lower() == ".tsv" else ","
+        return _csv(path, encoding, delimiter or usual, columns)
     return _json_lines(path, encoding)
 
 
@@ -126,7 +141,7 @@ def _utf8(raw: bytes, encoding: str | None) -> bytes:
     return raw if encoding is None else decode(raw, encoding).encode()
 
 
-def _csv(path: Path, encoding: str | None, delimiter: str) -> Iterator[Row]:
+def _csv(path: Path, encoding: str | None, delimiter: str, columns: Sequence[str] | None) -> Iterator[Row]:
     csv.field_size_limit(sys.maxsize)
     end = 0
 
@@ -136,7 +151,7 @@ def _csv(path: Path, encoding: str | None, delimiter: str) -> Iterator[Row]:
             yield decode(raw, encoding)
 
     # Strict, since a quote that never ends would make one row of all that follow.
-    reader = csv.DictReader(lines(), delimiter=delimiter, restkey="more", strict=True)
+    reader = csv.DictReader(lines(), columns, delimiter=delimiter, restkey=CELLS, strict=True)
     while True:
         place = f"{path}:{reader.line_num + 1}"
         try:
@@ -153,19 +168,48 @@ def _csv(path: Path, encoding: str | None, delimiter: str) -> Iterator[Row]:
 
 
 def _parquet(path: Path) -> Iterator[Row]:
+    arrow = _pyarrow()
+    size = path.stat().st_size
+
+    def batches() -> Iterator[tuple[list[Json], int]]:
+        with arrow.parquet.ParquetFile(path) as file:
+            done, total = 0, max(file.metadata.num_rows, 1)
+            for batch in file.iter_batches(batch_size=256):
+                done += batch.num_rows
+                yield batch.to_pylist(), size * done // total
+
+    return _table(path, batches(), arrow.ArrowException)
+
+
+def _arrow(path: Path) -> Iterator[Row]:
+    """Yields the rows of a stream of Arrow's batches, as `datasets` saves it."""
+    arrow = _pyarrow()
+
+    def batches() -> Iterator[tuple[list[Json], int]]:
+        with arrow.OSFile(str(path)) as file, arrow.ipc.open_stream(file) as stream:
+            for batch in stream:
+                yield batch.to_pylist(), file.tell()
+
+    return _table(path, batches(), arrow.ArrowException)
+
+
+def _table(path: Path, batches: Iterator[tuple[list[Json], int]], fault: type[Exception]) -> Iterator[Row]:
+    number, end = 0, 0
     try:
-        import pyarrow.parquet as parquet  # type: ignore[import-untyped]
-        from pyarrow import ArrowException
+        for values_of_batch, end in batches:
+            for values in values_of_batch:
+                number += 1
+                yield Row(f"{path}:{number}", number, values, end=end)
+    except (fault, OSError) as error:
+        why = f"{' '.join(str(error).split())[:150]}; what follows was not read"
+        yield Row(f"{path}:{number + 1}", number + 1, None, why, path.stat().st_size)
+
+
+def _pyarrow() -> Any:  # Any: pyarrow ships no types
+    try:
+        import pyarrow  # type: ignore[import-untyped]
+        import pyarrow.ipc  # type: ignore[import-untyped]
+        import pyarrow.parquet  # type: ignore[import-untyped]
     except ImportError as error:
         raise MissingExtraError("pyarrow", "corpus", "reading Parquet") from error
-    number, size = 0, path.stat().st_size
-    try:
-        with parquet.ParquetFile(path) as file:
-            total = max(file.metadata.num_rows, 1)
-            for batch in file.iter_batches(batch_size=256):
-                for values in batch.to_pylist():
-                    number += 1
-                    yield Row(f"{path}:{number}", number, values, end=size * number // total)
-    except (ArrowException, OSError) as error:
-        why = f"{' '.join(str(error).split())[:150]}; what follows was not read"
-        yield Row(f"{path}:{number + 1}", number + 1, None, why, size)
+    return pyarrow

@@ -56,4 +56,4 @@ def test_a_split_over_the_limits_is_found_and_dev_has_five_points_more(rows, wri
     found = [str(fault) for fault in baseline_limits(benchmark, "test")]
     assert "test: direct: string_chunk answers 100.0% of 1, expected 60% at most" in found
     assert "expected 65% at most" in next(str(fault) for fault in baseline_limits(benchmark, "dev"))
-    assert set(LIMITS) == set(Readers(benchmark).over(benchmark.questions).__slots__) - {"questions"}
+    assert set(LIMITS) == set(Readers(benchmark).over(benchmark.questions).__slots__) - {"questions", "chance"}

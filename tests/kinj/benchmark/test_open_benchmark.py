@@ -69,8 +69,10 @@ BROKEN = [
     ("questions", "chunk_ids", ["ce-x.1"], r"ce-0\.1\.q1: chunk_ids has 'ce-x\.1', which is not in chunks\.jsonl"),
     ("questions", "chunk_ids", ["ce-0.1", "ce-1.1"], r"its chunks lie in several splits \(dev, test\)"),
     ("questions", "question", " ", r"ce-0\.1\.q1: empty question"),
-    ("questions", "choices", ["a", "b", "c"], r"ce-0\.1\.q1: 3 choices, expected 4"),
-    ("questions", "choices", ["a", "b", "c", ""], r"ce-0\.1\.q1: 4 choices, expected 4, none empty"),
+    ("questions", "choices", ["a"], r"ce-0\.1\.q1: 1 choices, expected 2 to 10"),
+    ("questions", "choices", list("abcdefghijk"), r"ce-0\.1\.q1: 11 choices, expected 2 to 10"),
+    ("questions", "choices", [], r"ce-0\.1\.q1: answer 1, but no choices: leave 'answer' out"),
+    ("questions", "choices", ["a", "b", "c", ""], r"ce-0\.1\.q1: 4 choices, expected 2 to 10, none empty"),
     ("questions", "answer", 4, r"ce-0\.1\.q1: answer 4, expected the right choice's index, 0 to 3"),
     ("questions", "answer", -1, r"ce-0\.1\.q1: answer -1"),
     (
@@ -129,6 +131,20 @@ def test_a_manifest_without_files_is_refused(rows, write):
     manifest_for(folder, files={})
     with pytest.raises(UserError, match=re.escape("manifest.json: no 'files' with their SHA-256")):
         open_benchmark(folder)
+
+
+@pytest.mark.parametrize("count", range(2, 11))
+def test_two_to_ten_options_open(rows, write, count):
+    rows["questions"][0] |= {"choices": list("abcdefghij")[:count], "answer": count - 1}
+    assert open_benchmark(write(rows)).questions[0].right_answer == "abcdefghij"[count - 1]
+
+
+def test_a_question_without_options_is_asked_openly_and_needs_an_accepted_answer(rows, write):
+    rows["questions"][0] |= {"choices": [], "answer": None}
+    assert open_benchmark(write(rows)).questions[0].right_answer == "Janet Yellen"
+    rows["questions"][0]["accepted_answers"] = []
+    with pytest.raises(UserError, match=r"q1: no choices, so it is asked openly and needs 'accepted_answers'"):
+        open_benchmark(write(rows))
 
 
 FURTHER = {"id": "x1", "chunk_ids": ["ce-0.1"], "question": "Who?", "choices": ["a", "b", "c", "d"], "answer": 0}

@@ -17,7 +17,7 @@ def parts():
     """The shipped collection, measured once."""
     done = stats("current_events", "--json")
     assert done.returncode == 0, done.stderr
-    return {(part["split"], part["name"]): part for part in json.loads(done.stdout)}
+    return {(part["split"], part["name"]): part for part in json.loads(done.stdout)["parts"]}
 
 
 def test_parts_are_the_forms_and_the_kinds_of_each_split(parts):

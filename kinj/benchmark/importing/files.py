@@ -1,0 +1,133 @@
+"""The rows of a file or a data set's folder of questions."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from kinj.benchmark.place import FORM_FILES
+from kinj.corpus.readers.reading import UnreadableError, check_encoding, decode
+from kinj.corpus.sources.rows import CELLS, Row, read_rows
+from kinj.errors import UserError
+
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".ndjson", ".parquet", ".arrow")
+#: A CSV file's delimiters; on machines set to a language with a decimal comma, spreadsheets write semicolons.
+_DELIMITERS = (",", ";", "\t")
+#: keys under which a file of one JSON object keeps its rows
+_LISTS = ("data", "questions", "rows", "examples")
+_SPLITS = re.compile(r"(?<![a-z])(train|test|validation|valid|val|dev)(?![a-z])")
+
+
+def open_rows(path: Path, known: Sequence[str], *, split: str | None = None, encoding: str | None = None) -> list[Row]:
+    """The rows of a file, or of a data set's folder; a row that cannot be read has its reason.
+
+    A CSV file has a header line where its first line holds one of the `known` names of columns; the rows of one without
+    hold a list of cells under `CELLS`.
+
+    Args:
+        path: a file (`SUFFIXES`), a folder that `datasets` saved, or one with such files.
+        known: names of columns, in lower case.
+        split: which of a folder's splits is read, where it has several.
+        encoding: of files that are not UTF-8.
+
+    Raises:
+        UserError: no such path, nothing to read there, another encoding's name, several splits and none named.
+        MissingExtraError: Parquet or Arrow without pyarrow.
+    """
+    check_encoding(encoding)
+    files = _files(path, split)
+    rows: list[Row] = []
+    for file in files:
+        rows += _rows_of(file, known, encoding)
+    if not rows:
+        raise UserError(f"{path}: holds no row")
+    return rows
+
+
+def _files(path: Path, split: str | None) -> list[Path]:
+    if path.is_file():
+        if path.suffix.lower() not in SUFFIXES:
+            raise UserError(f"{path}: no form of rows that is known: {', '.join(SUFFIXES)}, or a data set's folder")
+        return [path]
+    if not path.is_dir():
+        raise UserError(f"{path}: no such file or folder")
+    if (path / FORM_FILES["direct"]).is_file():
+        return [path / FORM_FILES["direct"]]
+    splits = _saved_splits(path) or _named_splits(path)
+    if not splits:
+        raise UserError(f"{path}: no rows in it: a data set's folder holds {', '.join(SUFFIXES)}")
+    if split is None and len(splits) > 1:
+        raise UserError(f"{path}: holds the splits {', '.join(splits)}: which? --from {next(iter(splits))}")
+    if split is not None and split not in splits:
+        raise UserError(f"{path}: no split {split!r}; it holds {', '.join(splits)}")
+    return splits[split] if split is not None else next(iter(splits.values()))
+
+
+def _saved_splits(folder: Path) -> dict[str, list[Path]]:
+    """The files of each split of what `datasets` saved (`save_to_disk`); none where it is another folder."""
+    if (folder / "dataset_dict.json").is_file():
+        names = json.loads((folder / "dataset_dict.json").read_text(encoding="utf-8"))["splits"]
+        return {name: files for name in names for files in _saved_splits(folder / name).values()}
+    if not (folder / "state.json").is_file():
+        return {}
+    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    return {folder.name: [folder / entry["filename"] for entry in state["_data_files"]]}
+
+
+def _named_splits(folder: Path) -> dict[str, list[Path]]:
+    """The files with rows below a folder by the split that their path names, as in a copy of a hub's data set."""
+    splits: dict[str, list[Path]] = {}
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and file.suffix.lower() in SUFFIXES and not file.name.startswith((".", "dataset_info")):
+            said = _SPLITS.findall(file.relative_to(folder).as_posix().lower())
+            splits.setdefault(said[-1] if said else "all", []).append(file)
+    return splits
+
+
+def _rows_of(path: Path, known: Sequence[str], encoding: str | None) -> Iterable[Row]:
+    if path.suffix.lower() in (".csv", ".tsv"):
+        first, delimiter = _first_line(path, encoding)
+        has_header = any(cell.strip().lower() in known for cell in first)
+        return read_rows(path, encoding, delimiter=delimiter, columns=None if has_header else ())
+    if path.suffix.lower() == ".json" and (rows := _listed(path, encoding)) is not None:
+        return rows
+    return read_rows(path, encoding)
+
+
+def is_headerless(row: Row) -> bool:
+    """Whether the row is of a CSV file without a header line."""
+    return row.values is not None and set(row.values) == {CELLS}
+
+
+def _first_line(path: Path, encoding: str | None) -> tuple[list[str], str]:
+    """A CSV file's first row, and the delimiter that cuts it into most cells."""
+    with path.open("rb") as lines:
+        beginning = lines.read(1 << 16)
+    try:
+        text = decode(beginning[: beginning.rfind(b"\n") + 1] or beginning, encoding)
+    except UnreadableError as error:
+        raise UserError(f"{path}: {error}") from error
+    rows = {delimiter: next(csv.reader(text.splitlines(True), delimiter=delimiter), []) for delimiter in _DELIMITERS}
+    delimiter = max(_DELIMITERS, key=lambda each: len(rows[each]))
+    return rows[delimiter], delimiter
+
+
+def _listed(path: Path, encoding: str | None) -> Iterator[Row] | None:
+    """The objects of a file that is one JSON list, or an object that holds one; None where it has a row a line."""
+    try:
+        value = json.loads(decode(path.read_bytes(), encoding))
+    except UnreadableError as error:
+        raise UserError(f"{path}: {error}") from error
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(value, dict):
+        value = next((value[key] for key in _LISTS if isinstance(value.get(key), list)), None)
+    if not isinstance(value, list):
+        return None
+    return (
+        Row(f"{path}[{n}]", n, entry if isinstance(entry, dict) else None, "not a JSON object")
+        for n, entry in enumerate(value)
+    )

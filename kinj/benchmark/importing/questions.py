@@ -1,0 +1,138 @@
+"""Rows of other people's files as questions, and what could not be taken."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from kinj.benchmark.checks.structure import KINDS
+from kinj.benchmark.importing.answers import AnswerForm, find_form, place_of
+from kinj.benchmark.importing.fields import Asked, Columns, Fields, RowError, accepted_answers
+from kinj.benchmark.importing.files import is_headerless
+from kinj.benchmark.integrity import FEWEST_OPTIONS, MOST_OPTIONS
+from kinj.corpus.sources.rows import CELLS, Row
+from kinj.records import Json, Question
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row that is no question of a benchmark."""
+
+    #: file and line, or number
+    place: str
+    why: str
+    #: as it stands in the file; None where it could not be read
+    row: Json | None
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What a file gave."""
+
+    #: without chunks and split
+    questions: tuple[Question, ...]
+    refused: tuple[Refused, ...]
+    columns: Columns
+    #: of the answers of rows with options; None: no row has any
+    form: AnswerForm | None
+    #: columns that were left out, with the number of rows that have something there
+    left_out: Mapping[str, int]
+    has_header: bool
+    #: whether the file's ids are kept; where one is repeated none is
+    keeps_ids: bool
+
+
+def import_questions(
+    rows: Sequence[Row], fields: Fields, possible: Sequence[AnswerForm] = tuple(AnswerForm)
+) -> Imported:
+    """The questions of these rows; a bad row is refused by itself.
+
+    Args:
+        rows: of one file or data set.
+        fields: which columns hold what.
+        possible: the forms that the answers may have.
+
+    Raises:
+        UserError: columns that are not there, or answers that could be read in several ways.
+    """
+    columns = fields.columns_of(rows)
+    read: list[tuple[Row, Asked]] = []
+    refused: list[Refused] = []
+    for row in rows:
+        try:
+            asked = columns.read(row)
+            _refuse_options(asked)
+        except RowError as error:
+            refused.append(Refused(row.place, str(error), row.values))
+        else:
+            read.append((row, asked))
+    with_options = [asked for _, asked in read if asked.options]
+    form = find_form(with_options, possible) if with_options else None
+    questions: list[Question] = []
+    for row, asked in read:
+        try:
+            questions.append(_question(asked, form))
+        except RowError as error:
+            refused.append(Refused(row.place, str(error), row.values))
+    ids = [question.id for question in questions]
+    keeps_ids = all(ids) and len(set(ids)) == len(ids)
+    if not keeps_ids:
+        questions = [replace(question, id=f"q{number:06}") for number, question in enumerate(questions, 1)]
+    order = {row.place: number for number, row in enumerate(rows)}
+    return Imported(
+        questions=tuple(questions),
+        refused=tuple(sorted(refused, key=lambda one: order[one.place])),
+        columns=columns,
+        form=form,
+        left_out=_left_out(rows, columns),
+        has_header=not any(is_headerless(row) for row in rows),
+        keeps_ids=keeps_ids,
+    )
+
+
+def _refuse_options(asked: Asked) -> None:
+    count = len(asked.options)
+    if count and not FEWEST_OPTIONS <= count <= MOST_OPTIONS:
+        raise RowError(f"{count} options, expected {FEWEST_OPTIONS} to {MOST_OPTIONS}")
+    if not all(asked.options):
+        raise RowError(f"option {asked.options.index('') + 1} of {count} is empty")
+    if asked.labels and len(asked.labels) != count:
+        raise RowError(f"{count} options with {len(asked.labels)} labels")
+
+
+def _question(asked: Asked, form: AnswerForm | None) -> Question:
+    """The question, without chunks and split.
+
+    Raises:
+        RowError: the answer is none of its options, or none is there.
+    """
+    kind = asked.kind if asked.kind in KINDS else ""
+    if not asked.options or form is None:
+        accepted = accepted_answers(asked)
+        if not accepted:
+            raise RowError("no options, and no answer that could be compared with a model's")
+        return Question(asked.id, (), asked.question, (), kind=kind, accepted_answers=accepted)
+    place = place_of(asked, form)
+    if place is None:
+        raise RowError(_strange_answer(asked, form))
+    return Question(asked.id, (), asked.question, asked.options, place, kind, asked.accepted_answers)
+
+
+def _strange_answer(asked: Asked, form: AnswerForm) -> str:
+    if asked.answer in (None, "", []):
+        return "no answer"
+    last = len(asked.options)
+    expected = {
+        AnswerForm.LABEL: f"one of {', '.join(asked.labels) or 'its labels, of which it has none'}",
+        AnswerForm.LETTER: f"a letter from A to {chr(ord('A') + last - 1)}",
+        AnswerForm.TEXT: "the text of one option",
+        AnswerForm.FROM_0: f"an index from 0 to {last - 1}",
+        AnswerForm.FROM_1: f"an index from 1 to {last}",
+    }[form]
+    return f"the answer {str(asked.answer)[:60]!r} is not {expected}"
+
+
+def _left_out(rows: Sequence[Row], columns: Columns) -> dict[str, int]:
+    counts = Counter(key for row in rows for key, value in (row.values or {}).items() if value not in (None, ""))
+    return {name: count for name, count in counts.items() if name not in columns.taken and name != CELLS}
