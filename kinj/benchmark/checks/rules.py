@@ -248,7 +248,7 @@ RULES: tuple[Rule, ...] = (
     _rule(balance.answer_places, _each_split(balance.answer_places), split=True),
     _rule(balance.right_option_length, _each_split(balance.right_option_length), split=True),
     _rule(baselines.baseline_limits, _baseline_limits, split=True),
-    _rule(balance.opening_prepositions, _each_split(balance.opening_prepositions), "en", split=True),
+    _rule(balance.opening_prepositions, _each_split(balance.opening_prepositions), "en", split=True, shipped=True),
     _rule(structure.kinds, lambda benchmark: structure.kinds(benchmark.questions), shipped=True),
     _rule(structure.questions_per_chunk, shipped=True),
     _rule(structure.paraphrases_per_chunk, shipped=True),

@@ -60,7 +60,8 @@ def _files(path: Path, split: str | None) -> list[Path]:
     if not splits:
         raise UserError(f"{path}: no rows in it: a data set's folder holds {', '.join(SUFFIXES)}")
     if split is None and len(splits) > 1:
-        raise UserError(f"{path}: holds the splits {', '.join(splits)}: which? --from {next(iter(splits))}")
+        usual = "test" if "test" in splits else next(iter(splits))
+        raise UserError(f"{path}: holds the splits {', '.join(splits)}: which? --from {usual}")
     if split is not None and split not in splits:
         raise UserError(f"{path}: no split {split!r}; it holds {', '.join(splits)}")
     return splits[split] if split is not None else next(iter(splits.values()))
