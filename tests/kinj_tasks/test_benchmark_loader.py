@@ -165,3 +165,22 @@ def test_a_question_without_a_chunk_is_asked_and_names_none(own):
     write_questions(own, [question(1, chunk_ids=[], split="test")])
     row = load(str(own))["test"][0]
     assert (row["chunk_ids"], row["subject"], row["date"]) == ([], "", "")
+
+
+def test_a_question_without_options_is_asked_openly_alone(own):
+    openly = {"choices": [], "answer": None, "accepted_answers": ["1"]}
+    write_questions(own, [question(1, **openly), question(2), question(3, accepted_answers=["3"])])
+    assert load(str(own))["test"]["id"][:] == ["q2", "q3"]
+    assert load_open(str(own))["test"]["id"][:] == ["q1", "q3"]
+    write_questions(own, [question(1, **openly)])
+    with pytest.raises(
+        UserError, match="no question with options in split 'test'; ask openly: --tasks kinj_benchmark_g"
+    ):
+        load(str(own))
+
+
+@pytest.mark.parametrize("count", [2, 10])
+def test_rows_have_as_many_options_as_their_question(own, count):
+    write_questions(own, [question(1, choices=list("abcdefghij")[:count], answer=count - 1)])
+    row = load(str(own))["test"][0]
+    assert (len(row["choices"]), row["answer"]) == (count, count - 1)

@@ -69,3 +69,12 @@ def test_the_best_accepted_answer_counts():
     doc = {"accepted_answers": ["Janet Yellen", "Yellen"]}
     assert score_answer(doc, [" Yellen"]) == {"exact_match": 1.0, "token_f1": 1.0}
     assert score_answer(doc, ["Secretary Yellen"]) == {"exact_match": 0.0, "token_f1": pytest.approx(2 / 3)}
+
+
+def test_questions_with_other_numbers_of_options_lose_their_bias_among_themselves():
+    # Of two options the model prefers A by 1, of three B by 2; without either preference all answers are right.
+    two = [((-1.0, -1.5), 1), ((-1.0, -2.5), 0)]
+    three = [((-3.0, -2.0, -4.0), 0), ((-4.0, -1.0, -4.5), 1), ((-5.0, -3.0, -3.5), 2)]
+    assert calibrated_accuracy(two) == calibrated_accuracy(three) == 1.0
+    assert calibrated_accuracy([three[0], *two, *three[1:]]) == 1.0
+    assert calibrated_accuracy([*two, *three[:1], ((-4.0, -1.0, -4.5), 0), three[2]]) == 0.8

@@ -64,11 +64,11 @@ def _drawn(sizes: Mapping[str, int], total: int, shares: Shares) -> dict[str, st
     order = sorted(sizes)
     random.Random(shares.seed).shuffle(order)  # noqa: S311  # an experiment's seed
     splits = dict.fromkeys(order, "test")
-    for split, wanted in (("fewshot", shares.shots_of(total)), ("dev", round(shares.dev * total))):
+    # Documents are taken whole, so there may be more: of dev half as many again, of the few shots twice as many.
+    for split, wanted, most in (("fewshot", shares.shots_of(total), 2), ("dev", round(shares.dev * total), 1.5)):
         taken = 0
         for group in order:
-            # Half as many again at most: documents are taken whole.
-            if splits[group] == "test" and taken < wanted and taken + sizes[group] <= max(1.5 * wanted, 1):
+            if splits[group] == "test" and taken < wanted and taken + sizes[group] <= most * wanted:
                 splits[group] = split
                 taken += sizes[group]
     return splits

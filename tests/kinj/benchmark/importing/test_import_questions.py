@@ -1,0 +1,279 @@
+"""People's own files of questions, in the forms that they come in."""
+
+import csv
+import json
+import re
+
+import pytest
+
+from kinj.benchmark.importing import AnswerForm, Fields, import_questions, open_rows
+from kinj.errors import MissingExtraError, UserError
+
+USUAL = Fields()
+
+
+def read(path, fields=USUAL, possible=tuple(AnswerForm), **options):
+    return import_questions(open_rows(path, fields.known, **options), fields, possible)
+
+
+def asked(imported):
+    return [(q.question, q.choices, q.right_answer) for q in imported.questions]
+
+
+def csv_file(folder, *rows, name="q.csv", **options):
+    path = folder / name
+    with path.open("w", newline="", encoding=options.pop("encoding", "utf-8")) as sink:
+        csv.writer(sink, **options).writerows(rows)
+    return path
+
+
+def json_file(folder, *rows):
+    path = folder / "q.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+EXPECTED = [("Which?", ("x", "y", "z"), "y")]
+
+
+# ---- forms of files
+
+
+def test_a_header_line_names_columns_in_any_case_and_order(tmp_path):
+    path = csv_file(tmp_path, ["Answer", "c", "B", "a", "Question", "Topic"], ["b", "z", "y", "x", "Which?", "t"])
+    imported = read(path)
+    assert asked(imported) == EXPECTED
+    assert (imported.has_header, imported.left_out) == (True, {"Topic": 1})
+
+
+def test_mmlus_form_has_no_header_line_and_any_number_of_options(tmp_path):
+    path = csv_file(tmp_path, ["Which?", "x", "y", "z", "B"], ["Two?", "a", "b", "c", "d", "e", "E"], ["Open?", "yes"])
+    imported = read(path)
+    assert asked(imported) == [*EXPECTED, ("Two?", tuple("abcde"), "e"), ("Open?", (), "yes")]
+    assert not imported.has_header
+
+
+def test_columns_of_a_file_without_a_header_line_are_named_by_number(tmp_path):
+    path = csv_file(tmp_path, ["B", "x", "y", "z", "Which?", "a note"])
+    assert asked(read(path, Fields("5", ("2", "3", "4"), "1"))) == EXPECTED
+    with pytest.raises(UserError, match="no header line, so columns are named by their number from 1"):
+        read(path, Fields(answer="right"))
+
+
+def test_semicolons_tabs_a_byte_order_mark_and_another_encoding_are_read(tmp_path):
+    rows = ["question", "A", "B", "answer"], ["Größe, wessen?", "ä", "ö", "B"]
+    expected = [("Größe, wessen?", ("ä", "ö"), "ö")]
+    assert asked(read(csv_file(tmp_path, *rows, delimiter=";", encoding="utf-8-sig"))) == expected
+    assert asked(read(csv_file(tmp_path, *rows, delimiter="\t", name="q.tsv"))) == expected
+    path = csv_file(tmp_path, *rows, encoding="cp1252")
+    with pytest.raises(UserError, match="--encoding"):
+        read(path)
+    assert asked(read(path, encoding="cp1252")) == expected
+
+
+OPTIONS = {
+    "a list": {"choices": ["x", "y", "z"], "answer": "B"},
+    "a dictionary by letter in any order": {"options": {"C": "z", "A": "x", "B": "y"}, "answer": "B"},
+    "a dictionary by number": {"options": {"2": "z", "0": "x", "1": "y"}, "answer": "1"},
+    "ARC's": {"choices": {"text": ["x", "y", "z"], "label": ["1", "2", "3"]}, "answerKey": "2"},
+    "a list of objects": {
+        "options": [{"label": m, "text": t} for m, t in zip("ABC", "xyz", strict=True)],
+        "answer": "b",
+    },
+    "a column each": {"option_a": "x", "option_b": "y", "option_c": "z", "answer": "B."},
+    "the right option's text": {"choices": ["x", "y", "z"], "answer": "Y"},
+    "a list spelt in a text": {"choices": "['x', 'y', 'z']", "answer": "(b)"},
+    "a dictionary with letters that it does not use": {
+        "options": {"A": "x", "B": "y", "C": "z", "D": None},
+        "answer": "B",
+    },
+}
+
+
+@pytest.mark.parametrize("form", OPTIONS)
+def test_options_and_answers_are_read_in_every_form(tmp_path, form):
+    assert asked(read(json_file(tmp_path, {"question": "Which?", **OPTIONS[form]}))) == EXPECTED
+
+
+def test_arcs_own_file_keeps_the_options_inside_the_question(tmp_path):
+    choices = [{"text": text, "label": label} for text, label in zip("xyz", "ABC", strict=True)]
+    row = {"id": "a1", "question": {"stem": "Which?", "choices": choices}, "answerKey": "B"}
+    imported = read(json_file(tmp_path, row))
+    assert asked(imported) == EXPECTED
+    assert imported.questions[0].id == "a1"
+
+
+@pytest.mark.parametrize(
+    "rows", [[{"question": "Which?", **OPTIONS["a list"]}], {"data": [{"question": "Which?", **OPTIONS["ARC's"]}]}]
+)
+def test_a_json_file_may_be_a_list_or_hold_one(tmp_path, rows):
+    path = tmp_path / "q.json"
+    path.write_text(json.dumps(rows))
+    assert asked(read(path)) == EXPECTED
+
+
+def test_other_columns_are_named_by_hand(tmp_path):
+    path = json_file(tmp_path, {"ctx": "Which?", "r": "y", "w1": "x", "w2": "z"})
+    with pytest.raises(UserError, match=r"which column is the question\? --question-field NAME; there are 'ctx', 'r'"):
+        read(path)
+    with pytest.raises(UserError, match=r"which column is the answer\? --answer-field NAME"):
+        read(path, Fields("ctx"))
+    with pytest.raises(UserError, match="no row has a column 'w3'; there are 'ctx', 'r', 'w1', 'w2'"):
+        read(path, Fields("ctx", ("w1", "w3"), "r"))
+    assert asked(read(path, Fields("ctx", ("w1", "r", "w2"), "r"))) == EXPECTED
+
+
+# ---- data sets' folders
+
+
+def test_data_sets_that_were_saved_or_copied_from_the_hub_are_read_one_split_at_a_time(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    rows = [{"question": "Which?", "choices": {"text": ["x", "y", "z"], "label": list("ABC")}, "answerKey": "B"}]
+    made = datasets.Dataset.from_list(rows)
+    made.save_to_disk(tmp_path / "one")
+    datasets.DatasetDict({"train": made, "test": made}).save_to_disk(tmp_path / "several")
+    (tmp_path / "hub/data").mkdir(parents=True)
+    for split in ("train", "test"):
+        made.to_parquet(tmp_path / f"hub/data/{split}-00000-of-00001.parquet")
+    assert asked(read(tmp_path / "one")) == EXPECTED
+    for name in ("several", "hub"):
+        with pytest.raises(UserError, match=r"holds the splits t\w+, t\w+: which\? --from test"):
+            read(tmp_path / name)
+        assert asked(read(tmp_path / name, split="test")) == EXPECTED
+        with pytest.raises(UserError, match="no split 'dev'; it holds"):
+            read(tmp_path / name, split="dev")
+
+
+@pytest.mark.parametrize(("name", "why"), [("no.csv", "no such file"), ("q.docx", "no form of rows that is known")])
+def test_what_is_no_file_of_rows_is_refused(tmp_path, name, why):
+    (tmp_path / "q.docx").write_text("x")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=why):
+        read(tmp_path / name)
+    with pytest.raises(UserError, match="empty: no rows in it"):
+        read(tmp_path / "empty")
+
+
+# ---- which option is meant
+
+
+def indexed(*answers, options=4):
+    return [{"question": f"Q{n}?", "choices": list("wxyz")[:options], "answer": a} for n, a in enumerate(answers)]
+
+
+@pytest.mark.parametrize(("answers", "right"), [((0, 1, 3), "wxz"), ((1, 2, 4), "wxz"), (("1", "2.0", "4"), "wxz")])
+def test_an_index_counts_from_where_all_of_them_fit(tmp_path, answers, right):
+    assert "".join(q.right_answer for q in read(json_file(tmp_path, *indexed(*answers))).questions) == right
+
+
+def test_where_indexes_from_0_and_from_1_both_fit_it_is_asked(tmp_path):
+    path = json_file(tmp_path, *indexed(1, 2, 3))
+    with pytest.raises(UserError, match=r"answers \(1, 2, 3\) are indexes .* --answer-from 0 or --answer-from 1"):
+        read(path)
+    for form, right in ((AnswerForm.FROM_0, "xyz"), (AnswerForm.FROM_1, "wxy")):
+        assert "".join(q.right_answer for q in read(path, possible=(form,)).questions) == right
+
+
+def test_one_bad_index_among_many_does_not_change_where_the_others_count_from(tmp_path):
+    imported = read(json_file(tmp_path, *indexed(*[0, 1, 2, 3] * 5, 4)))
+    assert imported.form is AnswerForm.FROM_0
+    assert [refused.why for refused in imported.refused] == ["the answer '4' is not an index from 0 to 3"]
+
+
+def test_where_text_and_index_both_fit_and_differ_it_is_asked(tmp_path):
+    row = {"question": "How many?", "choices": ["2", "1", "0"], "answer": "2"}
+    path = json_file(tmp_path, row)
+    with pytest.raises(UserError, match=re.escape("the answer '2' to 'How many?'")) as refused:
+        read(path)
+    assert "say which by --answer-is letter, text or index" in str(refused.value)
+    assert read(path, possible=(AnswerForm.TEXT,)).questions[0].answer == 0
+
+
+def test_letters_that_are_texts_too_are_no_question_where_both_mean_the_same(tmp_path):
+    row = {"question": "Which group?", "choices": ["A", "B", "AB"], "answer": "B"}
+    assert read(json_file(tmp_path, row)).questions[0].right_answer == "B"
+    with pytest.raises(UserError, match="may be a letter or an option's text"):
+        read(json_file(tmp_path, row | {"choices": ["B", "A", "AB"]}))
+
+
+# ---- open questions
+
+
+OPEN = {
+    "a text": {"answer": "blue"},
+    "a list": {"answer": ["blue", "azure", "blue"]},
+    "SQuAD's": {"answers": {"text": ["blue", "azure"], "answer_start": [3, 9]}},
+    "TriviaQA's": {"answer": {"value": "blue", "aliases": ["azure"]}},
+    "a number": {"answer": 1969},
+}
+
+
+@pytest.mark.parametrize("form", OPEN)
+def test_a_question_without_options_goes_to_the_open_form(tmp_path, form):
+    [question] = read(json_file(tmp_path, {"question": "Which colour?", **OPEN[form]})).questions
+    expected = {"a text": ("blue",), "a number": ("1969",)}.get(form, ("blue", "azure"))
+    assert (question.choices, question.answer, question.accepted_answers) == ((), -1, expected)
+
+
+def test_options_and_accepted_answers_may_stand_in_one_row(tmp_path):
+    row = {
+        "question": "Which?",
+        "choices": ["x", "y", "z"],
+        "answer": "B",
+        "accepted_answers": ["y", "why"],
+        "kind": "what",
+    }
+    [question] = read(json_file(tmp_path, row)).questions
+    assert (question.right_answer, question.accepted_answers, question.kind) == ("y", ("y", "why"), "what")
+
+
+# ---- rows that are none
+
+
+GOOD = {"question": "Which?", "choices": ["x", "y", "z"], "answer": "B"}
+BAD = [
+    ({"question": " "}, "no question"),
+    ({"choices": ["x"]}, "1 options, expected 2 to 10"),
+    ({"choices": list("abcdefghijk")}, "11 options, expected 2 to 10"),
+    ({"choices": ["x", "", "z"]}, "option 2 of 3 is empty"),
+    ({"choices": "x, y"}, "the options are neither a list nor a dictionary: 'x, y'"),
+    ({"choices": {"text": ["x", "y"], "label": ["A"]}}, "2 options with 1 labels"),
+    ({"answer": "D"}, "the answer 'D' is not a letter from A to C"),
+    ({"answer": ["A", "B"]}, "the answer \"['A', 'B']\" is not a letter from A to C"),
+    ({"answer": None}, "no answer"),
+    ({"answer": True, "choices": None}, "no options, and no answer that could be compared with a model's"),
+]
+
+
+@pytest.mark.parametrize(("changes", "why"), BAD)
+def test_one_bad_row_is_refused_with_its_place_and_the_others_are_taken(tmp_path, changes, why):
+    path = json_file(tmp_path, *[GOOD] * 20, GOOD | changes, *[GOOD] * 20)
+    imported = read(path)
+    assert len(imported.questions) == 40
+    assert [(one.place, one.why) for one in imported.refused] == [(f"{path}:21", why)]
+
+
+def test_lines_that_are_no_rows_are_refused_too(tmp_path):
+    path = json_file(tmp_path, GOOD)
+    path.write_text(path.read_text() + '{"question": \n[]\n' + path.read_text())
+    imported = read(path)
+    assert len(imported.questions) == 2
+    assert [one.place for one in imported.refused] == [f"{path}:2", f"{path}:3"]
+    table = csv_file(
+        tmp_path, ["question", "A", "B", "answer"], ["Which?", "x", "y", "B", "more"], ["Which?", "x", "y", "A"]
+    )
+    assert [one.why for one in read(table).refused] == ["1 cells more than the header line has"]
+
+
+def test_ids_are_kept_unless_one_is_repeated(tmp_path):
+    rows = [GOOD | {"id": 7}, GOOD | {"id": "b"}]
+    assert [q.id for q in read(json_file(tmp_path, *rows)).questions] == ["7", "b"]
+    repeated = read(json_file(tmp_path, *rows, rows[0]))
+    assert ([q.id for q in repeated.questions], repeated.keeps_ids) == (["q000001", "q000002", "q000003"], False)
+
+
+def test_parquet_without_its_library_names_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    (tmp_path / "q.parquet").touch()
+    with pytest.raises(MissingExtraError, match=r"pip install 'kinj\[corpus\]'"):
+        read(tmp_path / "q.parquet")
