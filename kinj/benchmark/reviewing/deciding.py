@@ -13,7 +13,7 @@ from kinj.errors import UserError, nearest
 from kinj.jsonl import read_records, to_object
 from kinj.records import Json, Pair, Paraphrase, Question
 
-DECISIONS = ("accept", "strike", "edit")
+WAYS = ("accept", "strike", "edit")
 #: the reason that a struck row has from then on
 STRUCK = "struck by a person"
 Row = TypeVar("Row", Question, Paraphrase, Pair)
@@ -56,13 +56,26 @@ def read_decisions(path: Path) -> list[Decision]:
     """
     last: dict[tuple[str, str], Decision] = {}
     for decision in read_records(path, Decision):
-        if decision.decision not in DECISIONS:
-            hint = nearest(decision.decision, DECISIONS)
+        if decision.decision not in WAYS:
+            hint = nearest(decision.decision, WAYS)
             meant = f" (do you mean {hint}?)" if hint else ""
-            expected = ", ".join(DECISIONS)
+            expected = ", ".join(WAYS)
             raise UserError(f"{path}: {decision.id}: decision {decision.decision!r}, expected {expected}{meant}")
         last[decision.what, decision.id] = decision
     return list(last.values())
+
+
+def merge_decisions(earlier: Sequence[Decision], new: Sequence[Decision]) -> list[Decision]:
+    """All decisions, the new ones in place of earlier ones about the same row.
+
+    Whoever accepts a row that was edited before accepts it as it was edited.
+    """
+    merged = {decision.id: decision for decision in earlier}
+    for decision in new:
+        before = merged.get(decision.id)
+        if not (before is not None and before.decision == "edit" and decision.decision == "accept"):
+            merged[decision.id] = decision
+    return list(merged.values())
 
 
 def apply_decisions(benchmark: Benchmark, items: Sequence[Item], decisions: Sequence[Decision]) -> Applied:

@@ -13,6 +13,8 @@ from kinj.records import Json, Pair, Paraphrase, Question
 
 #: The file of a folder that lists what was written, refused rows too.
 REVIEW = "review.jsonl"
+#: The file of a folder that keeps what people decided: what writes into the folder later holds to it.
+DECISIONS = "decisions.jsonl"
 KEPT, REFUSED = "kept", "refused"
 RECORDS: dict[str, type[Question] | type[Paraphrase] | type[Pair]] = {
     "question": Question,
@@ -29,7 +31,7 @@ class Item:
     #: question, paraphrase or pair
     what: str
     chunk_ids: tuple[str, ...]
-    #: as it would stand in its file
+    #: as it would stand in its file; empty where nothing was written that could
     row: Json
     #: kept or refused
     state: str = KEPT
@@ -45,6 +47,8 @@ class Item:
         Raises:
             UserError: the row is none; the message begins with the id.
         """
+        if not self.row:
+            raise UserError(f"{self.what} {self.id}: nothing was written that could be accepted or edited: strike it")
         return to_record(f"{self.what} {self.id}", self.row, RECORDS[self.what])
 
 

@@ -45,6 +45,7 @@ function show(card) {
   const row = rowOf(card);
   const place = card.querySelector(".shown");
   place.replaceChildren();
+  if (!Object.keys(row).length) place.append(make("p", { textContent: "(nothing that could stand in a file)" }));
   if (row.text !== undefined) place.append(make("p", { className: "question", textContent: row.text }));
   if (row.question !== undefined) place.append(make("p", { className: "question", textContent: row.question }));
   if (row.choices?.length) {
@@ -152,6 +153,7 @@ function edit(card) {
 }
 
 function act(card, what) {
+  if (!card.querySelector(`[data-do="${what}"]`)) return; // nothing was written that could be accepted
   if (what === "edit") edit(card);
   else decide(card, what === "undo" ? "" : what);
 }

@@ -50,24 +50,34 @@ def decide(folder: Folder, decisions: Decisions, *, as_json: Json = False) -> No
     """Apply the decisions of a review to the folder: accepted rows in, struck ones out, edited ones changed.
 
     Where a decision does not fit the folder, one line says so and nothing is changed. Applied twice, nothing more
-    happens.
+    happens. The decisions are kept in DIR/decisions.jsonl, which `kinj write` holds to when it writes there again.
 
     Example: `kinj benchmark decide my_benchmark decisions.jsonl`
     """
     from kinj.benchmark import open_benchmark
-    from kinj.benchmark.reviewing import REVIEW, apply_decisions, read_decisions, read_items
+    from kinj.benchmark.reviewing import (
+        DECISIONS,
+        REVIEW,
+        apply_decisions,
+        merge_decisions,
+        read_decisions,
+        read_items,
+    )
     from kinj.benchmark.sealing import write_benchmark
     from kinj.manifest import NAME, read_manifest
 
     benchmark = open_benchmark(folder)
     items = read_items(folder)
-    applied = apply_decisions(benchmark, items, read_decisions(decisions))
+    new = read_decisions(decisions)
+    applied = apply_decisions(benchmark, items, new)
+    earlier = read_decisions(folder / DECISIONS) if (folder / DECISIONS).is_file() else []
+    beside = {REVIEW: applied.items, DECISIONS: merge_decisions(earlier, new)}
     manifest = {}
     if (folder / NAME).is_file():
         manifest = read_manifest(folder, "restore the file or delete it")
     manifest.setdefault("name", folder.resolve().name)
     counts = {name: getattr(applied, name) for name in ("added", "struck", "edited", "confirmed", "unchanged")}
-    write_benchmark(applied.benchmark, folder, manifest, {REVIEW: applied.items})
+    write_benchmark(applied.benchmark, folder, manifest, beside)
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), **counts, "questions": len(applied.benchmark.questions)}))
         return

@@ -7,7 +7,15 @@ import time
 import pytest
 
 from kinj.benchmark import open_benchmark
-from kinj.benchmark.reviewing import Item, apply_decisions, read_decisions, read_items, review_page
+from kinj.benchmark.reviewing import (
+    Decision,
+    Item,
+    apply_decisions,
+    merge_decisions,
+    read_decisions,
+    read_items,
+    review_page,
+)
 from kinj.benchmark.reviewing.page import segments
 from kinj.errors import UserError
 from kinj.jsonl import read_records
@@ -119,6 +127,31 @@ def test_an_edit_may_not_take_another_id(under_review):
     row = read_items(under_review)[1].row
     with pytest.raises(UserError, match="new1: its row has another id, 'new2'"):
         applied(under_review, {"id": "new1", "decision": "edit", "row": {**row, "id": "new2"}})
+
+
+def test_what_gave_no_row_can_be_struck_and_nothing_else(under_review):
+    file = under_review / "review.jsonl"
+    empty = {"id": "new2", "what": "question", "chunk_ids": ["ce-0.1"], "row": {}, "state": "refused"}
+        "id": "new2",
+        "what": "question",
+        "chunk_ids": ["ce-0.1"],
+        "row": {},
+        "state": "refused",
+        "reasons": ["cut"],
+    }
+    file.write_text(file.read_text() + json.dumps(empty) + "\n")
+    page = page_of(under_review)
+    assert (page.count('data-do="strike"'), page.count('data-do="accept"'), page.count('data-do="edit"')) == (4, 3, 3)
+    assert applied(under_review, {"id": "new2", "decision": "strike"}).unchanged == 1
+    with pytest.raises(UserError, match="question new2: nothing was written that could be accepted or edited"):
+        applied(under_review, {"id": "new2", "decision": "accept"})
+
+
+def test_later_decisions_replace_earlier_ones_but_accepting_an_edit_keeps_it(under_review):
+    edit = Decision("a", "edit", {"id": "a", "text": "new"})
+    merged = merge_decisions([edit, Decision("b", "accept")], [Decision("a", "accept"), Decision("b", "strike")])
+    assert merged == [edit, Decision("b", "strike")]
+    assert merge_decisions(merged, [Decision("a", "strike")])[0].decision == "strike"
 
 
 def test_an_item_knows_its_record(under_review):

@@ -114,6 +114,7 @@ def test_the_page_is_written_and_the_decisions_are_applied_and_sealed_once(kinj,
     benchmark = open_benchmark(folder)
     assert benchmark.questions[0].question == "What colour has Belmont's tower?"
     sealed = json.loads((folder / "manifest.json").read_text())["files"]
+    assert len((folder / "decisions.jsonl").read_text().splitlines()) == 3
     assert sealed["questions.jsonl"] == sha256_file(folder / "questions.jsonl")
     _, out, _ = kinj("benchmark", "decide", folder, "decisions.jsonl", "--json")
     said = json.loads(out)
