@@ -83,7 +83,13 @@ class _Dumper(yaml.SafeDumper):  # type: ignore[misc]  # untyped
     """Writes them."""
 
 
+def _quoted(dumper: Any, value: str) -> Any:  # Any: YAML's own nodes
+    """A text, on one line whatever it holds: prompts are read as they are sent."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style='"' if "\n" in value else None)
+
+
 _Loader.add_constructor("!function", lambda loader, node: _Function(loader.construct_scalar(node)))
+_Dumper.add_representer(str, _quoted)
 _Dumper.add_representer(_Function, lambda dumper, value: dumper.represent_scalar("!function", str(value)))
 
 
