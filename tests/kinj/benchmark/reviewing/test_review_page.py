@@ -132,13 +132,6 @@ def test_an_edit_may_not_take_another_id(under_review):
 def test_what_gave_no_row_can_be_struck_and_nothing_else(under_review):
     file = under_review / "review.jsonl"
     empty = {"id": "new2", "what": "question", "chunk_ids": ["ce-0.1"], "row": {}, "state": "refused"}
-        "id": "new2",
-        "what": "question",
-        "chunk_ids": ["ce-0.1"],
-        "row": {},
-        "state": "refused",
-        "reasons": ["cut"],
-    }
     file.write_text(file.read_text() + json.dumps(empty) + "\n")
     page = page_of(under_review)
     assert (page.count('data-do="strike"'), page.count('data-do="accept"'), page.count('data-do="edit"')) == (4, 3, 3)
