@@ -22,6 +22,8 @@ ANSWER_KEYS = (
     *("answer", "answerkey", "answer_key", "correct_answer", "correct", "label", "answer_idx", "answer_index"),
     *("target", "gold", "cop", "solution", "answers"),
 )
+#: those of them that no option is ever called: a line with one is a header line
+_HEADER_KEYS = ANSWER_KEYS[:4]
 #: keys of ours that are taken over as they are
 KEPT_KEYS = ("accepted_answers", "kind")
 _LETTERS = "abcdefghij"
@@ -61,7 +63,7 @@ class Fields:
     def known(self) -> tuple[str, ...]:
         """Every name that a header line can be told by, in lower case."""
         own = [name.lower() for name in (self.question, *self.options, self.answer) if name and not name.isdigit()]
-        return (*own, *QUESTION_KEYS)
+        return (*own, *QUESTION_KEYS, *_HEADER_KEYS)
 
     def columns_of(self, rows: Sequence[Row]) -> Columns:
         """The columns of a file.

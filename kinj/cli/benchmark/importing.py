@@ -153,11 +153,14 @@ def _refuse_out(out: Path, collection: Path | None, *, overwrite: bool) -> None:
         raise UserError(f"{out} is a file: name a folder")
     if not out.is_dir() or not any(out.iterdir()):
         return
-    if (out / "questions.jsonl").exists():
-        if not overwrite:
-            raise UserError(f"{out} holds a benchmark: add --overwrite, or choose another folder")
-    elif collection is None or collection.resolve() != out.resolve():
+    if collection is not None and collection.resolve() == out.resolve():
+        raise UserError(
+            f"{out} is the collection itself, which goes on growing by its own command: name another folder"
+        )
+    if not (out / "questions.jsonl").exists():
         raise UserError(f"{out} is not empty and no benchmark: choose another folder")
+    if not overwrite:
+        raise UserError(f"{out} holds a benchmark: add --overwrite, or choose another folder")
 
 
 def _with_collection(imported: Imported, folder: Path | None, out: Path, shares: Shares) -> Benchmark:

@@ -60,6 +60,13 @@ def test_columns_of_a_file_without_a_header_line_are_named_by_number(tmp_path):
         read(path, Fields(answer="right"))
 
 
+def test_a_header_line_in_another_language_is_told_by_its_answer_and_asks_for_the_question(tmp_path):
+    path = csv_file(tmp_path, ["Nr", "Frage", "A", "B", "C", "Answer"], ["1", "Which?", "x", "y", "z", "B"])
+    with pytest.raises(UserError, match=r"--question-field NAME; there are 'Nr', 'Frage', 'A', 'B', 'C', 'Answer'"):
+        read(path)
+    assert asked(read(path, Fields("Frage"))) == EXPECTED
+
+
 def test_semicolons_tabs_a_byte_order_mark_and_another_encoding_are_read(tmp_path):
     rows = ["question", "A", "B", "answer"], ["Größe, wessen?", "ä", "ö", "B"]
     expected = [("Größe, wessen?", ("ä", "ö"), "ö")]

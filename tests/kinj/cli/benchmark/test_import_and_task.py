@@ -92,6 +92,11 @@ def test_with_a_collection_each_question_finds_its_chunk_and_takes_its_documents
     assert "next: lm_eval --tasks kinj_benchmark --model kinj_rag --metadata" in errors
 
 
+def test_the_collection_itself_is_not_written_into(kinj, collection, about_towers):
+    code, _, errors = kinj("benchmark", "import", about_towers, collection, "--collection", collection)
+    assert (code, "is the collection itself" in errors) == (2, True)
+
+
 def test_a_collection_without_chunks_names_the_command_that_makes_one(kinj, about_towers, tmp_path):
     (tmp_path / "empty").mkdir()
     code, _, errors = kinj("benchmark", "import", about_towers, "out", "--collection", "empty")

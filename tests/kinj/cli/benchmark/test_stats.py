@@ -45,3 +45,24 @@ def test_no_such_benchmark_is_one_line():
     assert done.stderr.splitlines() == [
         "kinj: benchmark 'nowhere' is neither a folder nor one that ships with kinj (current_events)"
     ]
+
+
+def test_a_folder_of_any_options_and_none_is_described_without_chunks(kinj, tmp_path):
+    rows = [
+        {"question": "Which side?", "choices": ["left", "right"], "answer": "B"},
+        {"question": "Which of five?", "choices": list("vwxyz"), "answer": "E"},
+        {"question": "Which colour?", "answer": "amber"},
+    ]
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    kinj("benchmark", "import", "q.jsonl", "out", "--dev-share", "0")
+    code, out, _ = kinj("benchmark", "stats", "out", "--json")
+    said = json.loads(out)
+    [part] = said["parts"]
+    assert code == 0
+    assert (said["sizes"]["questions"], said["sizes"]["chunks"]) == (3, 0)
+    assert (part["options"], part["places"], part["open_questions"]) == ({"0": 1, "2": 1, "5": 1}, [0, 1, 0, 0, 1], 1)
+    assert (part["baselines"]["questions"], part["baselines"]["chance"]) == (2, 0.35)
+    assert part["recall"] == {}
+    shown = " ".join(kinj("benchmark", "stats", "out")[1].split())  # titles go over two lines
+    assert "right options at A to E" in shown
+    assert "chance 35 %" in shown
