@@ -11,6 +11,7 @@ from kinj.benchmark.checks.fault import Fault
 from kinj.benchmark.checks.repeats import Embed
 from kinj.benchmark.collection import Benchmark
 from kinj.benchmark.place import FORM_FILES
+from kinj.progress import progress
 from kinj.records import Chunk, Pair, Paraphrase, Question
 
 Check = Callable[[Benchmark], Iterable[Fault]]
@@ -73,7 +74,8 @@ def check_benchmark(
     large = benchmark if is_shipped else _large_parts(benchmark)
     faults: dict[Rule, list[Fault]] = {}
     skipped: list[Skipped] = []
-    for rule in (*RULES, *(_by_meaning(embed) if embed is not None else ())):
+    rules = (*RULES, *(_by_meaning(embed) if embed is not None else ()))
+    for rule in _counted(rules):
         part = large if rule.is_of_split else benchmark
         if rule.is_of_shipped and not is_shipped:
             skipped.append(Skipped(rule, "of the shipped collection's make-up alone"))
@@ -90,6 +92,14 @@ def check_benchmark(
     if embed is None:
         skipped += [Skipped(rule, "by meaning: --embedder NAME") for rule in _by_meaning(None)]
     return Checked(faults, tuple(skipped))
+
+
+def _counted(rules: Sequence[Rule]) -> Iterator[Rule]:
+    """Yields the rules, and shows how many have run."""
+    with progress("checking", len(rules)) as advance:
+        for rule in rules:
+            yield rule
+            advance(1, rule.name)
 
 
 def row_faults(benchmark: Benchmark) -> list[Fault]:

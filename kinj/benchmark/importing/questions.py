@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +16,9 @@ from kinj.benchmark.integrity import FEWEST_OPTIONS, MOST_OPTIONS
 from kinj.corpus.sources.rows import CELLS, Row
 from kinj.records import Json, Question
 
+#: JSON can spell a surrogate without its other half as an escape, UTF-8 cannot
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -22,7 +27,7 @@ class Refused:
     #: file and line, or number
     place: str
     why: str
-    #: as it stands in the file; None where it could not be read
+    #: as it stands in the file, as far as JSON can say it; None where it could not be read
     row: Json | None
 
 
@@ -62,9 +67,9 @@ def import_questions(
     for row in rows:
         try:
             asked = columns.read(row)
-            _refuse_options(asked)
+            _refuse_faulty(asked)
         except RowError as error:
-            refused.append(Refused(row.place, str(error), row.values))
+            refused.append(Refused(row.place, str(error), _plain(row)))
         else:
             read.append((row, asked))
     with_options = [asked for _, asked in read if asked.options]
@@ -74,7 +79,7 @@ def import_questions(
         try:
             questions.append(_question(asked, form))
         except RowError as error:
-            refused.append(Refused(row.place, str(error), row.values))
+            refused.append(Refused(row.place, str(error), _plain(row)))
     ids = [question.id for question in questions]
     keeps_ids = all(ids) and len(set(ids)) == len(ids)
     if not keeps_ids:
@@ -91,7 +96,17 @@ def import_questions(
     )
 
 
-def _refuse_options(asked: Asked) -> None:
+def _plain(row: Row) -> Json | None:
+    """The row's values as JSON: dates as text, what is no text said so, half a character as a question mark."""
+    spelled = json.dumps(row.values, ensure_ascii=False, default=lambda value: str(value)[:200])
+    plain: Json | None = json.loads(spelled.encode("utf-8", "replace"))
+    return plain
+
+
+def _refuse_faulty(asked: Asked) -> None:
+    for text in (asked.question, asked.id, *asked.options, *asked.accepted_answers, str(asked.answer)):
+        if _HALF_CHARACTER.search(text):
+            raise RowError("a text holds half a character: write the whole one, or remove it")
     count = len(asked.options)
     if count and not FEWEST_OPTIONS <= count <= MOST_OPTIONS:
         raise RowError(f"{count} options, expected {FEWEST_OPTIONS} to {MOST_OPTIONS}")

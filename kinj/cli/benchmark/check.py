@@ -13,11 +13,17 @@ from kinj.cli.options import Benchmark, Json
 from kinj.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from kinj.benchmark.checks import Checked
     from kinj.benchmark.checks.repeats import Embed
     from kinj.records import Json as JsonObject
+
+#: texts that are embedded at a time
+_EMBEDDED = 256
 
 Embedder = Annotated[
     str | None,
@@ -59,9 +65,22 @@ def check(folder: Benchmark, *, embedder: Embedder = None, as_json: Json = False
 
 
 def _embed(name: str) -> Embed:
+    import numpy as np
+
+    from kinj.progress import progress
     from kinj.retrieval import find_embedder
 
-    return find_embedder(name).embed_passages
+    embedder = find_embedder(name)
+
+    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+        vectors = []
+        with progress("embedding", len(texts)) as advance:
+            for start in range(0, len(texts), _EMBEDDED):
+                vectors.append(embedder.embed_passages(texts[start : start + _EMBEDDED]))
+                advance(len(vectors[-1]))
+        return np.concatenate(vectors)
+
+    return embed
 
 
 def _end_unopened(place: Path, why: str, *, as_json: bool) -> NoReturn:

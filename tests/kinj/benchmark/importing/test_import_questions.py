@@ -248,6 +248,7 @@ BAD = [
     ({"answer": "D"}, "the answer 'D' is not a letter from A to C"),
     ({"answer": ["A", "B"]}, "the answer \"['A', 'B']\" is not a letter from A to C"),
     ({"answer": None}, "no answer"),
+    ({"choices": ["x", "\ud83d", "z"]}, "a text holds half a character: write the whole one, or remove it"),
     ({"answer": True, "choices": None}, "no options, and no answer that could be compared with a model's"),
 ]
 
@@ -258,6 +259,7 @@ def test_one_bad_row_is_refused_with_its_place_and_the_others_are_taken(tmp_path
     imported = read(path)
     assert len(imported.questions) == 40
     assert [(one.place, one.why) for one in imported.refused] == [(f"{path}:21", why)]
+    json.dumps(imported.refused[0].row, ensure_ascii=False).encode()  # as it is written
 
 
 def test_lines_that_are_no_rows_are_refused_too(tmp_path):
