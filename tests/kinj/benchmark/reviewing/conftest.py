@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import shutil
 import subprocess
@@ -76,10 +75,6 @@ class Browser:
     def errors(self) -> list[str]:
         """What the console has said since this was last asked: errors, refused scripts and requests."""
         return [entry["message"] for entry in call(f"{self._session}/se/log", {"type": "browser"})]
-
-    def screenshot(self, path: Path) -> None:
-        with urllib.request.urlopen(f"{self._session}/screenshot", timeout=60) as answer:  # noqa: S310  # loopback
-            path.write_bytes(base64.b64decode(json.load(answer)["value"]))
 
 
 def call(address: str, values: dict[str, object], method: str = "POST") -> Any:  # Any: JSON values
