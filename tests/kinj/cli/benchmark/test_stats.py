@@ -32,17 +32,18 @@ def test_more_source_chunks_are_among_five_than_first(parts):
         assert 0 < part["recall"]["bm25"]["at_1"] <= part["recall"]["bm25"]["at_5"] <= 1
 
 
-def test_the_tables_name_what_they_count_and_what_chance_is():
-    done = stats("current_events")
+def test_the_tables_name_what_they_count_and_what_chance_is(kinj, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = kinj("benchmark", "stats", "current_events")
     for words in ("right options at A to D", "without understanding, chance 25 %", "recall@1", "bm25 @1"):
-        assert words in done.stdout
-    assert "…" not in done.stdout  # 80 columns hold it
+        assert words in out
+    assert "…" not in out  # 80 columns hold it
 
 
-def test_no_such_benchmark_is_one_line():
-    done = stats("nowhere")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.splitlines() == [
+def test_no_such_benchmark_is_one_line(kinj):
+    code, out, errors = kinj("benchmark", "stats", "nowhere")
+    assert (code, out) == (2, "")
+    assert errors.splitlines() == [
         "kinj: benchmark 'nowhere' is neither a folder nor one that ships with kinj (current_events)"
     ]
 
