@@ -131,6 +131,7 @@ class Evaluator:
             "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             "device": str(getattr(self._first, "device", "")),
             "files": {path.name: path.stat().st_size for path in sorted(scratch.iterdir())},
+            "sha256": {path.name: sha256_file(path) for path in sorted(scratch.iterdir())},
             "versions": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
         }
         scratch.rename(folder)

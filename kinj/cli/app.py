@@ -8,7 +8,20 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from kinj.cli import benchmark, chunk, compare, corpus, index, model, ready_made, results, search, train, wiki
+from kinj.cli import (
+    benchmark,
+    chunk,
+    compare,
+    corpus,
+    index,
+    leaderboard,
+    model,
+    ready_made,
+    results,
+    search,
+    train,
+    wiki,
+)
 from kinj.errors import UserError
 
 #: Each adds its commands to the app. A new command group is a module with such a function, named here.
@@ -24,6 +37,7 @@ COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
     search.add_to,
     train.add_to,
     compare.add_to,
+    leaderboard.add_to,
 )
 
 

@@ -1,0 +1,159 @@
+"""Columns: a task with its metric, apart where anything differs that makes scores incomparable."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kinj.errors import UserError, nearest
+from kinj.report.board.rows import Entry
+from kinj.report.reading import Result, Run
+
+#: Metrics from 0 to 1 that are a mean over questions, in the order in which a column takes one.
+ORDER = (
+    "acc", "exact_match", "acc_norm", "acc_calibrated", "acc_bytes", "accuracy", "em", "quasi_exact_match", "token_f1",
+    "f1", "mc1", "mc2", "pass@1", "pass_at_1", "prompt_level_strict_acc", "inst_level_strict_acc",
+)  # fmt: skip
+_FILTERS = ("none", "strict-match", "get-answer", "flexible-extract")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One task's scores that may be compared."""
+
+    task: str
+    metric: str
+    filter: str
+    #: the fields in which it differs from other columns of the task, with its values
+    apart: Mapping[str, str]
+    #: all that its results have in common
+    comparison: Mapping[str, str]
+    higher_is_better: bool
+    #: whether it is a share of 1, and may stand in a mean over tasks
+    is_share: bool
+
+    @property
+    def label(self) -> str:
+        """Task, and what tells it from other columns of the task."""
+        return " · ".join([self.task, *(f"{name} {value or 'not said'}" for name, value in self.apart.items())])
+
+    @property
+    def measure(self) -> str:
+        """The metric, with the filter where one was asked for."""
+        return self.metric if self.filter == "none" else f"{self.metric} ({self.filter})"
+
+
+def make_columns(
+    runs: Iterable[Run],
+    *,
+    names: Mapping[Path, str] | None = None,
+    tasks: Mapping[str, str] | None = None,
+    metrics: Mapping[str, str] | None = None,
+) -> tuple[list[Column], list[Entry]]:
+    """The columns, and each run's results in theirs.
+
+    Args:
+        runs: as read.
+        names: by folder, how its runs' model is to be called.
+        tasks: by a task's name in files, how it is to be called.
+        metrics: by task, or by "" for all tasks, the metric to take.
+
+    Raises:
+        UserError: a metric that no file has.
+    """
+    found: dict[str, list[tuple[Run, Result, str]]] = defaultdict(list)
+    for run in runs:
+        named = _named(run, names or {})
+        for result in run.results:
+            task = (tasks or {}).get(result.task, result.task)
+            found[task].append((named, result, result.task if task != result.task else ""))
+    columns: list[Column] = []
+    entries: list[Entry] = []
+    for task in sorted(found):
+        chosen = _metric(task, [result for _, result, _ in found[task]], metrics or {})
+        own = [one for one in found[task] if (one[1].metric, one[1].filter) == chosen]
+        for column, members in _comparable(task, own):
+            entries += [Entry(run, result, len(columns), renamed) for run, result, renamed in members]
+            columns.append(column)
+    return columns, entries
+
+
+def _named(run: Run, names: Mapping[Path, str]) -> Run:
+    file = run.file.resolve()
+    below = [folder for folder in names if file == folder.resolve() or folder.resolve() in file.parents]
+    return replace(run, model=names[max(below, key=lambda folder: len(folder.resolve().parts))]) if below else run
+
+
+def _metric(task: str, results: list[Result], metrics: Mapping[str, str]) -> tuple[str, str]:
+    """The metric of a column, by names alone, never by values.
+
+    The one asked for; else the first in `ORDER` of those that most results of the task have, then by the alphabet.
+    """
+    counts = Counter((result.metric, result.filter) for result in results)
+    wanted = metrics.get(task, metrics.get(""))
+    if wanted is not None:
+        own = [key for key in counts if key[0] == wanted]
+        if not own and task in metrics:
+            there = sorted({metric for metric, _ in counts})
+            hint = f"; did you mean {near!r}?" if (near := nearest(wanted, there)) else ""
+            raise UserError(f"--metric {task}={wanted}: its files have {', '.join(there)}{hint}")
+        counts = Counter({key: counts[key] for key in own}) if own else counts
+    most = max(counts.values())
+    return min((key for key in counts if counts[key] == most), key=_preference)
+
+
+def _preference(key: tuple[str, str]) -> tuple[int, int, str, str]:
+    metric, filter_name = key
+    return (
+        ORDER.index(metric) if metric in ORDER else len(ORDER),
+        _FILTERS.index(filter_name) if filter_name in _FILTERS else len(_FILTERS),
+        metric,
+        filter_name,
+    )
+
+
+def _comparable(
+    task: str, results: list[tuple[Run, Result, str]]
+) -> list[tuple[Column, list[tuple[Run, Result, str]]]]:
+    """Results of one task in columns within which all that shapes questions and prompts is equal."""
+    by_fields: dict[tuple[tuple[str, str], ...], list[tuple[Run, Result, str]]] = defaultdict(list)
+    for one in results:
+        by_fields[tuple(sorted(one[1].comparison.items()))].append(one)
+    parts = [part for alike in by_fields.values() for part in _by_questions(alike)]
+    fields = [_fields(part) for part in parts]
+    telling = [
+        name
+        for name in sorted({name for one in fields for name in one})
+        if len({one.get(name, "") for one in fields}) > 1
+    ]
+    columns = []
+    for own, part in zip(fields, parts, strict=True):
+        first = part[0][1]
+        column = Column(
+            task=task,
+            metric=first.metric,
+            filter=first.filter,
+            apart={name: own.get(name, "") for name in telling},
+            comparison=own,
+            higher_is_better=first.higher_is_better,
+            is_share=first.metric in ORDER and first.higher_is_better and all(0 <= r.value <= 1 for _, r, _ in part),
+        )
+        columns.append((column, part))
+    return columns
+
+
+def _fields(part: list[tuple[Run, Result, str]]) -> dict[str, str]:
+    known = {result.answers.questions for _, result, _ in part if result.answers is not None}
+    return {**part[0][1].comparison, **({"questions": f"#{min(known)}"} if known else {})}
+
+
+def _by_questions(results: list[tuple[Run, Result, str]]) -> list[list[tuple[Run, Result, str]]]:
+    """Apart by the set of questions that samples show; results without samples are taken to be of the only set."""
+    by_set: dict[str, list[tuple[Run, Result, str]]] = defaultdict(list)
+    for one in results:
+        by_set[one[1].answers.questions if one[1].answers is not None else ""].append(one)
+    if len(by_set.keys() - {""}) < 2:
+        return [results]
+    return list(by_set.values())

@@ -1,0 +1,166 @@
+"""Which rows of a column can be told apart: paired differences under Holm's correction, and the ranks they leave.
+
+Theory: STATISTICS of kinj, section 1 (a paired difference with two pseudo-questions, clustered), for all pairs at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kinj.report.reading import Answers
+from kinj.statistics import wilson_interval
+from kinj.statistics.shares import Z_95
+
+Matrix = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+ALPHA = 0.05
+#: Below so many effective clusters nothing is told apart.
+LEAST_CLUSTERS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """Of every pair of rows: row minus column of each matrix."""
+
+    #: the plain difference of the means, as shown
+    estimate: Matrix
+    #: centre and variance of the interval and of p: with two pseudo-questions in each task
+    centre: Matrix
+    variance: Matrix
+    degrees_of_freedom: int
+    #: N^2 / sum of squared cluster sizes, added up over tasks
+    effective_clusters: float
+
+    @property
+    def p(self) -> Matrix:
+        """Two-sided p-values; 1 where there are too few clusters to tell."""
+        from scipy import stats
+
+        if self.effective_clusters < LEAST_CLUSTERS or self.degrees_of_freedom < 1:
+            return np.ones_like(self.centre)
+        values: Matrix = 2 * stats.t.sf(np.abs(self.centre) / np.sqrt(self.variance), self.degrees_of_freedom)
+        return values
+
+    def interval(self, row: int, column: int) -> tuple[float, float]:
+        """The 95 % interval of one pair's difference."""
+        from scipy import stats
+
+        half = stats.t.ppf(0.975, max(self.degrees_of_freedom, 1)) * math.sqrt(self.variance[row, column])
+        return float(self.centre[row, column] - half), float(self.centre[row, column] + half)
+
+
+def paired_differences(rows: Sequence[Sequence[Answers]], weights: Sequence[float] = (1.0,)) -> Differences:
+    """All pairs of rows that answered the same questions of the same tasks.
+
+    A difference is the sum over tasks of weight x mean difference; clusters reach over tasks. V = C/(C-1) sum over
+    clusters of (sum over tasks of weight/N x (D - theta n))^2, each task with the pseudo-questions +1 and -1 as
+    clusters of their own; degrees of freedom: the original clusters less the tasks.
+
+    Args:
+        rows: of each row its answers, a task each, in the order of the weights; keys of a task equal in all rows.
+        weights: of the tasks.
+    """
+    numbers, sizes = _joint_clusters(rows[0])
+    count, tasks = int(max(one.max() for one in numbers)) + 1, len(weights)
+    shape = (len(rows), len(rows))
+    residuals = np.zeros((len(rows), count))
+    estimate, centre, beside = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    effective = 0.0
+    for task, weight in enumerate(weights):
+        values = np.stack([answers[task].values for answers in rows])
+        n, held = values.shape[1], np.bincount(numbers[task], minlength=count).astype(np.float64)
+        sums = np.stack([np.bincount(numbers[task], weights=row, minlength=count) for row in values])
+        means, with_two = values.mean(axis=1), values.sum(axis=1) / (n + 2)
+        residuals += weight / (n + 2) * (sums - with_two[:, None] * held)
+        estimate += weight * (means[:, None] - means)
+        difference = with_two[:, None] - with_two
+        centre += weight * difference
+        beside += (weight / (n + 2)) ** 2 * (2 + 2 * difference**2)
+        effective += sizes[task]
+    gram = residuals @ residuals.T
+    squares = np.maximum(np.diag(gram)[:, None] + np.diag(gram) - 2 * gram, 0.0)
+    clusters = count + 2 * tasks
+    variance = clusters / (clusters - 1) * (squares + beside)
+    return Differences(estimate, centre, variance, count - tasks, effective)
+
+
+def unpaired_p(scores: Sequence[float], variances: Sequence[float | None]) -> Matrix:
+    """p-values of every pair from each one's own variance, as if they had answered different questions.
+
+    1 where a variance is not known. Several times less sure than the paired ones.
+    """
+    from scipy import stats
+
+    values = np.asarray(scores, dtype=np.float64)
+    known = np.array([math.inf if one is None else max(one, 1e-12) for one in variances])
+    p: Matrix = 2 * stats.norm.sf(np.abs(values[:, None] - values) / np.sqrt(known[:, None] + known))
+    return np.where(np.isfinite(known[:, None] + known), p, 1.0)
+
+
+def share_variance(share: float, n: int | None, stderr: float | None) -> float | None:
+    """The variance of a share without samples; with one success and one failure added it is not 0 at 0 and 1."""
+    stated = stderr**2 if stderr is not None else None
+    if n is None:
+        return stated or None
+    middle = (share * n + 1) / (n + 2)
+    return max(middle * (1 - middle) / (n + 2), stated or 0.0)
+
+
+def holm(p: Matrix, alpha: float = ALPHA) -> Flags:
+    """Which pairs differ, over all pairs of the symmetric matrix as one family (Holm 1979)."""
+    above = np.triu_indices(len(p), 1)
+    values = p[above]
+    order = np.argsort(values)
+    passes = values[order] <= alpha / (len(values) - np.arange(len(values)))
+    rejected = np.zeros(len(values), dtype=np.bool_)
+    rejected[order[: len(values) if passes.all() else int(np.argmin(passes))]] = True
+    differ = np.zeros(p.shape, dtype=np.bool_)
+    differ[above] = rejected
+    return differ | differ.T
+
+
+def rank_ranges(differ: Flags, scores: Sequence[float], *, higher_is_better: bool = True) -> list[tuple[int, int]]:
+    """Each row's best and worst possible rank: only rows told apart from it stand before or behind it for sure."""
+    values = np.asarray(scores, dtype=np.float64) * (1 if higher_is_better else -1)
+    better, worse = values[None, :] > values[:, None], values[None, :] < values[:, None]
+    first = 1 + (differ & better).sum(axis=1)
+    last = len(values) - (differ & worse).sum(axis=1)
+    return list(zip(first.tolist(), last.tolist(), strict=True))
+
+
+def mean_interval(answers: Sequence[Answers], weights: Sequence[float] = (1.0,)) -> tuple[float, float]:
+    """95 % interval of one row's weighted mean over tasks, values from 0 to 1; clusters reach over tasks.
+
+    Wilson's interval with the effective number of questions of section 2; of one task it is `clustered_interval`.
+    """
+    from scipy import stats
+
+    numbers, _ = _joint_clusters(answers)
+    count = int(max(one.max() for one in numbers)) + 1
+    freedom = count - len(weights)
+    if freedom < 1:
+        return 0.0, 1.0
+    mean, residuals, n = 0.0, np.zeros(count), sum(len(one.values) for one in answers)
+    for number, one, weight in zip(numbers, answers, weights, strict=True):
+        own = float(one.values.mean())
+        mean += weight * own
+        residuals += np.bincount(number, weights=one.values - own, minlength=count) * weight / len(one.values)
+    variance = float((residuals**2).sum()) * count / (count - 1)
+    mean = min(max(mean, 0.0), 1.0)
+    effective = count if variance <= 1e-12 else min(mean * (1 - mean) / variance, n)
+    return wilson_interval(mean, effective * (Z_95 / float(stats.t.ppf(0.975, freedom))) ** 2)
+
+
+def _joint_clusters(answers: Sequence[Answers]) -> tuple[list[npt.NDArray[np.int64]], list[float]]:
+    """The number of each question's cluster, from 0 over all tasks, and each task's effective clusters."""
+    together = np.concatenate([one.clusters for one in answers])
+    numbers = np.unique(together, return_inverse=True)[1]
+    parts = np.split(numbers, np.cumsum([len(one.clusters) for one in answers])[:-1])
+    sizes = [np.unique(part, return_counts=True)[1] for part in parts]
+    return parts, [float(size.sum() ** 2 / (size**2).sum()) for size in sizes]

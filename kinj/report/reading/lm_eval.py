@@ -1,0 +1,305 @@
+"""lm-eval's files of results, from 0.4.0 on, with the samples beside them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from kinj.records import Json
+from kinj.report.reading.plain import plain, plain_settings, short_hash
+from kinj.report.reading.runs import CHECKED, CONTRADICTED, UNCHECKED, Answers, GroupMean, Result, Run
+from kinj.report.reading.samples import BadSamplesError, Samples, find_samples, read_samples
+
+#: Called with what was not taken of a file, and why.
+Say = Callable[[str], None]
+
+_STAMP = re.compile(r"_(\d{4}-\d\d-\d\dT[\d.:-]+)$")
+_NO_METRICS = {"alias", "name", "samples", "sample_len", "sample_count", " "}
+#: Arguments that name the model, the most particular last.
+_MODEL_ARGUMENTS = ("engine", "path", "model", "pretrained")
+#: Arguments that change nothing in a score, or name the model.
+_UNSAID_ARGUMENTS = {
+    *_MODEL_ARGUMENTS, "trace", "device", "batch_size", "max_batch_size", "trust_remote_code", "tokenizer_backend",
+}  # fmt: skip
+#: Of `config.kinj`: what a run of kinj_rag was asked for.
+_KINJ_SETTINGS = (
+    "retriever", "k", "index", "placement", "order", "query", "embedder", "filter", "distractor_seed", "served",
+)  # fmt: skip
+#: Of `config.kinj.base`: what shapes the weights.
+_WEIGHTS = ("peft", "dtype", "load_in_4bit", "load_in_8bit")
+_KINJ_DEFAULTS = {"retriever": "none", "placement": "prefix", "order": "best_first", "query": "question"}
+#: Two numbers that are the same but for rounding.
+_SAME = 1e-6
+
+
+def read_lm_eval(file: Path, place: str, value: Json, cell: Json | None, say: Say) -> Run:
+    """The run of a parsed file.
+
+    Args:
+        file: where samples are looked for beside.
+        place: what messages and the run call it.
+        value: the file's content.
+        cell: of the manifest that `kinj compare` wrote beside it; None without.
+        say: called with each part that is not taken, and why.
+    """
+    config = _mapping(value.get("config"))
+    ours = _mapping(config.get("kinj"))
+    arguments = model_arguments(config.get("model_args"))
+    model = str(ours.get("model_name") or "") or _named(arguments) or value.get("model_name") or config.get("model")
+    settings = _settings(config, ours, arguments, cell)
+    groups = set(_mapping(value.get("groups"))) | set(_mapping(value.get("group_subtasks")))
+    match = _STAMP.search(file.stem)
+    results: list[Result] = []
+    for task, metrics in _mapping(value["results"]).items():
+        # A group's own line is a mean over its tasks, which lm-eval does not count as asked.
+        if task in groups and task not in _mapping(value.get("n-samples")):
+            continue
+        if not isinstance(metrics, Mapping):
+            say(f"task {plain(task)!r}: its scores are no object")
+            continue
+        results += _results(file, value, task, metrics, match[1] if match else "", say)
+    return Run(
+        file=file,
+        place=place,
+        source="lm_eval",
+        model=plain(str(cell["model"]) if cell else model or "unnamed"),
+        settings=settings,
+        details=plain_settings(
+            {
+                "chat_template": value.get("chat_template_sha") and f"#{str(value['chat_template_sha'])[:8]}",
+                "batch_size": config.get("batch_size"),
+                "device": config.get("device"),
+            }
+        ),
+        marks=_marks(arguments, ours, cell),
+        results=tuple(results),
+        groups=tuple(_groups(value, results, say)),
+    )
+
+
+def model_arguments(value: object) -> dict[str, object]:
+    """lm-eval's `model_args`: an object, or `name=value,name=value` as older versions wrote it."""
+    if isinstance(value, Mapping):
+        return {str(name): setting for name, setting in value.items()}
+    pairs = (part.partition("=") for part in str(value or "").split(","))
+    return {name.strip(): setting for name, equals, setting in pairs if equals}
+
+
+def number(value: object) -> float | None:
+    """A finite number; None for all else: lm-eval writes `N/A`, and NaN where there was nothing to count."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        as_float = float(value)
+    except OverflowError:
+        return None
+    return as_float if math.isfinite(as_float) else None
+
+
+def _results(
+    file: Path, value: Json, task: str, metrics: Mapping[str, object], stamp: str, say: Say
+) -> Iterator[Result]:
+    names = [
+        name for name, score in metrics.items()
+        if "," in name and not _is_error(name.partition(",")[0]) and name.partition(",")[0] not in _NO_METRICS
+        and score != "N/A" and not isinstance(score, Mapping)
+    ]  # fmt: skip
+    counted = number(_mapping(_mapping(value.get("n-samples")).get(task)).get("effective"))
+    n = int(counted) if counted is not None and 0 < counted < 2**40 else None
+    samples = _samples(file, task, stamp, {name.partition(",")[0] for name in names}, say)
+    comparison = _comparison(value, task, n)
+    short: set[str] = set()
+    for name in names:
+        metric, _, filter_name = name.partition(",")
+        score = number(metrics[name])
+        if score is None:
+            say(f"task {plain(task)!r}, {plain(name)}: no finite number")
+            continue
+        rows = samples.count(filter_name) if samples else 0
+        if samples and n is not None and rows != n:
+            if filter_name not in short:
+                say(
+                    f"samples of task {plain(task)!r}: {rows} rows for filter {plain(filter_name)!r}, "
+                    f"the results say {n} questions; they are not used"
+                )
+            short.add(filter_name)
+        answers = samples.answers(metric, filter_name) if samples and filter_name not in short else None
+        if not _is_mean(value, task, metric):
+            answers = None  # they do not add up to the score
+        checked, sampled = check(score, answers)
+        if sampled is not None:
+            say(f"task {plain(task)!r}, {plain(name)}: the results say {score:.4f}, the samples give {sampled:.4f}")
+        yield Result(
+            task=plain(task),
+            metric=plain(metric),
+            filter=plain(filter_name),
+            value=score,
+            n=n if n is not None else (rows or None),
+            stderr=number(metrics.get(f"{metric}_stderr,{filter_name}")),
+            higher_is_better=_mapping(_mapping(value.get("higher_is_better")).get(task)).get(metric) is not False,
+            comparison=comparison,
+            chance=_chance(value, task, samples, filter_name),
+            answers=answers,
+            checked=checked,
+            sampled=sampled,
+        )
+
+
+def check(score: float, answers: Answers | None) -> tuple[str, float | None]:
+    """How far a score is checked, and what its samples give where that is something else."""
+    if answers is None:
+        return UNCHECKED, None
+    mean = float(answers.values.mean())
+    return (CHECKED, None) if abs(mean - score) <= _SAME * max(1.0, abs(score)) else (CONTRADICTED, mean)
+
+
+def _samples(file: Path, task: str, stamp: str, metrics: set[str], say: Say) -> Samples | None:
+    found = find_samples(file, task, stamp)
+    if found is None or not metrics:
+        return None
+    try:
+        return read_samples(found, metrics)
+    except (BadSamplesError, OSError) as error:
+        say(f"samples {plain(found.name)}: {error}; they are not used")
+        return None
+
+
+def _is_error(metric: str) -> bool:
+    return metric.endswith("_stderr")
+
+
+def _is_mean(value: Json, task: str, metric: str) -> bool:
+    """Whether a metric is the mean over questions, as far as the task's settings say; lm-eval's default is the mean."""
+    listed = _mapping(_mapping(value.get("configs")).get(task)).get("metric_list")
+    for entry in listed if isinstance(listed, list) else ():
+        if isinstance(entry, Mapping) and entry.get("metric") == metric:
+            return (
+                str(entry.get("aggregation", "mean")) in ("mean", "calibrated_accuracy") or metric == "acc_calibrated"
+            )
+    return True
+
+
+def _comparison(value: Json, task: str, n: int | None) -> dict[str, str]:
+    """What must be equal for two results of a task to be compared. lm-eval's own defaults are left out."""
+    config, settings = _mapping(value.get("config")), _mapping(_mapping(value.get("configs")).get(task))
+    shots = str(_mapping(value.get("n-shot")).get(task, settings.get("num_fewshot") or 0))
+    metadata = _mapping(settings.get("metadata"))
+    ours = _mapping(_mapping(_mapping(config.get("kinj")).get("tasks")).get(task))
+    chat = bool(value.get("chat_template") or value.get("chat_template_sha"))
+    fields = {
+        "version": _mapping(value.get("versions")).get(task),
+        "shots": shots,
+        "split": ours.get("split") or metadata.get("split"),
+        "questions asked": n,
+        "chat template": "applied" if chat else None,
+        "multiturn": "yes" if chat and shots != "0" and value.get("fewshot_as_multiturn") else None,
+        "system prompt": _hash(value.get("system_instruction")),
+        "few-shot seed": _seed(config) if shots != "0" else None,
+        "gen_kwargs": _hash(config.get("gen_kwargs") or None),
+        "benchmark": str(_mapping(ours.get("benchmark")).get("sha256") or "")[:12],
+    }
+    return plain_settings(fields)
+
+
+def _seed(config: Mapping[str, object]) -> object:
+    return None if config.get("fewshot_seed") in (None, 1234) else config["fewshot_seed"]
+
+
+def _hash(value: object) -> str | None:
+    return None if not value else f"#{short_hash(str(value))}"
+
+
+def _chance(value: Json, task: str, samples: Samples | None, filter_name: str) -> float | None:
+    """Of a task of options 1 in so many; of one that generates 0; None where nothing says."""
+    settings = _mapping(_mapping(value.get("configs")).get(task))
+    if settings.get("output_type") == "generate_until":
+        return 0.0
+    if settings.get("output_type") != "multiple_choice":
+        return None
+    options = settings.get("doc_to_choice")
+    if isinstance(options, list) and len(options) > 1:
+        return 1 / len(options)
+    return samples.chance(filter_name) if samples else None
+
+
+def _settings(
+    config: Mapping[str, object], ours: Mapping[str, object], arguments: Mapping[str, object], cell: Json | None
+) -> dict[str, str]:
+    """What tells a run from others of the same model: of a cell of `kinj compare` its arms, else its arguments."""
+    if cell is not None:
+        seed = cell.get("seed")
+        named = {"injection": cell["injection"], "reading": cell["reading"], "seed": seed, "role": cell.get("role")}
+        plain_values = {"injection": "none", "reading": "none", "role": "main"}
+        return plain_settings({name: value for name, value in named.items() if value != plain_values.get(name)})
+    if ours:
+        said = {name: ours.get(name) for name in _KINJ_SETTINGS if ours.get(name) != _KINJ_DEFAULTS.get(name)}
+        if ours.get("retriever") == "none":
+            said = {"served": ours.get("served")}
+        elif ours.get("distractor_seed") == 0:
+            said.pop("distractor_seed", None)
+        template = str(_mapping(ours.get("template")).get("sha256") or "")
+        base = _mapping(ours.get("base"))
+        weights = _mapping(base.get("pretrained")).get("fingerprint")
+        said["weights"] = weights and f"#{str(weights)[:8]}"
+        said["template"] = template[:8] if _mapping(ours.get("template")).get("name") != "default" else None
+        said |= {name: setting for name, setting in base.items() if name in _WEIGHTS
+                 and (name != "dtype" or "dtype" in arguments)}  # fmt: skip
+        return plain_settings(said)
+    said = {name: setting for name, setting in arguments.items() if name not in _UNSAID_ARGUMENTS}
+    return plain_settings({"back end": config.get("model"), **said})
+
+
+def _named(arguments: Mapping[str, object]) -> str | None:
+    named = [str(arguments[name]) for name in _MODEL_ARGUMENTS if arguments.get(name)]
+    return named[-1] if named else None
+
+
+def _marks(arguments: Mapping[str, object], ours: Mapping[str, object], cell: Json | None) -> tuple[str, ...]:
+    tuned = bool(arguments.get("peft") or arguments.get("delta") or ours.get("checkpoint"))
+    tuned = tuned or (cell is not None and cell.get("injection") != "none")
+    retrieves = ours.get("retriever", "none") != "none"
+    return (*(("fine-tuned",) if tuned else ()), *(("retrieves",) if retrieves else ()))
+
+
+def _groups(value: Json, results: Iterable[Result], say: Say) -> Iterator[GroupMean]:
+    """The groups' own scores, each with the kind of mean that gives it, by which lm-eval defines it."""
+    subtasks = _mapping(value.get("group_subtasks"))
+    leaves = {(one.task, one.metric, one.filter): one for one in results}
+    for group in [name for name in subtasks if isinstance(subtasks[name], list) and subtasks[name]]:
+        metrics = _mapping(_mapping(value.get("groups")).get(group) or _mapping(value["results"]).get(group))
+        tasks = tuple(plain(task) for task in sorted(_below(group, subtasks, frozenset())))
+        for name, score in metrics.items():
+            metric, comma, filter_name = (plain(part) for part in name.partition(","))
+            stated = number(score)
+            if not comma or _is_error(metric) or metric in _NO_METRICS or stated is None:
+                continue
+            parts = [leaves[key] for task in tasks if (key := (task, metric, filter_name)) in leaves]
+            over = _kind_of_mean(stated, parts)
+            if parts and not over:
+                say(f"group {plain(group)!r}, {metric}: its tasks' scores do not give {stated:.4f}")
+            yield GroupMean(plain(group), metric, filter_name, stated, tasks, over)
+
+
+def _below(group: str, subtasks: Mapping[str, object], above: frozenset[str]) -> set[str]:
+    """The tasks of a group, those of its groups included."""
+    children = subtasks.get(group)
+    if not isinstance(children, list) or not children or group in above or len(above) > 20:
+        return {group} if above else set()
+    return {task for child in children for task in _below(str(child), subtasks, above | {group})}
+
+
+def _kind_of_mean(stated: float, parts: list[Result]) -> str:
+    if not parts:
+        return ""
+    if all(part.n for part in parts):
+        pooled = sum(part.value * (part.n or 0) for part in parts) / sum(part.n or 0 for part in parts)
+        if abs(pooled - stated) <= _SAME:
+            return "questions"
+    mean = sum(part.value for part in parts) / len(parts)
+    return "tasks" if abs(mean - stated) <= _SAME else ""
+
+
+def _mapping(value: object) -> Json:
+    return value if isinstance(value, dict) else {}

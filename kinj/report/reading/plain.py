@@ -1,0 +1,73 @@
+"""Texts out of other people's files, made fit to be shown: no control characters, no absolute path, no key."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import re
+import socket
+import unicodedata
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+
+MOST = 160
+#: Arguments of a model that are never shown, not even shortened.
+SECRET = re.compile(r"(key|token|secret|password|auth|header|credential|cookie)s?$", re.IGNORECASE)
+_NOT_SECRET = {"max_tokens", "eos_token", "bos_token", "pad_token", "add_bos_token", "prefix_token", "num_tokens"}
+_KEY = re.compile(
+    r"\b(hf_[A-Za-z0-9]{8,}|sk-[A-Za-z0-9_-]{8,}|gh[pousr]_[A-Za-z0-9]{8,}|github_pat_\w{8,}|AKIA[A-Z0-9]{12,}"
+    r"|xox[a-z]-[\w-]{8,}|eyJ[\w-]{8,}\.[\w-]{8,}[\w.-]*|Bearer\s+[\w.~+/-]{8,}=*)"
+)
+_NAMED_KEY = re.compile(r"\b([\w-]*(?:api_?key|token|secret|password)\b\s*[=:]\s*)[^\s,;&\"']+", re.IGNORECASE)
+_URL = re.compile(r"\b([a-z][a-z0-9+.-]*)://(?:[^\s/@]*@)?([^\s/,;\"'>]+)[^\s,;\"'>]*", re.IGNORECASE)
+#: lm-eval's name of the folder of a model that lies at an absolute path
+_FLAT_PATH = re.compile(r"(?<![\w-])__(?:[\w.-]*?__)+(?=[^_])")
+_PATH = re.compile(r"(?<![\w.:/~-])(?:~|/|[A-Za-z]:[\\/]|\\\\)(?:[^\s\\/,;:\"'<>|]+[\\/])+([^\s\\/,;:\"'<>|]*)")
+
+
+def plain(text: object) -> str:
+    """The text in at most `MOST` characters, without what must not be shown.
+
+    Control characters, half characters and marks that turn the reading direction become U+FFFD; an absolute path
+    becomes `…/` and its last part, an address its scheme and a hash of its host; keys and the names of this machine
+    and its user become `…`.
+    """
+    shown = str(text)[: 20 * MOST]
+    shown = "".join("\N{REPLACEMENT CHARACTER}" if _is_unseen(c) else c for c in shown)
+    shown = _URL.sub(lambda m: f"{m[1]}://#{short_hash(m[2])}", shown)
+    shown = _KEY.sub("…", _NAMED_KEY.sub(r"\1…", shown))
+    shown = _PATH.sub(r"…/\1", shown)
+    shown = _FLAT_PATH.sub("…__", shown)
+    for name in _own_names():
+        shown = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "…", shown)
+    return shown if len(shown) <= MOST else shown[: MOST - 1] + "…"
+
+
+def plain_settings(settings: Mapping[str, object]) -> dict[str, str]:
+    """Arguments as texts that may be shown; secret ones are left out, paths of equal name are told apart by a hash."""
+    kept = {}
+    for name, value in settings.items():
+        if value is None or value == "" or (SECRET.search(name) and name not in _NOT_SECRET):
+            continue
+        shown = plain(value)
+        kept[plain(name)] = shown if "…" not in shown else f"{shown} #{short_hash(str(value))}"
+    return kept
+
+
+def short_hash(text: str) -> str:
+    """Four hex digits that tell texts apart without saying them."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:4]
+
+
+def _is_unseen(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+
+
+@cache
+def _own_names() -> tuple[str, ...]:
+    """This machine's and its user's name, where they are long enough to mean nothing else."""
+    names = {socket.gethostname()}
+    with suppress(KeyError, OSError):  # a user without a name
+        names.add(getpass.getuser())
+    return tuple(name for name in names if len(name) > 3 and name not in ("root", "localhost"))
