@@ -29,7 +29,7 @@ from kinj.checkpoint import fingerprint
 from kinj.errors import UserError, show_user_errors_plainly
 from kinj.jsonl import read_objects
 from kinj.manifest import NAME as MANIFEST
-from kinj.manifest import read_manifest, replacing, sha256_json, write_manifest
+from kinj.manifest import read_manifest, replacing, sha256_file, sha256_json, write_manifest
 from kinj.report import short_arguments
 from kinj_models.rag import RagLM
 from kinj_models.rankings import KeptRanking, read_rankings

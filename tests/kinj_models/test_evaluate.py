@@ -15,6 +15,7 @@ from kinj.compare.cells import expand
 from kinj.compare.plan import make_plan
 from kinj.errors import UserError
 from kinj.jsonl import read_records
+from kinj.manifest import sha256_file
 from kinj.records import Chunk, Query
 from kinj.report import full_arguments, read_scores
 from kinj.retrieval import build_index, open_retriever
@@ -168,6 +169,7 @@ def test_the_manifest_tells_equal_responses_and_questions(make_unit):
     assert closed["responses_sha256"] != read["responses_sha256"]
     for told, folder in zip((closed, read), cells_of(file), strict=True):
         assert told["files"] == {p.name: p.stat().st_size for p in folder.iterdir() if p.name != "manifest.json"}
+        assert told["sha256"] == {name: sha256_file(folder / name) for name in told["files"]}
 
 
 def test_kinj_table_reads_a_cell(make_unit):

@@ -48,11 +48,12 @@ class Differences:
         return values
 
     def interval(self, row: int, column: int) -> tuple[float, float]:
-        """The 95 % interval of one pair's difference."""
+        """The 95 % interval of one pair's difference of shares, within -1 and 1."""
         from scipy import stats
 
         half = stats.t.ppf(0.975, max(self.degrees_of_freedom, 1)) * math.sqrt(self.variance[row, column])
-        return float(self.centre[row, column] - half), float(self.centre[row, column] + half)
+        centre = self.centre[row, column]
+        return max(-1.0, float(centre - half)), min(1.0, float(centre + half))
 
 
 def paired_differences(rows: Sequence[Sequence[Answers]], weights: Sequence[float] = (1.0,)) -> Differences:

@@ -32,6 +32,7 @@ _WEIGHTS = ("peft", "dtype", "load_in_4bit", "load_in_8bit")
 _KINJ_DEFAULTS = {"retriever": "none", "placement": "prefix", "order": "best_first", "query": "question"}
 #: Two numbers that are the same but for rounding.
 _SAME = 1e-6
+_HUGE = 1e100
 
 
 def read_lm_eval(file: Path, place: str, value: Json, cell: Json | None, say: Say) -> Run:
@@ -50,7 +51,6 @@ def read_lm_eval(file: Path, place: str, value: Json, cell: Json | None, say: Sa
     model = str(ours.get("model_name") or "") or _named(arguments) or value.get("model_name") or config.get("model")
     settings = _settings(config, ours, arguments, cell)
     groups = set(_mapping(value.get("groups"))) | set(_mapping(value.get("group_subtasks")))
-    match = _STAMP.search(file.stem)
     results: list[Result] = []
     for task, metrics in _mapping(value["results"]).items():
         # A group's own line is a mean over its tasks, which lm-eval does not count as asked.
@@ -59,7 +59,7 @@ def read_lm_eval(file: Path, place: str, value: Json, cell: Json | None, say: Sa
         if not isinstance(metrics, Mapping):
             say(f"task {plain(task)!r}: its scores are no object")
             continue
-        results += _results(file, value, task, metrics, match[1] if match else "", say)
+        results += _results(file, value, task, metrics, stamp_of(file), say)
     return Run(
         file=file,
         place=place,
@@ -79,6 +79,12 @@ def read_lm_eval(file: Path, place: str, value: Json, cell: Json | None, say: Sa
     )
 
 
+def stamp_of(file: Path) -> str:
+    """The date in the name of a file of results, which its samples carry too; empty where it has none."""
+    match = _STAMP.search(file.stem)
+    return match[1] if match else ""
+
+
 def model_arguments(value: object) -> dict[str, object]:
     """lm-eval's `model_args`: an object, or `name=value,name=value` as older versions wrote it."""
     if isinstance(value, Mapping):
@@ -88,14 +94,14 @@ def model_arguments(value: object) -> dict[str, object]:
 
 
 def number(value: object) -> float | None:
-    """A finite number; None for all else: lm-eval writes `N/A`, and NaN where there was nothing to count."""
+    """A finite number of a size that can be squared; None for all else: lm-eval writes `N/A`, and NaN of nothing."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
         as_float = float(value)
     except OverflowError:
         return None
-    return as_float if math.isfinite(as_float) else None
+    return as_float if math.isfinite(as_float) and abs(as_float) < _HUGE else None
 
 
 def _results(

@@ -23,7 +23,7 @@ _NAMED_KEY = re.compile(r"\b([\w-]*(?:api_?key|token|secret|password)\b\s*[=:]\s
 _URL = re.compile(r"\b([a-z][a-z0-9+.-]*)://(?:[^\s/@]*@)?([^\s/,;\"'>]+)[^\s,;\"'>]*", re.IGNORECASE)
 #: lm-eval's name of the folder of a model that lies at an absolute path
 _FLAT_PATH = re.compile(r"(?<![\w-])__(?:[\w.-]*?__)+(?=[^_])")
-_PATH = re.compile(r"(?<![\w.:/~-])(?:~|/|[A-Za-z]:[\\/]|\\\\)(?:[^\s\\/,;:\"'<>|]+[\\/])+([^\s\\/,;:\"'<>|]*)")
+_PATH = re.compile(r"(?<![\w.:/~-])(?:~[\\/]|/|[A-Za-z]:[\\/]|\\\\)(?:[^\s\\/,;:\"'<>|]+[\\/])+([^\s\\/,;:\"'<>|]*)")
 
 
 def plain(text: object) -> str:

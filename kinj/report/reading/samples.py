@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from kinj.records import Json
 from kinj.report.reading.runs import Answers
 from kinj.statistics import clusters_of
 
+Keys = npt.NDArray[np.uint64]
+Values = npt.NDArray[np.float64]
+
 #: Bytes of the longest line that is read: a question with four options after a context of a million tokens.
 LONGEST_LINE = 64 * 2**20
+
+
+#: No metric of one question is as large.
+_HUGE = 1e100
 
 
 class BadSamplesError(Exception):
@@ -64,9 +71,30 @@ class Samples:
             values = np.asarray(column.values.get(metric, ()), dtype=np.float64)
         if len(values) != len(column.keys):
             return None
-        keys = np.asarray(column.keys, dtype=np.uint64)
-        order = np.argsort(keys, kind="stable")
-        return Answers(_told_apart(keys[order]), values[order], _clusters(keys, column.chunks)[order])
+        return make_answers(column.keys, values, column.chunks)
+
+
+def make_answers(keys: Sequence[int], values: Sequence[float] | Values, chunks: Sequence[tuple[str, ...]]) -> Answers:
+    """The answers to questions with these keys; `chunks`, each question's, may end early where the rest has none."""
+    numbers = np.asarray(keys, dtype=np.uint64)
+    order = np.argsort(numbers, kind="stable")
+    clusters = _clusters(numbers, chunks)
+    return Answers(_told_apart(numbers[order]), np.asarray(values, dtype=np.float64)[order], clusters[order])
+
+
+def question_key(doc_hash: str, target_hash: str) -> int:
+    """What a question and its target are known by, 64 bits."""
+    digest = hashlib.blake2b(f"{doc_hash} {target_hash}".encode("utf-8", "replace"), digest_size=8).digest()
+    return int.from_bytes(digest, "big")
+
+
+def sample_rows(file: Path) -> Iterator[Json]:
+    """The rows of a file of JSON lines, one at a time.
+
+    Raises:
+        BadSamplesError: a line that is cut off, too long or no object.
+    """
+    return (row for _, row in _rows(file))
 
 
 def read_samples(file: Path, metrics: Iterable[str]) -> Samples:
@@ -125,13 +153,12 @@ def _take(column: _Column, row: Json, wanted: tuple[str, ...]) -> None:
     # lm-eval's own hash of a question; before 0.4.3 it was not logged, but is made of this very text
     doc_hash = row.get("doc_hash") or _sha256(json.dumps(doc, indent=2, ensure_ascii=False))
     target = row.get("target_hash") or _sha256(str(row.get("target", "")))
-    digest = hashlib.blake2b(f"{doc_hash} {target}".encode("utf-8", "replace"), digest_size=8).digest()
-    column.keys.append(int.from_bytes(digest, "big"))
+    column.keys.append(question_key(doc_hash, target))
     for metric in wanted:
         value = row.get(metric)
         if metric == "acc_calibrated" and isinstance(value, list):
             column.logged.setdefault(metric, []).append(value)
-        elif isinstance(value, (int, float)) and math.isfinite(value):
+        elif isinstance(value, (int, float)) and abs(value) < _HUGE:  # nor NaN
             column.values.setdefault(metric, array("d")).append(float(value))
     ids = doc.get("chunk_ids") if isinstance(doc, dict) else None
     named = isinstance(ids, list) and all(isinstance(one, str) for one in ids)
@@ -145,16 +172,16 @@ def _take(column: _Column, row: Json, wanted: tuple[str, ...]) -> None:
         column.chance = -1.0
 
 
-def _told_apart(keys: np.ndarray) -> np.ndarray:
+def _told_apart(keys: Keys) -> Keys:
     """Ascending keys with those that stand several times counted up: equal questions asked twice are two."""
     first = np.concatenate([[True], keys[1:] != keys[:-1]])
     starts = np.maximum.accumulate(np.where(first, np.arange(len(keys)), 0))
     return np.asarray(keys + (np.arange(len(keys)) - starts).astype(np.uint64), dtype=np.uint64)
 
 
-def _clusters(keys: np.ndarray, chunks: list[tuple[str, ...]]) -> np.ndarray:
+def _clusters(keys: Keys, chunks: Sequence[tuple[str, ...]]) -> Keys:
     """A name for each question's cluster that is the same in every file: a hash of the first of its chunks."""
-    if not chunks:
+    if not any(chunks):
         return keys
     chunks = [*chunks, *([()] * (len(keys) - len(chunks)))]
     numbers = clusters_of(chunks)
@@ -168,7 +195,7 @@ def _clusters(keys: np.ndarray, chunks: list[tuple[str, ...]]) -> np.ndarray:
                     dtype=np.uint64)  # fmt: skip
 
 
-def _calibrated(logged: list[Any]) -> np.ndarray:
+def _calibrated(logged: list[Any]) -> Values:
     """Right or not once each letter's mean log-probability has been subtracted, as `acc_calibrated` counts."""
     # Any: a list of log-probabilities and the right one's number, unless the file is broken
     try:

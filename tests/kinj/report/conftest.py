@@ -36,8 +36,9 @@ def run_of(task: str = "arc_easy", value: float = 0.5, n: int = 40, *, metric: s
     arguments = more.pop("model_args", {"pretrained": "org/small"})
     config = {"model": "hf", "model_args": arguments, "batch_size": "8", "device": "cpu", "gen_kwargs": {}}
     config |= {"fewshot_seed": 1234, **more.pop("config", {})}
+    scores = {f"{metric},none": value, f"{metric}_stderr,none": 0.08}
     return {
-        "results": {task: {"alias": task, "name": task, "sample_len": n, f"{metric},none": value, f"{metric}_stderr,none": 0.08}},
+        "results": {task: {"alias": task, "name": task, "sample_len": n, **scores}},
         "group_subtasks": {},
         "configs": {task: {"task": task, "output_type": "multiple_choice", "doc_to_choice": list("ABCD"),
                            "metric_list": [{"metric": metric, "aggregation": "mean", "higher_is_better": True}]}},
@@ -86,9 +87,11 @@ def log_run() -> Callable[..., Path]:
 def log_answers() -> Callable[..., Path]:
     """Writes a run of one task with these answers: `log_answers(folder, [1, 0, …], task=…, model_args=…)`."""
 
-    def write(folder: Path, values: list[float], task: str = "arc_easy", *, first: int = 0, **more) -> Path:
+    def write(
+        folder: Path, values: list[float], task: str = "arc_easy", *, first: int = 0, stamp: str = STAMP, **more
+    ) -> Path:
         mean = sum(values) / len(values)
         rows = [sample(first + i, value) for i, value in enumerate(values)]
-        return write_run(folder, run_of(task, mean, len(values), **more), {task: rows})
+        return write_run(folder, run_of(task, mean, len(values), **more), {task: rows}, stamp)
 
     return write

@@ -40,7 +40,13 @@ def write(folder: Path, name: str, content) -> Path:
 def test_folders_at_any_depth_are_read_with_their_samples(tmp_path, log_answers):
     log_answers(tmp_path / "a" / "b" / "org__small", [1.0] * 30 + [0.0] * 10)
     [result] = read_one(tmp_path).results
-    assert (result.task, result.metric, result.value, result.n, result.checked) == ("arc_easy", "acc", 0.75, 40, "samples")
+    assert (result.task, result.metric, result.value, result.n, result.checked) == (
+        "arc_easy",
+        "acc",
+        0.75,
+        40,
+        "samples",
+    )
     assert len(result.answers.keys) == 40
 
 
@@ -68,7 +74,11 @@ def test_a_group_is_never_a_task_and_says_which_mean_it_is(tmp_path, log_run, ne
     log_run(tmp_path, run)
     [read], problems = read_runs([tmp_path])
     assert [result.task for result in read.results] == ["a", "b"]
-    assert [(group.name, group.over) for group in read.groups] == [("pooled", "questions"), ("even", "tasks"), ("other", "")]
+    assert [(group.name, group.over) for group in read.groups] == [
+        ("pooled", "questions"),
+        ("even", "tasks"),
+        ("other", ""),
+    ]
     assert [problem.why for problem in problems] == ["group 'other', acc: its tasks' scores do not give 0.6000"]
 
 
@@ -101,8 +111,9 @@ def test_samples_without_hashes_are_paired_by_the_text_that_lm_eval_hashes(tmp_p
 
 
 def test_lm_eval_before_0_4_is_read_and_unchecked(tmp_path):
+    scores = {"acc": 0.3, "acc_stderr": 0.04, "acc_norm": 0.32, "acc_norm_stderr": 0.04}
     old = {
-        "results": {"hendrycksTest-anatomy": {"acc": 0.3, "acc_stderr": 0.04, "acc_norm": 0.32, "acc_norm_stderr": 0.04}},
+        "results": {"hendrycksTest-anatomy": scores},
         "versions": {"hendrycksTest-anatomy": 1},
         "config": {"model": "gpt2", "model_args": "pretrained=org/old", "num_fewshot": 5, "no_cache": False},
     }  # fmt: skip
@@ -142,7 +153,13 @@ def test_inspects_log_is_read_where_it_ended(tmp_path):
         "results": {"total_samples": 80, "completed_samples": 80, "scores": [{"name": "choice", "metrics": metrics}]},
     }
     [result] = read_one(write(tmp_path / "done", "log.json", log)).results
-    assert (result.metric, result.filter, result.value, result.n, result.stderr) == ("accuracy", "choice", 0.7, 80, 0.05)
+    assert (result.metric, result.filter, result.value, result.n, result.stderr) == (
+        "accuracy",
+        "choice",
+        0.7,
+        80,
+        0.05,
+    )
     assert "the status 'error'" in why_not(write(tmp_path / "failed", "log.json", {**log, "status": "error"}))
     assert "inspect log convert" in why_not(write(tmp_path / "binary", "a.eval", "PK"))
 

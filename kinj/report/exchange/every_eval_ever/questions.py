@@ -1,0 +1,118 @@
+"""The questions behind a run, as Every Eval Ever's rows: one for each question and metric."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from kinj.records import Json
+from kinj.report.arguments import full_arguments
+from kinj.report.reading import Result, Run
+from kinj.report.reading.lm_eval import stamp_of
+from kinj.report.reading.plain import plain
+from kinj.report.reading.samples import find_samples, sample_rows
+
+log = logging.getLogger(__name__)
+
+_TRACE = "trace.jsonl"
+
+
+def question_rows(run: Run, results: Sequence[Result]) -> Iterator[Json]:
+    """Each question's row, once for each metric; none for results whose samples were not taken."""
+    by_task: dict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        if result.answers is not None and run.source == "lm_eval":
+            by_task[result.task].append(result)
+    for task, own in by_task.items():
+        file = find_samples(run.file, task, stamp_of(run.file))
+        if file is None:
+            log.warning("%s: no samples of %s any more; its questions are left out", run.place, task)
+            continue
+        sent = _prompts_sent(run.file.with_name(_TRACE), task)
+        for sample in sample_rows(file):
+            question = _question(sample, task, sent)
+            for result in own:
+                score = sample.get(result.metric)
+                if sample.get("filter", "none") != result.filter or not isinstance(score, (int, float)):
+                    continue
+                name = task if result.filter == "none" else f"{task}/{result.filter}"
+                yield {
+                    "evaluation_name": name,
+                    "evaluation_result_id": f"{result.task}/{result.metric}/{result.filter}",
+                    **question,
+                    "evaluation": {"score": float(score), "is_correct": score == 1},
+                }
+
+
+def _question(sample: Json, task: str, sent: dict[str, str]) -> Json:
+    doc = sample["doc"] if isinstance(sample.get("doc"), dict) else {}
+    contexts, options = _requests(sample)
+    raw = str(doc.get("question") or doc.get("query") or (contexts[0] if contexts else ""))
+    target = str(sample.get("target", ""))
+    reference = options[int(target)].strip() if target.isdigit() and int(target) < len(options) else target
+    identity = str(doc.get("id") or f"{task}:{sample.get('doc_id')}")
+    answer = _answer(sample, options)
+    hashes = {name: str(sample[name]) for name in ("doc_hash", "target_hash") if name in sample}
+    chunks = doc.get("chunk_ids")
+    return {
+        "sample_id": identity,
+        "sample_hash": hashlib.sha256((raw + reference).encode("utf-8", "replace")).hexdigest(),
+        "interaction_type": "single_turn",
+        "input": {
+            "raw": raw,
+            "formatted": sent.get(identity, contexts[0] if contexts else None),
+            "reference": [reference],
+            "choices": [option.strip() for option in options] or None,
+        },
+        "output": {"raw": [answer]},
+        "answer_attribution": [
+            {
+                "turn_idx": 0,
+                "source": "output.raw",
+                "extracted_value": answer,
+                "extraction_method": str(sample.get("filter", "none")),
+                "is_terminal": True,
+            }
+        ],
+        "metadata": {**hashes, **({"chunk_ids": json.dumps(chunks)} if chunks else {})},
+    }
+
+
+def _requests(sample: Json) -> tuple[list[str], list[str]]:
+    """A sample's contexts, and its options where it has several requests after one context."""
+    arguments = sample.get("arguments")
+    pairs = list(full_arguments(arguments).values()) if isinstance(arguments, dict) else []
+    contexts = [str(pair.get("arg_0", "")) for pair in pairs if isinstance(pair, dict)]
+    options = [str(pair.get("arg_1", "")) for pair in pairs if isinstance(pair, dict)]
+    return contexts, options if len(options) > 1 else []
+
+
+def _answer(sample: Json, options: Sequence[str]) -> str:
+    """The option of the highest log-likelihood, or what was generated."""
+    responses = sample.get("filtered_resps")
+    if not options or not isinstance(responses, list) or len(responses) != len(options):
+        first = responses[0] if isinstance(responses, list) and responses else responses
+        return str(first)
+    try:
+        scores = [float(response[0] if isinstance(response, list) else response) for response in responses]
+    except (TypeError, ValueError, IndexError):
+        return ""
+    return options[scores.index(max(scores))].strip()
+
+
+def _prompts_sent(trace: Path, task: str) -> dict[str, str]:
+    """By question, the prompt as kinj_rag sent it, the passages in it; empty where there is no trace."""
+    if not trace.is_file():
+        return {}
+    sent = {}
+    for row in sample_rows(trace):
+        prompts = row.get("prompts")
+        if plain(row.get("task")) == task and isinstance(prompts, list) and prompts:
+            prompt = prompts[0]
+            text = prompt if isinstance(prompt, str) else json.dumps(prompt, ensure_ascii=False)
+            sent[str(row.get("question_id"))] = text
+    return sent

@@ -1,0 +1,102 @@
+"""A model card with `model-index` beside each checkpoint of a comparison: what the hub shows as its scores."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from kinj.errors import UserError
+from kinj.jsonl import read_records
+from kinj.manifest import NAME as MANIFEST
+from kinj.manifest import read_manifest, write_whole
+from kinj.records import Cell, Json
+from kinj.report.reading import Result, Run, read_runs
+from kinj.report.reading.plain import plain
+from kinj.report.reading.runs import CONTRADICTED
+
+_NAME = "README.md"
+#: The first line of a card that kinj may replace; any other README.md keeps its text.
+_OURS = "<!-- written by kinj -->"
+
+
+def write_model_cards(comparison: Path) -> list[Path]:
+    """Writes README.md into each trained checkpoint of a folder of `kinj compare`, with its cells' scores.
+
+    Of a README.md that is somebody else's the text stays, and `model-index` alone is replaced. Where the weights were
+    not kept the card lies in the unit's folder.
+
+    Returns:
+        The cards, one for each training that has a complete cell.
+
+    Raises:
+        UserError: no such comparison, or nothing in it was trained.
+    """
+    if not (comparison / "cells.jsonl").is_file():
+        raise UserError(f"{comparison}: no folder of `kinj compare` (it has no cells.jsonl)")
+    units: dict[str, list[Cell]] = defaultdict(list)
+    for cell in read_records(comparison / "cells.jsonl", Cell):
+        if cell.injection != "none" and (comparison / "cells" / cell.id / MANIFEST).is_file():
+            units[cell.unit].append(cell)
+    if not units:
+        raise UserError(f"{comparison}: no trained model has a complete cell; model cards are written beside those")
+    return [_write(comparison, unit, cells) for unit, cells in units.items()]
+
+
+def model_index(name: str, runs: Iterable[tuple[Cell, Run]]) -> Json:
+    """The hub's `model-index` of one model: each cell's scores, named by how the model read."""
+    return {"name": name, "results": [_entry(cell, result) for cell, run in runs for result in run.results
+                                      if result.checked != CONTRADICTED]}  # fmt: skip
+
+
+def _write(comparison: Path, unit: str, cells: list[Cell]) -> Path:
+    from huggingface_hub import ModelCard, ModelCardData
+
+    runs: list[tuple[Cell, Run]] = []
+    for cell in cells:
+        found, _ = read_runs([comparison / "cells" / cell.id])
+        runs += [(cell, run) for run in found]
+    first = cells[0]
+    seed = f", seed {first.seed}" if first.seed is not None else ""
+    index = model_index(plain(f"{first.model}, {first.injection}{seed}"), runs)
+    folder = comparison / "units" / unit
+    weights = folder / "checkpoint"
+    card = (weights if (weights / MANIFEST).is_file() else folder) / _NAME
+    if card.is_file() and _OURS not in card.read_text(encoding="utf-8"):
+        kept = ModelCard.load(card)
+        kept.data["model-index"] = [index]
+        write_whole(card, str(kept))
+        return card
+    data = ModelCardData(library_name="transformers", tags=["kinj"])
+    data["model-index"] = [index]
+    write_whole(card, f"---\n{data.to_yaml()}\n---\n\n{_OURS}\n{_text(comparison, first, index)}")
+    return card
+
+
+def _text(comparison: Path, cell: Cell, index: Json) -> str:
+    lines = [
+        f"# {index['name']}",
+        "",
+        f"The model `{plain(cell.model)}` after the injection `{plain(cell.injection)}`.",
+    ]
+    training = comparison / "units" / cell.unit / "checkpoint"
+    if (training / MANIFEST).is_file():
+        manifest = read_manifest(training, "train anew")
+        facts = [f"{manifest[name]} {name}" for name in ("steps", "tokens") if name in manifest]
+        lines[-1] += f" Trained by kinj: {', '.join(facts)}." if facts else ""
+    lines += ["", "| task | metric | read | score | questions |", "| --- | --- | --- | --- | --- |"]
+    for entry in index["results"]:
+        metric = entry["metrics"][0]
+        reading, questions = metric["args"]["reading"].replace("|", "\\|"), metric["args"]["questions"]
+        lines.append(
+            f"| {entry['dataset']['name']} | {metric['type']} | {reading} | {metric['value']:.4f} | {questions} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def _entry(cell: Cell, result: Result) -> Json:
+    reading = "closed book" if cell.reading == "none" else plain(cell.reading)
+    arguments = {"reading": reading, "num_fewshot": cell.num_fewshot, "questions": result.n, "filter": result.filter}
+    dataset = {"name": result.task, "type": result.task, **({"split": cell.split} if cell.split else {})}
+    metric = {"type": result.metric, "name": f"{result.metric} ({reading})", "value": result.value, "args": arguments}
+    return {"task": {"type": "question-answering"}, "dataset": dataset, "metrics": [metric]}

@@ -1,0 +1,92 @@
+"""Two runs of one plan: what became better or worse, and an exit code for it."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from kinj.cli.app import build_app, main
+from kinj.report.board import compare_runs
+from kinj.report.reading import read_runs
+
+
+def answers(right, wrong):
+    return [1.0] * right + [0.0] * wrong
+
+
+def compared(tmp_path, **options):
+    (new, _), (old, _) = read_runs([tmp_path / "new"]), read_runs([tmp_path / "old"])
+    return compare_runs(new, old, **options)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "word"),
+    [
+        (answers(100, 200), answers(140, 160), "better"),
+        (answers(140, 160), answers(100, 200), "worse"),
+        (answers(100, 200), answers(106, 194), "can't tell"),
+        (answers(1000, 1000), answers(1000, 1000), "the same"),
+    ],
+)
+def test_each_cell_has_a_word_by_its_paired_difference(tmp_path, log_answers, before, after, word):
+    log_answers(tmp_path / "old", before)
+    log_answers(tmp_path / "new", after)
+    [change], alone, problems = compared(tmp_path)
+    assert (change.word, change.paired, alone, problems) == (word, len(before), [], [])
+    assert change.interval[0] <= change.difference <= change.interval[1]
+
+
+def test_the_margin_decides_what_is_the_same(tmp_path, log_answers):
+    log_answers(tmp_path / "old", answers(1000, 1000))
+    log_answers(tmp_path / "new", answers(1005, 995))
+    assert compared(tmp_path)[0][0].word == "the same"
+    assert compared(tmp_path, margin=0.003)[0][0].word == "can't tell"
+
+
+def test_all_cells_are_one_family(tmp_path, log_answers):
+    """A change that one cell alone would call is not called among twenty."""
+    for i in range(20):
+        log_answers(tmp_path / "old" / str(i), answers(100, 200), model_args={"pretrained": f"org/m{i}"})
+        after = answers(107, 193) if i == 0 else answers(100, 200)
+        log_answers(tmp_path / "new" / str(i), after, model_args={"pretrained": f"org/m{i}"})
+    changes = compared(tmp_path)[0]
+    assert min(change.p for change in changes) < 0.05
+    assert {change.word for change in changes} <= {"can't tell", "the same"}
+
+
+def test_other_questions_are_not_compared_and_cells_of_one_run_are_named(tmp_path, log_answers):
+    log_answers(tmp_path / "old", answers(20, 20))
+    log_answers(tmp_path / "new", answers(20, 20))
+    log_answers(tmp_path / "old" / "2", answers(20, 20), task="piqa")
+    log_answers(tmp_path / "new" / "2", answers(20, 20), task="piqa", first=5)
+    log_answers(tmp_path / "new" / "3", answers(20, 20), model_args={"pretrained": "org/other"})
+    changes, alone, _ = compared(tmp_path)
+    assert [change.task for change in changes] == ["arc_easy"]
+    assert alone == [
+        "only in the new one: org/small: piqa",
+        "only in the new one: org/other: arc_easy",
+        "only in the old one: org/small: piqa",
+    ]
+
+
+def test_the_exit_code_is_one_where_something_became_worse(tmp_path, log_answers):
+    log_answers(tmp_path / "a", answers(140, 160))
+    log_answers(tmp_path / "b", answers(100, 200))
+    words = ["leaderboard", str(tmp_path / "b"), "--against", str(tmp_path / "a")]
+    done = CliRunner().invoke(build_app(), words)
+    assert done.exit_code == 1
+    assert "worse" in done.output
+    done = CliRunner().invoke(
+        build_app(), ["leaderboard", str(tmp_path / "a"), "--against", str(tmp_path / "b"), "--json"]
+    )
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["changes"][0]["word"] == "better"
+
+
+def test_nothing_in_common_is_the_users_mistake(tmp_path, log_answers, capsys):
+    log_answers(tmp_path / "a", answers(20, 20))
+    log_answers(tmp_path / "b", answers(20, 20), task="piqa")
+    with pytest.raises(SystemExit) as ended:
+        main(["leaderboard", str(tmp_path / "b"), "--against", str(tmp_path / "a")])
+    assert ended.value.code == 2
+    assert "--against: no cell is in both" in capsys.readouterr().err

@@ -1,0 +1,271 @@
+"""The rules by which results become rows, columns, ranks and means: each is a test."""
+
+import json
+
+import numpy as np
+import pytest
+
+from kinj.errors import UserError
+from kinj.report.board import make_board
+from kinj.report.reading import read_runs
+
+RIGHT, WRONG = 1.0, 0.0
+LATER, LATEST = "2026-05-01T11-00-00.000000", "2026-05-01T12-00-00.000000"
+
+
+def board_of(path, **options):
+    runs, problems = read_runs([path])
+    return make_board(runs, problems, **options)
+
+
+def labels(board):
+    return [line.row.label for line in board.lines]
+
+
+def one(board, label="org/small"):
+    [line] = [line for line in board.lines if line.row.label == label]
+    return line
+
+
+# ---- rows
+
+
+def test_tasks_of_one_model_in_several_files_are_one_row(tmp_path, log_answers):
+    log_answers(tmp_path / "a", [RIGHT, WRONG] * 20)
+    log_answers(tmp_path / "b", [RIGHT, WRONG] * 20, task="piqa")
+    board = board_of(tmp_path)
+    assert labels(board) == ["org/small"]
+    assert len(board.lines[0].scores) == 2
+
+
+def test_adapters_and_other_arguments_make_rows_named_by_what_differs(tmp_path, log_answers):
+    for i, more in enumerate(({}, {"peft": "me/adapter"}, {"load_in_4bit": True})):
+        log_answers(
+            tmp_path / str(i), [RIGHT] * (30 + i) + [WRONG] * 10, model_args={"pretrained": "org/small", **more}
+        )
+    board = board_of(tmp_path)
+    assert set(labels(board)) == {"org/small", "org/small · peft=me/adapter", "org/small · load_in_4bit=True"}
+    assert one(board, "org/small · peft=me/adapter").row.marks == ("fine-tuned",)
+    assert one(board).row.marks == ()
+
+
+def test_a_retrieving_row_carries_a_mark(tmp_path, log_answers):
+    kinj = {"retriever": "bm25", "k": 3, "model_name": "org/small", "base": {}, "tasks": {}}
+    log_answers(tmp_path / "rag", [RIGHT, WRONG] * 20, config={"kinj": kinj})
+    log_answers(
+        tmp_path / "closed", [RIGHT] * 10 + [WRONG] * 30, config={"kinj": {**kinj, "retriever": "none", "k": None}}
+    )
+    board = board_of(tmp_path)
+    assert one(board, "org/small · retriever=bm25 · k=3").row.marks == ("retrieves",)
+    assert one(board).row.marks == ()
+
+
+def test_runs_that_differ_in_their_folder_alone_are_rows_named_by_it(tmp_path, log_answers):
+    log_answers(tmp_path / "first", [RIGHT, WRONG] * 20)
+    log_answers(tmp_path / "second", [RIGHT] * 30 + [WRONG] * 10)
+    top = tmp_path.name
+    assert set(labels(board_of(tmp_path))) == {f"org/small · folder={top}/{name}" for name in ("first", "second")}
+
+
+def test_a_batch_size_names_a_row_where_it_alone_differs_and_is_noted(tmp_path, log_answers):
+    log_answers(tmp_path, [RIGHT, WRONG] * 20)
+    log_answers(tmp_path, [RIGHT] * 30 + [WRONG] * 10, config={"batch_size": "16"}, stamp=LATER)
+    board = board_of(tmp_path)
+    assert set(labels(board)) == {"org/small · batch_size=8", "org/small · batch_size=16"}
+    assert "arc_easy: asked in batches of 16, 8; that alone can move answers a little" in board.notes
+
+
+def test_two_files_of_one_cell_are_refused_by_name_and_never_averaged(tmp_path, log_answers):
+    log_answers(tmp_path, [RIGHT, WRONG] * 20)
+    log_answers(tmp_path, [RIGHT] * 30 + [WRONG] * 10, stamp=LATER)
+    log_answers(tmp_path, [RIGHT, WRONG] * 20, task="piqa", stamp=LATEST)
+    board = board_of(tmp_path)
+    assert [board.columns[number].task for number in one(board).scores] == ["piqa"]
+    [problem] = board.problems
+    assert "several files of one cell, task 'arc_easy' of 'org/small': 0.5000 in" in problem.why
+    assert f"0.7500 in {tmp_path.name}/results_{LATER}.json" in problem.why
+
+
+def test_equal_files_of_one_cell_count_as_one(tmp_path, log_answers):
+    log_answers(tmp_path / "a", [RIGHT, WRONG] * 20)
+    log_answers(tmp_path / "b", [RIGHT, WRONG] * 20)
+    board = board_of(tmp_path)
+    assert labels(board) == ["org/small"]
+    assert board.problems == ()
+
+
+def test_a_name_can_be_given_to_a_folder(tmp_path, log_answers):
+    log_answers(tmp_path / "a", [RIGHT, WRONG] * 20)
+    log_answers(tmp_path / "b", [RIGHT] * 30 + [WRONG] * 10)
+    assert set(labels(board_of(tmp_path, names={tmp_path / "a": "ours"}))) == {"ours", "org/small"}
+
+
+# ---- columns
+
+
+def test_a_task_of_another_name_can_be_taken_for_one(tmp_path, log_answers):
+    log_answers(tmp_path / "a", [RIGHT, WRONG] * 20, task="mine")
+    log_answers(tmp_path / "b", [RIGHT] * 30 + [WRONG] * 10, task="mine_v2", model_args={"pretrained": "org/other"})
+    assert len(board_of(tmp_path).columns) == 2
+    board = board_of(tmp_path, tasks={"mine_v2": "mine"})
+    assert [column.label for column in board.columns] == ["mine"]
+
+
+def test_a_task_taken_for_another_of_the_same_model_names_its_row(tmp_path, log_answers):
+    log_answers(tmp_path, [RIGHT, WRONG] * 20, task="mine")
+    log_answers(tmp_path, [RIGHT] * 30 + [WRONG] * 10, task="mine_v2", stamp=LATER)
+    board = board_of(tmp_path, tasks={"mine_v2": "mine"})
+    assert set(labels(board)) == {"org/small", "org/small · task=mine_v2"}
+
+
+@pytest.mark.parametrize(
+    ("change", "label"),
+    [
+        ({"n-shot": {"arc_easy": 5}}, "shots 5"),
+        ({"versions": {"arc_easy": 2.0}}, "version 2.0"),
+        ({"chat_template": "{{ x }}", "chat_template_sha": "ab"}, "chat template applied"),
+        ({"system_instruction": "Be brief."}, "system prompt #"),
+        ({"config": {"gen_kwargs": {"temperature": 1}}}, "gen_kwargs #"),
+        ({"config": {"kinj": {"tasks": {"arc_easy": {"split": "dev"}}}}}, "split dev"),
+        ({"config": {"kinj": {"tasks": {"arc_easy": {"benchmark": {"sha256": "f" * 64}}}}}}, "benchmark ffffffffffff"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_compared_stands_in_columns_named_by_what_differs(tmp_path, log_answers, change, label):
+    log_answers(tmp_path / "a", [RIGHT, WRONG] * 20)
+    log_answers(tmp_path / "b", [RIGHT] * 30 + [WRONG] * 10, model_args={"pretrained": "org/other"}, **change)
+    board = board_of(tmp_path)
+    assert len(board.columns) == 2
+    assert any(label in column.label for column in board.columns)
+    assert [score.rank[2] for line in board.lines for score in line.scores.values()] == [1, 1]
+
+
+def test_the_few_shot_seed_parts_columns_only_where_there_are_shots(tmp_path, log_answers):
+    log_answers(tmp_path / "a", [RIGHT, WRONG] * 20)
+    log_answers(tmp_path / "b", [WRONG, RIGHT] * 20, model_args={"pretrained": "b"}, config={"fewshot_seed": 1})
+    assert len(board_of(tmp_path).columns) == 1
+    for name in "cd":
+        more = {"config": {"fewshot_seed": 1}} if name == "d" else {}
+        log_answers(
+            tmp_path / name, [RIGHT] * 40, model_args={"pretrained": name}, **{"n-shot": {"arc_easy": 5}}, **more
+        )
+    assert len(board_of(tmp_path).columns) == 3
+
+
+def test_different_questions_of_equal_number_are_different_columns(tmp_path, log_answers):
+    log_answers(tmp_path / "a", [RIGHT, WRONG] * 20)
+    log_answers(tmp_path / "b", [RIGHT, WRONG] * 20, first=7, model_args={"pretrained": "org/other"})
+    board = board_of(tmp_path)
+    assert len(board.columns) == 2
+    assert all("questions #" in column.label for column in board.columns)
+
+
+def test_the_metric_is_chosen_by_its_name_never_by_its_value(tmp_path, log_run, new_run):
+    for name, acc, norm in (("a", 0.3, 0.9), ("b", 0.8, 0.1)):
+        run = new_run(value=acc, model_args={"pretrained": name})
+        run["results"]["arc_easy"] |= {"acc_norm,none": norm}
+        log_run(tmp_path / name, run)
+    board = board_of(tmp_path)
+    assert [column.measure for column in board.columns] == ["acc"]
+    assert {line.row.label: line.scores[0].value for line in board.lines} == {"a": 0.3, "b": 0.8}
+    asked = board_of(tmp_path, metrics={"arc_easy": "acc_norm"})
+    assert {line.row.label: line.scores[0].value for line in asked.lines} == {"a": 0.9, "b": 0.1}
+    with pytest.raises(
+        UserError, match="--metric arc_easy=acc_nrm: its files have acc, acc_norm; did you mean 'acc_norm'"
+    ):
+        board_of(tmp_path, metrics={"arc_easy": "acc_nrm"})
+
+
+# ---- numbers
+
+
+def test_samples_pair_rows_that_intervals_cannot_part(tmp_path, log_answers):
+    base = [RIGHT] * 120 + [WRONG] * 180
+    better = [RIGHT] * 150 + [WRONG] * 150
+    log_answers(tmp_path / "a", base)
+    log_answers(tmp_path / "b", better, model_args={"pretrained": "org/better"})
+    paired = board_of(tmp_path)
+    assert (one(paired).scores[0].rank, one(paired, "org/better").scores[0].rank) == ((2, 2, 2), (1, 1, 2))
+    for file in tmp_path.rglob("samples*"):
+        file.unlink()
+    unpaired = board_of(tmp_path)
+    low, high = one(unpaired).scores[0].interval[1], one(unpaired, "org/better").scores[0].interval[0]
+    assert low > high
+    assert {score.rank for line in unpaired.lines for score in line.scores.values()} == {(1, 2, 2)}
+    assert {score.checked for line in unpaired.lines for score in line.scores.values()} == {"unchecked"}
+
+
+def test_a_hole_is_never_zero_and_leaves_no_mean_and_no_rank(tmp_path, log_answers):
+    log_answers(tmp_path / "a", [RIGHT] * 40)
+    log_answers(tmp_path / "b", [RIGHT, WRONG] * 20, task="piqa")
+    log_answers(tmp_path / "c", [RIGHT] * 10 + [WRONG] * 30, model_args={"pretrained": "org/other"})
+    board = board_of(tmp_path)
+    whole, part = one(board), one(board, "org/other")
+    assert whole.mean.value == 0.75
+    assert part.mean is None
+    assert [board.columns[number].task for number in board.shared] == ["arc_easy"]
+    assert (whole.shared_mean.value, part.shared_mean.value) == (1.0, 0.25)
+    assert whole.mean.rank == (1, 1, 1)
+
+
+def test_a_contradicted_number_is_shown_and_takes_no_part(tmp_path, log_answers):
+    file = log_answers(tmp_path / "a", [RIGHT, WRONG] * 20)
+    file.write_text(file.read_text().replace('"acc,none": 0.5', '"acc,none": 0.9'))
+    log_answers(tmp_path / "b", [RIGHT, WRONG] * 20, model_args={"pretrained": "org/other"})
+    board = board_of(tmp_path)
+    line = one(board)
+    assert (line.scores[0].value, line.scores[0].sampled, line.scores[0].rank, line.mean) == (0.9, 0.5, None, None)
+    assert one(board, "org/other").scores[0].rank == (1, 1, 1)
+
+
+def test_above_chance_is_a_second_column_and_may_be_below_zero(tmp_path, log_run, new_run):
+    log_run(tmp_path / "a", new_run(value=0.1))
+    generating = new_run("gen", 0.1, metric="exact_match", model_args={"pretrained": "b"})
+    generating["configs"]["gen"]["output_type"] = "generate_until"
+    log_run(tmp_path / "b", generating)
+    board = board_of(tmp_path)
+    assert one(board).scores[0].normalized == pytest.approx((0.1 - 0.25) / 0.75)
+    assert one(board, "b").scores[1].normalized == pytest.approx(0.1)
+
+
+def test_where_settings_do_not_say_the_options_samples_do(tmp_path, log_run, new_run, new_sample):
+    run = new_run(value=0.5)
+    run["configs"]["arc_easy"]["doc_to_choice"] = "{{choices.text}}"
+    log_run(tmp_path, run, {"arc_easy": [new_sample(i, float(i % 2), options=2 + i % 2 * 2) for i in range(40)]})
+    assert one(board_of(tmp_path)).scores[0].normalized == pytest.approx((0.5 - 0.375) / 0.625)
+
+
+def test_the_interval_of_a_mean_counts_clusters_over_tasks_once(tmp_path, log_run, new_run, new_sample):
+    run, other = new_run("option", 0.5), new_run("letter", 0.5)
+    for key in ("results", "configs", "versions", "n-shot", "higher_is_better", "n-samples"):
+        run[key] |= other[key]
+    chunks = [{"chunk_ids": [f"c{i}"]} for i in range(40)]
+    log_run(tmp_path, run, {task: [new_sample(i, float(i % 2), doc={**chunks[i], "task": task}) for i in range(40)]
+                            for task in ("option", "letter")})  # fmt: skip
+    line = one(board_of(tmp_path))
+    width = np.diff(line.mean.interval)[0]
+    assert width == pytest.approx(np.diff(line.scores[0].interval)[0], abs=0.02)
+
+
+def test_a_metric_that_is_no_share_stands_in_no_mean(tmp_path, log_run, new_run):
+    run, other = new_run("arc_easy", 0.5), new_run("wikitext", 12.5, metric="word_perplexity")
+    other["higher_is_better"]["wikitext"]["word_perplexity"] = False
+    for key in ("results", "configs", "versions", "n-shot", "higher_is_better", "n-samples"):
+        run[key] |= other[key]
+    log_run(tmp_path, run)
+    board = board_of(tmp_path)
+    assert one(board).mean.value == 0.5
+    assert [column.higher_is_better for column in board.columns] == [True, False]
+
+
+def test_a_groups_mean_is_its_tasks_as_lm_eval_defines_it(tmp_path, log_run, new_run):
+    run, other = new_run("a", 0.5, 10), new_run("b", 1.0, 30)
+    for key in ("results", "configs", "versions", "n-shot", "higher_is_better", "n-samples"):
+        run[key] |= other[key]
+    run["results"]["both"] = {"acc,none": 0.875, "alias": "both"}
+    run |= {"groups": {"both": run["results"]["both"]}, "group_subtasks": {"both": ["a", "b"]}}
+    log_run(tmp_path, run)
+    board = board_of(tmp_path)
+    assert [group.label for group in board.groups] == ["both (2 tasks, mean over questions)"]
+    assert [(score.value, score.n) for score in one(board).groups.values()] == [(0.875, 40)]
+    assert one(board).mean.value == 0.75
+    assert json.dumps(board.in_mean) == "[0, 1]"

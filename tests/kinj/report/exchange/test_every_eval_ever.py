@@ -1,0 +1,161 @@
+"""Every Eval Ever: out, held against the schema that its wheel ships; and in again with the same numbers."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from kinj.report.board import as_csv, make_board
+from kinj.report.exchange import READERS, write_every_eval_ever
+from kinj.report.reading import read_runs
+
+
+@pytest.fixture
+def two_arms(tmp_path, log_run, new_run, new_sample):
+    """A model closed book and with BM25, as `kinj_rag` logs it, with the trace of what was sent."""
+    for name, retriever in (("closed", "none"), ("read", "bm25")):
+        kinj = {
+            "retriever": retriever,
+            "k": 3 if retriever != "none" else None,
+            "model_name": "org/small",
+            "base": {},
+            "tasks": {},
+        }
+        rows = []
+        for i in range(40):
+            doc = {"id": f"q{i}", "question": f"Question {i}?", "chunk_ids": [f"c{i // 2}"]}
+            row = new_sample(i, float((i + (retriever == "none")) % 3 > 0), doc=doc)
+            row["arguments"] = {"context": f"Question {i}?\nAnswer:", "options": [" one", " two", " three", " four"]}
+            row["filtered_resps"] = [["-3.0", "False"], ["-1.0", "False"], ["-2.0", "False"], ["-4.0", "False"]]
+            rows.append(row)
+        mean = sum(row["acc"] for row in rows) / 40
+        log_run(tmp_path / "in" / name, new_run("t", mean, 40, config={"kinj": kinj}), {"t": rows})
+        trace = [
+            {"task": "t", "question_id": f"q{i}", "prompts": [f"Passage 1: {i}\n\nQuestion {i}?\nAnswer:"]}
+            for i in range(40)
+        ]
+        (tmp_path / "in" / name / "trace.jsonl").write_text("".join(json.dumps(row) + "\n" for row in trace))
+    return tmp_path / "in"
+
+
+def written(two_arms, out, **options):
+    runs, problems = read_runs([two_arms])
+    assert problems == []
+    return write_every_eval_ever(runs, out, **options)
+
+
+def test_arms_stay_apart_and_the_final_prompt_is_there(two_arms, tmp_path):
+    files = written(two_arms, tmp_path / "out")
+    arms = [
+        json.loads(file.read_text())["evaluation_results"][0]["generation_config"]["additional_details"]["arm"]
+        for file in files
+    ]
+    assert arms == ["plain", "retriever=bm25 · k=3 · retrieves"]
+    [line, *_] = files[1].with_name(f"{files[1].stem}_samples.jsonl").read_text().splitlines()
+    row = json.loads(line)
+    assert row["input"] == {
+        "raw": "Question 0?",
+        "formatted": "Passage 1: 0\n\nQuestion 0?\nAnswer:",
+        "reference": ["one"],
+        "choices": ["one", "two", "three", "four"],
+    }
+    assert row["output"] == {"raw": ["two"]}
+    assert len({json.loads(file.read_text())["evaluation_id"] for file in files}) == 2
+
+
+def test_back_in_the_numbers_are_the_same(two_arms, tmp_path):
+    written(two_arms, tmp_path / "out")
+    boards = []
+    for folder in (two_arms, tmp_path / "out"):
+        runs, problems = read_runs([folder], READERS)
+        assert problems == []
+        boards.append(as_csv(make_board(runs)))
+    assert boards[0] == boards[1]
+    assert "samples" in boards[0]
+
+
+def test_without_texts_no_question_is_written(two_arms, tmp_path):
+    written(two_arms, tmp_path / "out", with_texts=False)
+    texts = "".join(path.read_text() for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert "Question" not in texts
+    assert len(list((tmp_path / "out").rglob("*.json*"))) == 2
+
+
+def test_the_same_run_gives_the_same_names(two_arms, tmp_path):
+    assert [path.name for path in written(two_arms, tmp_path / "a")] == [
+        path.name for path in written(two_arms, tmp_path / "b")
+    ]
+
+
+@pytest.mark.parametrize("model", ["../../x", "data", "a/b/c", "<b>", "…", ""])
+def test_no_models_name_leads_out_of_the_folder(tmp_path, log_answers, model):
+    log_answers(tmp_path / "in", [1.0, 0.0] * 20, model_args={"pretrained": model})
+    [file] = written(tmp_path / "in", tmp_path / "out")
+    data, _, _, _, _ = file.relative_to(tmp_path / "out").parts
+    assert data == "data"
+    assert ".." not in file.parts
+
+
+def test_what_the_questions_do_not_give_is_said(two_arms, tmp_path):
+    [file, _] = written(two_arms, tmp_path / "out")
+    file.write_text(file.read_text().replace('"score": 0.', '"score": 0.0'))
+    runs, problems = read_runs([file], READERS)
+    assert runs[0].results[0].checked == "contradicted"
+    assert "the questions give" in problems[0].why
+
+
+def test_an_aggregate_of_others_is_read_and_unchecked(tmp_path):
+    entry = {
+        "evaluation_name": "MMLU",
+        "source_data": {"dataset_name": "mmlu", "source_type": "hf_dataset", "hf_repo": "cais/mmlu"},
+        "metric_config": {"lower_is_better": False, "metric_id": "accuracy"},
+        "score_details": {"score": 0.6},
+    }
+    value = {
+        "schema_version": "0.3.0",
+        "model_info": {"id": "vendor/model", "name": "model"},
+        "evaluation_results": [entry],
+    }
+    (tmp_path / "a.json").write_text(json.dumps(value))
+    [run], problems = read_runs([tmp_path], READERS)
+    assert problems == []
+    assert (run.model, run.results[0].task, run.results[0].value) == ("vendor/model", "MMLU", 0.6)
+    assert (run.results[0].checked, dict(run.results[0].comparison)) == ("unchecked", {"data set": "cais/mmlu"})
+
+
+# ---- against the schema of the wheel
+
+
+@pytest.fixture(scope="module")
+def schemas(tmp_path_factory):
+    """The schemas out of the wheel `every-eval-ever`, which needs Python 3.12 to be installed."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--ignore-requires-python",
+               "every-eval-ever==0.3.0", "--dest", str(folder)]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    wheels = list(folder.glob("*.whl"))
+    if not wheels:
+        pytest.skip(f"no wheel of every-eval-ever: {(done.stderr.strip().splitlines() or ['pip said nothing'])[-1]}")
+    with zipfile.ZipFile(wheels[0]) as wheel:
+        names = ("eval.schema.json", "instance_level_eval.schema.json")
+        return [json.loads(wheel.read(f"every_eval_ever/schemas/{name}")) for name in names]
+
+
+@pytest.mark.long
+def test_what_is_written_is_valid_by_the_schemas_of_the_wheel(two_arms, tmp_path, schemas):
+    from jsonschema import Draft7Validator
+
+    aggregate, instance = map(Draft7Validator, schemas)
+    for file in written(two_arms, tmp_path / "out"):
+        value = json.loads(file.read_text())
+        assert [error.message for error in aggregate.iter_errors(value)] == []
+        detailed = tmp_path / "out" / value["detailed_evaluation_results"]["file_path"]
+        rows = [json.loads(line) for line in detailed.read_text().splitlines()]
+        assert len(rows) == value["detailed_evaluation_results"]["total_rows"] == 40
+        assert [error.message for row in rows for error in instance.iter_errors(row)] == []
+        del value["model_info"]["id"]
+        assert list(aggregate.iter_errors(value)) != []
+    assert Path(detailed).is_file()
