@@ -22,6 +22,8 @@ Flags = npt.NDArray[np.bool_]
 ALPHA = 0.05
 #: Below so many effective clusters nothing is told apart.
 LEAST_CLUSTERS = 20
+#: With fewer clusters in which two rows differ at all, these two are not told apart.
+LEAST_DIFFERING = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +38,18 @@ class Differences:
     degrees_of_freedom: int
     #: N^2 / sum of squared cluster sizes, added up over tasks
     effective_clusters: float
+    #: clusters in which the two differ, or, from `LEAST_DIFFERING` on, a number that is not above that
+    differing: Matrix
 
     @property
     def p(self) -> Matrix:
-        """Two-sided p-values; 1 where there are too few clusters to tell."""
+        """Two-sided p-values; 1 where there are too few clusters, or too few with a difference, to tell."""
         from scipy import stats
 
         if self.effective_clusters < LEAST_CLUSTERS or self.degrees_of_freedom < 1:
             return np.ones_like(self.centre)
         values: Matrix = 2 * stats.t.sf(np.abs(self.centre) / np.sqrt(self.variance), self.degrees_of_freedom)
-        return values
+        return np.where(self.differing >= LEAST_DIFFERING, values, 1.0)
 
     def interval(self, row: int, column: int) -> tuple[float, float]:
         """The 95 % interval of one pair's difference of shares, within -1 and 1."""
@@ -73,6 +77,7 @@ def paired_differences(rows: Sequence[Sequence[Answers]], weights: Sequence[floa
     residuals = np.zeros((len(rows), count))
     estimate, centre, beside = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     effective = 0.0
+    by_task: list[Matrix] = []
     for task, weight in enumerate(weights):
         values = np.stack([answers[task].values for answers in rows])
         n, held = values.shape[1], np.bincount(numbers[task], minlength=count).astype(np.float64)
@@ -84,11 +89,34 @@ def paired_differences(rows: Sequence[Sequence[Answers]], weights: Sequence[floa
         centre += weight * difference
         beside += (weight / (n + 2)) ** 2 * (2 + 2 * difference**2)
         effective += sizes[task]
-    gram = residuals @ residuals.T
-    squares = np.maximum(np.diag(gram)[:, None] + np.diag(gram) - 2 * gram, 0.0)
+        by_task.append(sums.astype(np.float64))
+    squares = _squares(residuals)
     clusters = count + 2 * tasks
     variance = clusters / (clusters - 1) * (squares + beside)
-    return Differences(estimate, centre, variance, count - tasks, effective)
+    return Differences(estimate, centre, variance, count - tasks, effective, _differing(by_task))
+
+
+def _squares(rows: Matrix) -> Matrix:
+    """The squared distance of every two rows."""
+    gram = rows @ rows.T
+    return np.maximum(np.diag(gram)[:, None] + np.diag(gram) - 2 * gram, 0.0)
+
+
+def _differing(by_task: Sequence[Matrix]) -> Matrix:
+    """For every two rows in how many clusters their sums differ; where these are many, a lower bound.
+
+    The bound is the squared distance over the largest square, of each task, over the number of tasks: quick, and equal
+    to the count where each question of one task is a cluster and is right or wrong.
+    """
+    bound: Matrix = sum((_squares(sums) / max(np.ptp(sums, axis=0).max() ** 2, 1e-12) for sums in by_task),
+                        start=np.zeros((len(by_task[0]),) * 2)) / len(by_task)  # fmt: skip
+    bound += 1e-6  # which rounding may have taken
+    for i in np.flatnonzero((bound < LEAST_DIFFERING).any(axis=1)):
+        differs = np.zeros(by_task[0].shape, dtype=np.bool_)
+        for sums in by_task:
+            differs |= np.abs(sums - sums[i]) > 1e-9
+        bound[i] = differs.sum(axis=1)
+    return np.minimum(bound, bound.T)
 
 
 def unpaired_p(scores: Sequence[float], variances: Sequence[float | None]) -> Matrix:

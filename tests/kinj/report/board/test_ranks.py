@@ -76,6 +76,19 @@ def test_below_twenty_clusters_nothing_is_told_apart():
     assert found.p[0, 1] < 0.001
 
 
+@pytest.mark.parametrize("size", [1, 3])
+def test_fewer_than_ten_clusters_with_a_difference_tell_nothing(size):
+    """However many questions there are: six flips of 300, all one way, have p = .03 by the t alone."""
+    clusters = np.repeat(np.arange(300), size)
+    rows = [np.zeros(300 * size), *(np.isin(clusters, np.arange(flips)).astype(float) for flips in (9, 10))]
+    found = paired_differences([[answers(row, clusters)] for row in rows])
+    assert found.p[0, 1] == found.p[1, 0] == 1
+    assert found.p[0, 2] < 0.05
+    twice = paired_differences([[answers(row, clusters)] * 2 for row in rows], (0.5, 0.5))
+    assert twice.p[0, 1] == 1
+    assert twice.p[0, 2] < 0.05
+
+
 def test_holm_is_statsmodels():
     multipletests = pytest.importorskip("statsmodels.stats.multitest").multipletests
 
