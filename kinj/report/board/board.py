@@ -56,15 +56,19 @@ class GroupColumn:
 
     name: str
     metric: str
-    tasks: tuple[str, ...]
+    #: numbers of the columns that it is over
+    columns: tuple[int, ...]
     #: `questions` or `tasks`; empty: the tasks' scores do not give what is stated
     over: str
+    #: in which its columns differ from others of their tasks
+    apart: tuple[tuple[str, str], ...]
 
     @property
     def label(self) -> str:
         """The group, and what its mean is over."""
         over = f"mean over {self.over}" if self.over else "as stated: its tasks do not give it"
-        return f"{self.name} ({len(self.tasks)} tasks, {over})"
+        said = "".join(f" · {name} {value or 'not said'}" for name, value in self.apart)
+        return f"{self.name}{said} ({len(self.columns)} tasks, {over})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ def make_board(
     shared = tuple(number for number in in_mean if all(_counts(one.get(number)) for one in scores))
     means = _means(rows, scores, in_mean)
     shared_means = means if shared == in_mean else _means(rows, scores, shared)
-    groups = [_groups(row) for row in rows]
+    groups = [_groups(row, columns) for row in rows]
     lines = [
         Line(row, own, grouped, mean, shared_mean)
         for row, own, grouped, mean, shared_mean in zip(rows, scores, groups, means, shared_means, strict=True)
@@ -239,24 +243,30 @@ def _weakest(results: Sequence[Result]) -> str:
     return min((one.checked for one in results), key=levels.index)
 
 
-def _groups(row: Row) -> dict[GroupColumn, Score]:
-    by_task = {(result.task, result.metric, result.filter): result for run in row.runs for result in run.results}
-    found = {}
-    for group in (group for run in row.runs for group in run.groups):
-        parts = [by_task[key] for task in group.tasks if (key := (task, group.metric, group.filter)) in by_task]
-        column = GroupColumn(group.name, group.metric, group.tasks, group.over)
-        found[column] = _group_score(group, parts)
+def _groups(row: Row, columns: Sequence[Column]) -> dict[GroupColumn, Score]:
+    """The means that a row's files state, where all tasks behind one are in the row's columns."""
+    column_of = {id(result): number for number, result in row.results.items()}
+    found: dict[GroupColumn, Score] = {}
+    for run in row.runs:
+        by_task = {(one.task, one.metric, one.filter): one for one in run.results}
+        for group in run.groups:
+            parts = [by_task[key] for task in group.tasks if (key := (task, group.metric, group.filter)) in by_task]
+            if not parts or len(parts) < len(group.tasks) or any(id(part) not in column_of for part in parts):
+                continue
+            numbers = tuple(column_of[id(part)] for part in parts)
+            common = set.intersection(*(set(columns[number].apart.items()) for number in numbers))
+            apart = tuple((name, value) for name, value in columns[numbers[0]].apart.items() if (name, value) in common)
+            found[GroupColumn(group.name, group.metric, numbers, group.over, apart)] = _group_score(group, parts)
     return found
 
 
 def _group_score(group: GroupMean, parts: Sequence[Result]) -> Score:
-    whole = len(parts) == len(group.tasks) and bool(group.over)
     counts = [one.n or 0 for one in parts]
-    if not whole or not all(counts):
+    if not group.over or not all(counts):
         return Score(group.value, None, None, NO_INTERVAL, None, "unchecked")
     total = sum(counts)
     weights = [n / total if group.over == "questions" else 1 / len(parts) for n in counts]
-    return _mean(parts, weights)
+    return replace(_mean(parts, weights), value=group.value)
 
 
 def _notes(column: Column, rows: Sequence[Row]) -> list[str]:

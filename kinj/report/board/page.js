@@ -27,5 +27,5 @@ filter.addEventListener("input", () => {
     row.hidden = !row.cells[0].textContent.toLowerCase().includes(word);
     left += !row.hidden;
   }
-  count.textContent = `${left} of ${body.rows.length} models`;
+  count.textContent = `${left} of ${body.rows.length} rows`;
 });

@@ -9,7 +9,7 @@ from pathlib import Path
 import jinja2
 
 from kinj.report.board.board import Board, Score
-from kinj.report.board.writing import HOLE, explanation, rank_text, said_of, shown
+from kinj.report.board.writing import HOLE, explanation, has_shared_mean, rank_text, said_of, shown
 
 _NOTHING_ELSE = "base-uri 'none'; form-action 'none'"
 _FOLDER = Path(__file__).parent
@@ -29,7 +29,7 @@ def as_html(board: Board) -> str:
         script=script,
         style=style,
         explanation=explanation(board),
-        has_shared=board.shared != board.in_mean,
+        has_shared=has_shared_mean(board),
     )
 
 

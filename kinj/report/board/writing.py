@@ -68,7 +68,7 @@ def said_of(score: Score, *, is_share: bool) -> list[str]:
 
 def as_markdown(board: Board) -> str:
     """The board as one table, with what was not taken below it."""
-    heads = ["model", "rank", "mean over tasks", *([_shared_head(board)] if _has_shared(board) else [])]
+    heads = ["model", "rank", "mean over tasks", *([_shared_head(board)] if has_shared_mean(board) else [])]
     heads += [group.label for group in board.groups]
     for column in board.columns:
         heads += [f"{column.label} ({column.measure})", *(["above chance"] if column.is_share else [])]
@@ -81,8 +81,9 @@ def as_markdown(board: Board) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _has_shared(board: Board) -> bool:
-    return board.shared != board.in_mean
+def has_shared_mean(board: Board) -> bool:
+    """Whether a mean over the shared tasks says more than the one over all, and there are any."""
+    return bool(board.shared) and board.shared != board.in_mean
 
 
 def _shared_head(board: Board) -> str:
@@ -93,7 +94,7 @@ def _first_cells(line: Line, board: Board) -> Iterator[str]:
     yield " · ".join([line.row.label, *line.row.marks])
     yield rank_text(line.mean) if line.mean else HOLE
     yield _text(line.mean)
-    if _has_shared(board):
+    if has_shared_mean(board):
         yield _text(line.shared_mean)
 
 
@@ -143,7 +144,7 @@ def as_csv(board: Board) -> str:
 def _numbers(line: Line, board: Board) -> Iterator[tuple[str, str, str, Score]]:
     if line.mean is not None:
         yield "mean over tasks", "", "", line.mean
-    if line.shared_mean is not None and _has_shared(board):
+    if line.shared_mean is not None and has_shared_mean(board):
         yield _shared_head(board), "", "", line.shared_mean
     for group, score in line.groups.items():
         yield group.label, group.name, group.metric, score

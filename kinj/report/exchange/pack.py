@@ -19,6 +19,7 @@ from kinj.records import Json
 from kinj.report.reading import Answers, GroupMean, Result, Run
 from kinj.report.reading.lm_eval import check, number
 from kinj.report.reading.plain import plain
+from kinj.report.reading.runs import MARKS
 
 #: In the first line, by which a pack is known.
 VERSION = 1
@@ -208,7 +209,7 @@ def _run(file: Path, place: str, facts: Json, results: list[Result]) -> Run:
         model=plain(facts["model"]),
         settings=_texts(facts["settings"]),
         details=_texts(facts["details"]),
-        marks=tuple(mark for mark in ("fine-tuned", "retrieves") if mark in facts["marks"]),
+        marks=tuple(mark for mark in MARKS if mark in facts["marks"]),
         results=tuple(results),
         groups=tuple(groups),
     )

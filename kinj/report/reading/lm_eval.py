@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kinj.records import Json
 from kinj.report.reading.plain import plain, plain_settings, short_hash
-from kinj.report.reading.runs import CHECKED, CONTRADICTED, UNCHECKED, Answers, GroupMean, Result, Run
+from kinj.report.reading.runs import CHECKED, CONTRADICTED, MARKS, UNCHECKED, Answers, GroupMean, Result, Run
 from kinj.report.reading.samples import BadSamplesError, Samples, find_samples, read_samples
 
 #: Called with what was not taken of a file, and why.
@@ -266,7 +266,10 @@ def _marks(arguments: Mapping[str, object], ours: Mapping[str, object], cell: Js
     tuned = bool(arguments.get("peft") or arguments.get("delta") or ours.get("checkpoint"))
     tuned = tuned or (cell is not None and cell.get("injection") != "none")
     retrieves = ours.get("retriever", "none") != "none"
-    return (*(("fine-tuned",) if tuned else ()), *(("retrieves",) if retrieves else ()))
+    role = cell.get("role") if cell is not None else None
+    return tuple(
+        mark for mark, has in zip(MARKS, (tuned, retrieves, *(role == mark for mark in MARKS[2:])), strict=True) if has
+    )
 
 
 def _groups(value: Json, results: Iterable[Result], say: Say) -> Iterator[GroupMean]:

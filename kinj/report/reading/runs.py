@@ -29,6 +29,8 @@ class Answers:
         return hashlib.sha256(self.keys.tobytes()).hexdigest()[:12]
 
 
+#: What a row may be marked with. The last three are roles of a cell of `kinj compare` (docs/cells.md).
+MARKS = ("fine-tuned", "retrieves", "control", "forgetting", "noise")
 #: How far a result was checked. Where its samples are there and give another score, it is contradicted.
 CHECKED, SEALED, UNCHECKED, CONTRADICTED = "samples", "seal", "unchecked", "contradicted"
 
@@ -85,7 +87,7 @@ class Run:
     settings: Mapping[str, str]
     #: what tells them apart only where two runs would else be one, by name: batch size, device, …
     details: Mapping[str, str]
-    #: `fine-tuned`, `retrieves`
+    #: of `MARKS`
     marks: tuple[str, ...]
     results: tuple[Result, ...]
     groups: tuple[GroupMean, ...] = ()

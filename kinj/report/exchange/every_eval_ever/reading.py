@@ -14,7 +14,7 @@ from kinj.report.exchange.every_eval_ever.writing import (
     COMPARISON,
     DETAIL,
     FILTER,
-    MARKS,
+    MARKED,
     METRIC,
     MODEL,
     SETTING,
@@ -23,6 +23,7 @@ from kinj.report.reading import Answers, Result, Run
 from kinj.report.reading.formats import EVERY_EVAL_EVER, told_by_content
 from kinj.report.reading.lm_eval import check, number
 from kinj.report.reading.plain import plain, plain_settings
+from kinj.report.reading.runs import MARKS
 from kinj.report.reading.samples import BadSamplesError, make_answers, question_key, sample_rows
 
 #: Bytes of the largest aggregate that is parsed.
@@ -58,7 +59,7 @@ def read_every_eval_ever(file: Path, place: str, say: Callable[[str], None]) -> 
             model=plain(details.get(MODEL) or model.get("id") or model.get("name") or "unnamed"),
             settings=_under(SETTING, details) if MODEL in details else plain_settings(details),
             details=_under(DETAIL, details),
-            marks=tuple(mark for mark in ("fine-tuned", "retrieves") if mark in str(details.get(MARKS, "")).split()),
+            marks=tuple(mark for mark in MARKS if mark in str(details.get(MARKED, "")).split()),
             results=tuple(results),
         )
     ]

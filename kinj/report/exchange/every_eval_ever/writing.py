@@ -19,7 +19,7 @@ from kinj.report.reading.runs import CONTRADICTED
 SCHEMA = "0.3.0"
 #: Of `additional_details`: what of a run comes back when its file is read.
 MODEL, SETTING, DETAIL, COMPARISON = "kinj.model", "kinj.setting.", "kinj.detail.", "kinj.comparison."
-MARKS, CHANCE, METRIC, FILTER = "kinj.marks", "kinj.chance", "kinj.metric", "kinj.filter"
+MARKED, CHANCE, METRIC, FILTER = "kinj.marks", "kinj.chance", "kinj.metric", "kinj.filter"
 
 
 def write_every_eval_ever(
@@ -122,7 +122,7 @@ def _details(run: Run, result: Result) -> Iterator[tuple[str, str]]:
     yield MODEL, run.model
     yield METRIC, result.metric
     yield FILTER, result.filter
-    yield MARKS, " ".join(run.marks)
+    yield MARKED, " ".join(run.marks)
     if result.chance is not None:
         yield CHANCE, repr(result.chance)
     for prefix, values in ((SETTING, run.settings), (DETAIL, run.details), (COMPARISON, result.comparison)):

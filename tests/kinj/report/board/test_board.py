@@ -269,3 +269,22 @@ def test_a_groups_mean_is_its_tasks_as_lm_eval_defines_it(tmp_path, log_run, new
     assert [(score.value, score.n) for score in one(board).groups.values()] == [(0.875, 40)]
     assert one(board).mean.value == 0.75
     assert json.dumps(board.in_mean) == "[0, 1]"
+
+
+def test_groups_of_runs_that_cannot_be_compared_are_columns_of_their_own(tmp_path, log_run, new_run):
+    for name, value, chat in (("plain", 0.5, None), ("chat", 0.9, "{{ x }}")):
+        run, other = new_run("a", value, 10), new_run("b", value, 30)
+        for key in ("results", "configs", "versions", "n-shot", "higher_is_better", "n-samples"):
+            run[key] |= other[key]
+        run["results"]["both"] = {"acc,none": value, "alias": "both"}
+        run |= {
+            "groups": {"both": run["results"]["both"]},
+            "group_subtasks": {"both": ["a", "b"]},
+            "chat_template": chat,
+        }
+        log_run(tmp_path / name, run)
+    board = board_of(tmp_path)
+    assert {group.label: score.value for group, score in one(board).groups.items()} == {
+        "both · chat template not said (2 tasks, mean over questions)": 0.5,
+        "both · chat template applied (2 tasks, mean over questions)": 0.9,
+    }
