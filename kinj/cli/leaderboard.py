@@ -112,7 +112,7 @@ def leaderboard(
     board = make_board(runs, problems, names=names, tasks=tasks, metrics=_metrics(metric))
     _say(board.problems)
     if output_dir is not None:
-        _write(board, output_dir)
+        typer.echo(_write(board, output_dir), err=as_json)
     if as_json:
         typer.echo(board_as_json(board), nl=False)
 
@@ -205,7 +205,7 @@ def _show(changes: Iterable[Change], margin: float) -> None:
                 f"{100 * one.difference:+.1f}",
                 f"{100 * low:+.1f} to {100 * high:+.1f}",
             ),
-            *("unpaired" if one.paired is None else str(one.paired), one.word),
+            *(f"unpaired, {one.checked}" if one.paired is None else str(one.paired), one.word),
         )
     table.caption = (
         f"points, new - old; the same: within {margin:g} points; better and worse by Holm's correction at 5 %"
@@ -239,7 +239,8 @@ def _said(problems: Iterable[Problem]) -> list[str]:
     return [*lines[:_MOST_SAID], *([f"not taken: {more} more files or parts of files"] if more > 0 else [])]
 
 
-def _write(board: Board, folder: Path) -> None:
+def _write(board: Board, folder: Path) -> str:
+    """Writes the four files, and says so."""
     from kinj.manifest import write_whole
     from kinj.report.board import as_csv, as_html, as_json, as_markdown
 
@@ -247,9 +248,7 @@ def _write(board: Board, folder: Path) -> None:
     for form, text in zip(_FORMS, (as_html(board), as_markdown(board), as_csv(board), as_json(board)), strict=True):
         write_whole(folder / f"leaderboard.{form}", text)
     page = folder / "leaderboard.html"
-    typer.echo(
-        f"{_count(len(board.lines), 'row')}, {_count(len(board.columns), 'column')}: {page}, also .md, .csv, .json"
-    )
+    return f"{_count(len(board.lines), 'row')}, {_count(len(board.columns), 'column')}: {page}, also .md, .csv, .json"
 
 
 def _count(number: int, what: str) -> str:

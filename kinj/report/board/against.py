@@ -12,7 +12,7 @@ from kinj.report.board.columns import make_columns
 from kinj.report.board.ranks import ALPHA, paired_differences, share_variance, unpaired_p
 from kinj.report.board.rows import Row, make_rows
 from kinj.report.reading import Problem, Result, Run
-from kinj.report.reading.runs import CONTRADICTED
+from kinj.report.reading.runs import CHECKED, CONTRADICTED, SEALED, UNCHECKED
 from kinj.statistics.shares import Z_95
 
 BETTER, WORSE, SAME, UNSURE = "better", "worse", "the same", "can't tell"
@@ -34,6 +34,8 @@ class Change:
     p: float
     #: questions that both answered; None: without samples, and unpaired
     paired: int | None
+    #: of the two numbers the less checked one's: `samples`, `seal` or `unchecked`
+    checked: str
     #: better, worse, the same (within the margin) or can't tell
     word: str
 
@@ -78,6 +80,7 @@ def compare_runs(
             interval=interval,
             p=p,
             paired=len(result.answers.keys) if result.answers is not None and before.answers is not None else None,
+            checked=max(result.checked, before.checked, key=(CHECKED, SEALED, UNCHECKED).index),
             word=_word(difference, interval, is_called, margin),
         )
         for (row, column, result, before), (difference, interval, p), is_called in zip(

@@ -10,9 +10,11 @@ import numpy as np
 
 from kinj.report.board.columns import Column, make_columns
 from kinj.report.board.ranks import (
+    LARGEST_CLUSTER,
     Flags,
     Matrix,
     holm,
+    largest_share,
     mean_interval,
     paired_differences,
     rank_ranges,
@@ -116,7 +118,7 @@ def make_board(
         having = [i for i, row in enumerate(rows) if number in row.results]
         for i, score in zip(having, _column_scores([rows[i].results[number] for i in having], column), strict=True):
             scores[i][number] = score
-        notes += _notes(column, [rows[i] for i in having])
+        notes += _notes(column, number, [rows[i] for i in having])
     in_mean = tuple(number for number, column in enumerate(columns) if column.is_share)
     shared = tuple(number for number in in_mean if all(_counts(one.get(number)) for one in scores))
     means = _means(rows, scores, in_mean)
@@ -269,12 +271,18 @@ def _group_score(group: GroupMean, parts: Sequence[Result]) -> Score:
     return replace(_mean(parts, weights), value=group.value)
 
 
-def _notes(column: Column, rows: Sequence[Row]) -> list[str]:
+def _notes(column: Column, number: int, rows: Sequence[Row]) -> list[str]:
     """What a reader must know of a column beside its numbers."""
     notes = []
     sizes = {run.details.get("batch_size", "not said") for row in rows for run in row.runs}
     if len(sizes) > 1:
         notes.append(
             f"{column.label}: asked in batches of {', '.join(sorted(sizes))}; that alone can move answers a little"
+        )
+    known = [answers for row in rows if (answers := row.results[number].answers) is not None]
+    shares = [largest_share(answers) for answers in known[:1]]
+    if shares and max(shares) > LARGEST_CLUSTER:
+        notes.append(
+            f"{column.label}: one chunk holds {max(shares):.0%} of the questions; intervals are less sure there"
         )
     return notes

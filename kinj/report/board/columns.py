@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,10 @@ ORDER = (
     "f1", "mc1", "mc2", "pass@1", "pass_at_1", "prompt_level_strict_acc", "inst_level_strict_acc",
 )  # fmt: skip
 _FILTERS = ("none", "strict-match", "get-answer", "flexible-extract")
+
+
+#: A run, its result of a task, and the task's name in the file where `--task` gave it another.
+Member = tuple[Run, Result, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,11 @@ def make_columns(
         metrics: by task, or by "" for all tasks, the metric to take.
 
     Raises:
-        UserError: a metric that no file has.
+        UserError: a name, task or metric that meets no file.
     """
-    found: dict[str, list[tuple[Run, Result, str]]] = defaultdict(list)
+    runs = list(runs)
+    _refuse_unmet(runs, names or {}, tasks or {}, metrics or {})
+    found: dict[str, list[Member]] = defaultdict(list)
     for run in runs:
         named = _named(run, names or {})
         for result in run.results:
@@ -72,17 +78,49 @@ def make_columns(
     columns: list[Column] = []
     entries: list[Entry] = []
     for task in sorted(found):
-        chosen = _metric(task, [result for _, result, _ in found[task]], metrics or {})
-        own = [one for one in found[task] if (one[1].metric, one[1].filter) == chosen]
-        for column, members in _comparable(task, own):
+        for column, members in _comparable(task, list(_of_one_metric(task, found[task], metrics or {}))):
             entries += [Entry(run, result, len(columns), renamed) for run, result, renamed in members]
             columns.append(column)
     return columns, entries
 
 
+def _refuse_unmet(
+    runs: list[Run], names: Mapping[Path, str], tasks: Mapping[str, str], metrics: Mapping[str, str]
+) -> None:
+    there = {result.task for run in runs for result in run.results}
+    for task in tasks:
+        if task not in there:
+            raise UserError(f"--task {task}={tasks[task]}: no file has the task {task}{_hint(task, there)}")
+    called = {tasks.get(task, task) for task in there}
+    for task in metrics:
+        if task and task not in called:
+            raise UserError(f"--metric {task}={metrics[task]}: no file has the task {task}{_hint(task, called)}")
+    for folder in names:
+        if not any(_is_below(run.file.resolve(), folder.resolve()) for run in runs):
+            raise UserError(f"--name {folder}={names[folder]}: no results were read there")
+
+
+def _hint(word: str, known: Iterable[str]) -> str:
+    return f"; did you mean {near!r}?" if (near := nearest(word, known)) else ""
+
+
+def _is_below(file: Path, folder: Path) -> bool:
+    return file == folder or folder in file.parents
+
+
+def _of_one_metric(task: str, results: list[Member], metrics: Mapping[str, str]) -> Iterator[list[Member]]:
+    """The results of the task's metric; of runs that lack it again the metric that most of them have."""
+    left = results
+    while left:
+        chosen = _metric(task, [result for _, result, _ in left], metrics)
+        own = [one for one in left if (one[1].metric, one[1].filter) == chosen]
+        yield own
+        having = {id(run) for run, _, _ in own}
+        left = [] if task in metrics else [one for one in left if id(one[0]) not in having]
+
+
 def _named(run: Run, names: Mapping[Path, str]) -> Run:
-    file = run.file.resolve()
-    below = [folder for folder in names if file == folder.resolve() or folder.resolve() in file.parents]
+    below = [folder for folder in names if _is_below(run.file.resolve(), folder.resolve())]
     return replace(run, model=names[max(below, key=lambda folder: len(folder.resolve().parts))]) if below else run
 
 
@@ -97,8 +135,7 @@ def _metric(task: str, results: list[Result], metrics: Mapping[str, str]) -> tup
         own = [key for key in counts if key[0] == wanted]
         if not own and task in metrics:
             there = sorted({metric for metric, _ in counts})
-            hint = f"; did you mean {near!r}?" if (near := nearest(wanted, there)) else ""
-            raise UserError(f"--metric {task}={wanted}: its files have {', '.join(there)}{hint}")
+            raise UserError(f"--metric {task}={wanted}: its files have {', '.join(there)}{_hint(wanted, there)}")
         counts = Counter({key: counts[key] for key in own}) if own else counts
     most = max(counts.values())
     return min((key for key in counts if counts[key] == most), key=_preference)
@@ -114,14 +151,14 @@ def _preference(key: tuple[str, str]) -> tuple[int, int, str, str]:
     )
 
 
-def _comparable(
-    task: str, results: list[tuple[Run, Result, str]]
-) -> list[tuple[Column, list[tuple[Run, Result, str]]]]:
+def _comparable(task: str, by_metric: list[list[Member]]) -> list[tuple[Column, list[Member]]]:
     """Results of one task in columns within which all that shapes questions and prompts is equal."""
-    by_fields: dict[tuple[tuple[str, str], ...], list[tuple[Run, Result, str]]] = defaultdict(list)
-    for one in results:
-        by_fields[tuple(sorted(one[1].comparison.items()))].append(one)
-    parts = [part for alike in by_fields.values() for part in _by_questions(alike)]
+    parts: list[list[Member]] = []
+    for results in by_metric:
+        by_fields: dict[tuple[tuple[str, str], ...], list[Member]] = defaultdict(list)
+        for one in results:
+            by_fields[tuple(sorted(one[1].comparison.items()))].append(one)
+        parts += [part for alike in by_fields.values() for part in _by_questions(alike)]
     fields = [_fields(part) for part in parts]
     telling = [
         name
@@ -144,14 +181,16 @@ def _comparable(
     return columns
 
 
-def _fields(part: list[tuple[Run, Result, str]]) -> dict[str, str]:
+def _fields(part: list[Member]) -> dict[str, str]:
+    first = part[0][1]
     known = {result.answers.questions for _, result, _ in part if result.answers is not None}
-    return {**part[0][1].comparison, **({"questions": f"#{min(known)}"} if known else {})}
+    measured = {"metric": first.metric, "filter": first.filter}
+    return {**measured, **first.comparison, **({"questions": f"#{min(known)}"} if known else {})}
 
 
-def _by_questions(results: list[tuple[Run, Result, str]]) -> list[list[tuple[Run, Result, str]]]:
+def _by_questions(results: list[Member]) -> list[list[Member]]:
     """Apart by the set of questions that samples show; results without samples are taken to be of the only set."""
-    by_set: dict[str, list[tuple[Run, Result, str]]] = defaultdict(list)
+    by_set: dict[str, list[Member]] = defaultdict(list)
     for one in results:
         by_set[one[1].answers.questions if one[1].answers is not None else ""].append(one)
     if len(by_set.keys() - {""}) < 2:

@@ -22,6 +22,8 @@ Flags = npt.NDArray[np.bool_]
 ALPHA = 0.05
 #: Below so many effective clusters nothing is told apart.
 LEAST_CLUSTERS = 20
+#: From this share of the questions in one cluster on, the delete-one jackknife takes the place of linearisation.
+LARGEST_CLUSTER = 0.1
 #: With fewer clusters in which two rows differ at all, these two are not told apart.
 LEAST_DIFFERING = 10
 
@@ -65,7 +67,8 @@ def paired_differences(rows: Sequence[Sequence[Answers]], weights: Sequence[floa
 
     A difference is the sum over tasks of weight x mean difference; clusters reach over tasks. V = C/(C-1) sum over
     clusters of (sum over tasks of weight/N x (D - theta n))^2, each task with the pseudo-questions +1 and -1 as
-    clusters of their own; degrees of freedom: the original clusters less the tasks.
+    clusters of their own; degrees of freedom: the original clusters less the tasks. Where a cluster holds over a tenth
+    of the questions of a task, V is the delete-one jackknife's: (C-1)/C sum over clusters of (theta without it - theta)^2.
 
     Args:
         rows: of each row its answers, a task each, in the order of the weights; keys of a task equal in all rows.
@@ -77,23 +80,30 @@ def paired_differences(rows: Sequence[Sequence[Answers]], weights: Sequence[floa
     residuals = np.zeros((len(rows), count))
     estimate, centre, beside = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     effective = 0.0
+    jackknife = any(largest_share(one) > LARGEST_CLUSTER for one in rows[0])
     by_task: list[Matrix] = []
     for task, weight in enumerate(weights):
         values = np.stack([answers[task].values for answers in rows])
         n, held = values.shape[1], np.bincount(numbers[task], minlength=count).astype(np.float64)
         sums = np.stack([np.bincount(numbers[task], weights=row, minlength=count) for row in values])
         means, with_two = values.mean(axis=1), values.sum(axis=1) / (n + 2)
-        residuals += weight / (n + 2) * (sums - with_two[:, None] * held)
+        residuals += weight * (sums - with_two[:, None] * held) / (n + 2 - (held if jackknife else 0))
         estimate += weight * (means[:, None] - means)
         difference = with_two[:, None] - with_two
         centre += weight * difference
-        beside += (weight / (n + 2)) ** 2 * (2 + 2 * difference**2)
+        beside += (weight / (n + 2 - jackknife)) ** 2 * (2 + 2 * difference**2)
         effective += sizes[task]
         by_task.append(sums.astype(np.float64))
     squares = _squares(residuals)
     clusters = count + 2 * tasks
-    variance = clusters / (clusters - 1) * (squares + beside)
+    factor = (clusters - 1) / clusters if jackknife else clusters / (clusters - 1)
+    variance = factor * (squares + beside)
     return Differences(estimate, centre, variance, count - tasks, effective, _differing(by_task))
+
+
+def largest_share(answers: Answers) -> float:
+    """The share of the questions that the largest cluster holds."""
+    return float(np.unique(answers.clusters, return_counts=True)[1].max() / len(answers.clusters))
 
 
 def _squares(rows: Matrix) -> Matrix:

@@ -137,7 +137,7 @@ def as_csv(board: Board) -> str:
             ranks = score.rank or ("", "", "")
             words = [_inert(word) for word in (line.row.label, " ".join(line.row.marks), label, task, metric)]
             values = [score.value, low, high, score.interval_from, score.n, score.normalized, *ranks, score.checked]
-            writer.writerow([*words, *("" if value is None else value for value in values), score.sampled or ""])
+            writer.writerow([*words, *("" if value is None else value for value in [*values, score.sampled])])
     return sink.getvalue()
 
 

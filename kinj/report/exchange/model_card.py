@@ -96,7 +96,8 @@ def _text(comparison: Path, cell: Cell, index: Json) -> str:
 
 def _entry(cell: Cell, result: Result) -> Json:
     reading = "closed book" if cell.reading == "none" else plain(cell.reading)
-    arguments = {"reading": reading, "num_fewshot": cell.num_fewshot, "questions": result.n, "filter": result.filter}
+    arguments = {"reading": reading, "num_fewshot": cell.num_fewshot, "filter": result.filter}
+    arguments |= {"questions": result.n, "checked": result.checked}
     dataset = {"name": result.task, "type": result.task, **({"split": cell.split} if cell.split else {})}
     metric = {"type": result.metric, "name": f"{result.metric} ({reading})", "value": result.value, "args": arguments}
     return {"task": {"type": "question-answering"}, "dataset": dataset, "metrics": [metric]}

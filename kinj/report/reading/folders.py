@@ -89,6 +89,8 @@ def _read(file: Path, place: str, is_named: bool, readers: tuple[Reader, ...], p
         say("inspect's binary log: write it as JSON by `inspect log convert --to json`")
         return []
     if file.suffix != ".json":
+        if is_named:
+            say("no file of results: those are .json; samples are found beside their results")
         return []
     is_expected = is_named or file.name.startswith("results")
     size = file.stat().st_size

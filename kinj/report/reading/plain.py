@@ -20,6 +20,7 @@ _KEY = re.compile(
     r"|xox[a-z]-[\w-]{8,}|eyJ[\w-]{8,}\.[\w-]{8,}[\w.-]*|Bearer\s+[\w.~+/-]{8,}=*)"
 )
 _NAMED_KEY = re.compile(r"\b([\w-]*(?:api_?key|token|secret|password)\b\s*[=:]\s*)[^\s,;&\"']+", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"\b([a-z][a-z0-9+.-]*://)[^\s/@]+@", re.IGNORECASE)
 _URL = re.compile(r"\b([a-z][a-z0-9+.-]*)://(?:[^\s/@]*@)?([^\s/,;\"'>]+)[^\s,;\"'>]*", re.IGNORECASE)
 #: lm-eval's name of the folder of a model that lies at an absolute path
 _FLAT_PATH = re.compile(r"(?<![\w-])__(?:[\w.-]*?__)+(?=[^_])")
@@ -36,12 +37,18 @@ def plain(text: object) -> str:
     shown = str(text)[: 20 * MOST]
     shown = "".join("\N{REPLACEMENT CHARACTER}" if _is_unseen(c) else c for c in shown)
     shown = _URL.sub(lambda m: f"{m[1]}://#{short_hash(m[2])}", shown)
+    shown = _FLAT_PATH.sub("…__", without_secrets(shown))
+    return shown if len(shown) <= MOST else shown[: MOST - 1] + "…"
+
+
+def without_secrets(text: str) -> str:
+    """A text of any length, a prompt say, with keys, credentials in addresses, absolute paths and own names as `…`."""
+    shown = _CREDENTIALS.sub(r"\1…@", text)
     shown = _KEY.sub("…", _NAMED_KEY.sub(r"\1…", shown))
     shown = _PATH.sub(r"…/\1", shown)
-    shown = _FLAT_PATH.sub("…__", shown)
     for name in _own_names():
         shown = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "…", shown)
-    return shown if len(shown) <= MOST else shown[: MOST - 1] + "…"
+    return shown
 
 
 def plain_settings(settings: Mapping[str, object]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from kinj.records import Json
 from kinj.report.arguments import full_arguments
 from kinj.report.reading import Result, Run
 from kinj.report.reading.lm_eval import stamp_of
-from kinj.report.reading.plain import plain
+from kinj.report.reading.plain import plain, without_secrets
 from kinj.report.reading.samples import find_samples, sample_rows
 
 log = logging.getLogger(__name__)
@@ -51,20 +51,23 @@ def question_rows(run: Run, results: Sequence[Result]) -> Iterator[Json]:
 def _question(sample: Json, task: str, sent: dict[str, str]) -> Json:
     doc = sample["doc"] if isinstance(sample.get("doc"), dict) else {}
     contexts, options = _requests(sample)
-    raw = str(doc.get("question") or doc.get("query") or (contexts[0] if contexts else ""))
+    contexts, options = ([without_secrets(text) for text in texts] for texts in (contexts, options))
+    raw = without_secrets(str(doc.get("question") or doc.get("query") or (contexts[0] if contexts else "")))
     target = str(sample.get("target", ""))
-    reference = options[int(target)].strip() if target.isdigit() and int(target) < len(options) else target
+    is_option = target.isdigit() and int(target) < len(options)
+    reference = options[int(target)].strip() if is_option else without_secrets(target)
     identity = str(doc.get("id") or f"{task}:{sample.get('doc_id')}")
-    answer = _answer(sample, options)
+    prompt = sent.get(identity, contexts[0] if contexts else None)
+    answer = without_secrets(_answer(sample, options))
     hashes = {name: str(sample[name]) for name in ("doc_hash", "target_hash") if name in sample}
     chunks = doc.get("chunk_ids")
     return {
-        "sample_id": identity,
+        "sample_id": plain(identity),
         "sample_hash": hashlib.sha256((raw + reference).encode("utf-8", "replace")).hexdigest(),
         "interaction_type": "single_turn",
         "input": {
             "raw": raw,
-            "formatted": sent.get(identity, contexts[0] if contexts else None),
+            "formatted": prompt and without_secrets(prompt),
             "reference": [reference],
             "choices": [option.strip() for option in options] or None,
         },

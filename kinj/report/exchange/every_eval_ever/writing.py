@@ -123,6 +123,7 @@ def _details(run: Run, result: Result) -> Iterator[tuple[str, str]]:
     yield METRIC, result.metric
     yield FILTER, result.filter
     yield MARKED, " ".join(run.marks)
+    yield "kinj.checked", result.checked
     if result.chance is not None:
         yield CHANCE, repr(result.chance)
     for prefix, values in ((SETTING, run.settings), (DETAIL, run.details), (COMPARISON, result.comparison)):

@@ -1,6 +1,7 @@
 """The rules by which results become rows, columns, ranks and means: each is a test."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -173,6 +174,39 @@ def test_the_metric_is_chosen_by_its_name_never_by_its_value(tmp_path, log_run, 
         UserError, match="--metric arc_easy=acc_nrm: its files have acc, acc_norm; did you mean 'acc_norm'"
     ):
         board_of(tmp_path, metrics={"arc_easy": "acc_nrm"})
+
+
+def test_a_file_with_another_filter_alone_has_a_column_of_its_own(tmp_path, log_run, new_run):
+    for name, of in (("a", "strict-match"), ("b", "strict-match"), ("c", "flexible-extract")):
+        run = new_run("gsm8k", 0.5, metric="exact_match", model_args={"pretrained": name})
+        run["results"]["gsm8k"] = {f"exact_match,{of}": 0.5}
+        log_run(tmp_path / name, run)
+    board = board_of(tmp_path)
+    assert [column.label for column in board.columns] == [
+        "gsm8k · filter strict-match",
+        "gsm8k · filter flexible-extract",
+    ]
+    assert list(one(board, "c").scores) == [1]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"tasks": {"arc_esy": "x"}}, "--task arc_esy=x: no file has the task arc_esy; did you mean 'arc_easy'"),
+        ({"metrics": {"arc": "acc"}}, "--metric arc=acc: no file has the task arc"),
+        ({"names": {Path("/nowhere"): "x"}}, "--name /nowhere=x: no results were read there"),
+    ],
+)
+def test_an_option_that_meets_nothing_is_refused(tmp_path, log_answers, options, said):
+    log_answers(tmp_path, [RIGHT, WRONG] * 20)
+    with pytest.raises(UserError, match=said):
+        board_of(tmp_path, **options)
+
+
+def test_one_chunk_that_holds_many_questions_is_said(tmp_path, log_run, new_run, new_sample):
+    chunks = [{"chunk_ids": [f"c{max(i - 20, 0)}"]} for i in range(60)]
+    log_run(tmp_path, new_run("t", 0.5, 60), {"t": [new_sample(i, float(i % 2), doc=chunks[i]) for i in range(60)]})
+    assert board_of(tmp_path).notes == ("t: one chunk holds 35% of the questions; intervals are less sure there",)
 
 
 # ---- numbers

@@ -94,6 +94,20 @@ def test_unchecked_is_said_in_every_form(tmp_path, log_run, new_run):
     assert row["mean"]["checked"] == row["scores"]["arc_easy"]["checked"] == "unchecked"
 
 
+def test_a_contradicted_zero_is_said_in_the_csv(tmp_path, log_answers):
+    file = log_answers(tmp_path, [0.0] * 40)
+    file.write_text(file.read_text().replace('"acc,none": 0.0', '"acc,none": 0.9'))
+    [row] = csv.DictReader(io.StringIO(as_csv(make_board(*read_runs([tmp_path])))))
+    assert (row["checked"], row["score"], row["samples give"]) == ("contradicted", "0.9", "0.0")
+
+
+def test_json_beside_a_folder_is_alone_on_the_standard_output(tmp_path, log_answers):
+    log_answers(tmp_path / "in", [1.0, 0.0] * 20)
+    words = ["leaderboard", str(tmp_path / "in"), "--output_dir", str(tmp_path / "out"), "--json"]
+    done = CliRunner().invoke(build_app(), words)
+    assert len(json.loads(done.stdout)["rows"]) == 1
+
+
 def test_json_is_json_that_any_reader_takes(hostile):
     def refuse(name):
         raise AssertionError(name)

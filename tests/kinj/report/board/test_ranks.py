@@ -51,6 +51,18 @@ def test_every_pair_is_that_of_clustered_least_squares_with_two_pseudo_questions
     assert (found.degrees_of_freedom, found.effective_clusters) == (49, 50)
 
 
+def test_where_one_cluster_is_large_the_variance_is_the_jackknifes():
+    """Against leaving out each cluster by hand, +1 and -1 being clusters too."""
+    draw = np.random.default_rng(4)
+    clusters = np.concatenate([np.zeros(40), np.arange(1, 61)]).astype(int)
+    rows = [(draw.random(100) < share).astype(float) for share in (0.3, 0.6)]
+    d = np.append(rows[0] - rows[1], [1, -1])
+    groups = np.append(clusters, [61, 62])
+    without = np.array([d[groups != cluster].mean() for cluster in range(63)])
+    found = paired_differences([[answers(row, clusters)] for row in rows])
+    assert found.variance[0, 1] == pytest.approx(62 / 63 * ((without - d.mean()) ** 2).sum())
+
+
 def test_one_tasks_interval_is_that_of_one_cell(three):
     values, clusters = three
     assert mean_interval([answers(values[0], clusters)]) == pytest.approx(clustered_interval(values[0], clusters))

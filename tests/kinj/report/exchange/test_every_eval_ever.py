@@ -66,6 +66,17 @@ def test_arms_stay_apart_and_the_final_prompt_is_there(two_arms, tmp_path):
     assert len({json.loads(file.read_text())["evaluation_id"] for file in files}) == 2
 
 
+def test_no_key_path_or_address_with_a_password_is_in_the_texts(two_arms, tmp_path):
+    planted = "see /home/alice/x/y.txt, hf_alice12345678 and https://alice:hunter22@a.example/"
+    for file in [*two_arms.rglob("samples*"), *two_arms.rglob("trace*")]:
+        file.write_text(file.read_text().replace("Question 0?", f"Question 0, {planted}?"))
+    written(two_arms, tmp_path / "out")
+    texts = "".join(path.read_text() for path in (tmp_path / "out").rglob("*.json*"))
+    assert texts.count("Question 0, see \\u2026/y.txt") == 4
+    assert "alice" not in texts
+    assert "hunter22" not in texts
+
+
 def test_back_in_the_numbers_are_the_same(two_arms, tmp_path):
     written(two_arms, tmp_path / "out")
     boards = []
