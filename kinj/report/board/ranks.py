@@ -68,7 +68,7 @@ def paired_differences(rows: Sequence[Sequence[Answers]], weights: Sequence[floa
     A difference is the sum over tasks of weight x mean difference; clusters reach over tasks. V = C/(C-1) sum over
     clusters of (sum over tasks of weight/N x (D - theta n))^2, each task with the pseudo-questions +1 and -1 as
     clusters of their own; degrees of freedom: the original clusters less the tasks. Where a cluster holds over a tenth
-    of the questions of a task, V is the delete-one jackknife's: (C-1)/C sum over clusters of (theta without it - theta)^2.
+    of a task's questions, the delete-one jackknife: V = (C-1)/C sum over clusters of (theta without it - theta)^2.
 
     Args:
         rows: of each row its answers, a task each, in the order of the weights; keys of a task equal in all rows.

@@ -45,16 +45,16 @@ def read_lm_eval(file: Path, place: str, value: Json, cell: Json | None, say: Sa
         cell: of the manifest that `kinj compare` wrote beside it; None without.
         say: called with each part that is not taken, and why.
     """
-    config = _mapping(value.get("config"))
-    ours = _mapping(config.get("kinj"))
+    config = mapping(value.get("config"))
+    ours = mapping(config.get("kinj"))
     arguments = model_arguments(config.get("model_args"))
     model = str(ours.get("model_name") or "") or _named(arguments) or value.get("model_name") or config.get("model")
     settings = _settings(config, ours, arguments, cell)
-    groups = set(_mapping(value.get("groups"))) | set(_mapping(value.get("group_subtasks")))
+    groups = set(mapping(value.get("groups"))) | set(mapping(value.get("group_subtasks")))
     results: list[Result] = []
-    for task, metrics in _mapping(value["results"]).items():
+    for task, metrics in mapping(value["results"]).items():
         # A group's own line is a mean over its tasks, which lm-eval does not count as asked.
-        if task in groups and task not in _mapping(value.get("n-samples")):
+        if task in groups and task not in mapping(value.get("n-samples")):
             continue
         if not isinstance(metrics, Mapping):
             say(f"task {plain(task)!r}: its scores are no object")
@@ -112,7 +112,7 @@ def _results(
         if "," in name and not _is_error(name.partition(",")[0]) and name.partition(",")[0] not in _NO_METRICS
         and score != "N/A" and not isinstance(score, Mapping)
     ]  # fmt: skip
-    counted = number(_mapping(_mapping(value.get("n-samples")).get(task)).get("effective"))
+    counted = number(mapping(mapping(value.get("n-samples")).get(task)).get("effective"))
     n = int(counted) if counted is not None and 0 < counted < 2**40 else None
     samples = _samples(file, task, stamp, {name.partition(",")[0] for name in names}, say)
     comparison = _comparison(value, task, n)
@@ -144,7 +144,7 @@ def _results(
             value=score,
             n=n if n is not None else (rows or None),
             stderr=number(metrics.get(f"{metric}_stderr,{filter_name}")),
-            higher_is_better=_mapping(_mapping(value.get("higher_is_better")).get(task)).get(metric) is not False,
+            higher_is_better=mapping(mapping(value.get("higher_is_better")).get(task)).get(metric) is not False,
             comparison=comparison,
             chance=_chance(value, task, samples, filter_name),
             answers=answers,
@@ -178,7 +178,7 @@ def _is_error(metric: str) -> bool:
 
 def _is_mean(value: Json, task: str, metric: str) -> bool:
     """Whether a metric is the mean over questions, as far as the task's settings say; lm-eval's default is the mean."""
-    listed = _mapping(_mapping(value.get("configs")).get(task)).get("metric_list")
+    listed = mapping(mapping(value.get("configs")).get(task)).get("metric_list")
     for entry in listed if isinstance(listed, list) else ():
         if isinstance(entry, Mapping) and entry.get("metric") == metric:
             return (
@@ -189,13 +189,13 @@ def _is_mean(value: Json, task: str, metric: str) -> bool:
 
 def _comparison(value: Json, task: str, n: int | None) -> dict[str, str]:
     """What must be equal for two results of a task to be compared. lm-eval's own defaults are left out."""
-    config, settings = _mapping(value.get("config")), _mapping(_mapping(value.get("configs")).get(task))
-    shots = str(_mapping(value.get("n-shot")).get(task, settings.get("num_fewshot") or 0))
-    metadata = _mapping(settings.get("metadata"))
-    ours = _mapping(_mapping(_mapping(config.get("kinj")).get("tasks")).get(task))
+    config, settings = mapping(value.get("config")), mapping(mapping(value.get("configs")).get(task))
+    shots = str(mapping(value.get("n-shot")).get(task, settings.get("num_fewshot") or 0))
+    metadata = mapping(settings.get("metadata"))
+    ours = mapping(mapping(mapping(config.get("kinj")).get("tasks")).get(task))
     chat = bool(value.get("chat_template") or value.get("chat_template_sha"))
     fields = {
-        "version": _mapping(value.get("versions")).get(task),
+        "version": mapping(value.get("versions")).get(task),
         "shots": shots,
         "split": ours.get("split") or metadata.get("split"),
         "questions asked": n,
@@ -204,7 +204,7 @@ def _comparison(value: Json, task: str, n: int | None) -> dict[str, str]:
         "system prompt": _hash(value.get("system_instruction")),
         "few-shot seed": _seed(config) if shots != "0" else None,
         "gen_kwargs": _hash(config.get("gen_kwargs") or None),
-        "benchmark": str(_mapping(ours.get("benchmark")).get("sha256") or "")[:12],
+        "benchmark": str(mapping(ours.get("benchmark")).get("sha256") or "")[:12],
     }
     return plain_settings(fields)
 
@@ -219,7 +219,7 @@ def _hash(value: object) -> str | None:
 
 def _chance(value: Json, task: str, samples: Samples | None, filter_name: str) -> float | None:
     """Of a task of options 1 in so many; of one that generates 0; None where nothing says."""
-    settings = _mapping(_mapping(value.get("configs")).get(task))
+    settings = mapping(mapping(value.get("configs")).get(task))
     if settings.get("output_type") == "generate_until":
         return 0.0
     if settings.get("output_type") != "multiple_choice":
@@ -245,11 +245,11 @@ def _settings(
             said = {"served": ours.get("served")}
         elif ours.get("distractor_seed") == 0:
             said.pop("distractor_seed", None)
-        template = str(_mapping(ours.get("template")).get("sha256") or "")
-        base = _mapping(ours.get("base"))
-        weights = _mapping(base.get("pretrained")).get("fingerprint")
+        template = str(mapping(ours.get("template")).get("sha256") or "")
+        base = mapping(ours.get("base"))
+        weights = mapping(base.get("pretrained")).get("fingerprint")
         said["weights"] = weights and f"#{str(weights)[:8]}"
-        said["template"] = template[:8] if _mapping(ours.get("template")).get("name") != "default" else None
+        said["template"] = template[:8] if mapping(ours.get("template")).get("name") != "default" else None
         said |= {name: setting for name, setting in base.items() if name in _WEIGHTS
                  and (name != "dtype" or "dtype" in arguments)}  # fmt: skip
         return plain_settings(said)
@@ -274,10 +274,10 @@ def _marks(arguments: Mapping[str, object], ours: Mapping[str, object], cell: Js
 
 def _groups(value: Json, results: Iterable[Result], say: Say) -> Iterator[GroupMean]:
     """The groups' own scores, each with the kind of mean that gives it, by which lm-eval defines it."""
-    subtasks = _mapping(value.get("group_subtasks"))
+    subtasks = mapping(value.get("group_subtasks"))
     leaves = {(one.task, one.metric, one.filter): one for one in results}
     for group in [name for name in subtasks if isinstance(subtasks[name], list) and subtasks[name]]:
-        metrics = _mapping(_mapping(value.get("groups")).get(group) or _mapping(value["results"]).get(group))
+        metrics = mapping(mapping(value.get("groups")).get(group) or mapping(value["results"]).get(group))
         tasks = tuple(plain(task) for task in sorted(_below(group, subtasks, frozenset())))
         for name, score in metrics.items():
             metric, comma, filter_name = (plain(part) for part in name.partition(","))
@@ -310,5 +310,6 @@ def _kind_of_mean(stated: float, parts: list[Result]) -> str:
     return "tasks" if abs(mean - stated) <= _SAME else ""
 
 
-def _mapping(value: object) -> Json:
+def mapping(value: object) -> Json:
+    """A JSON object as it is, and an empty one in the place of anything else."""
     return value if isinstance(value, dict) else {}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from kinj.records import Json
-from kinj.report.reading.lm_eval import Say, model_arguments, number
+from kinj.report.reading.lm_eval import Say, mapping, model_arguments, number
 from kinj.report.reading.plain import plain, plain_settings
 from kinj.report.reading.runs import Result, Run
 
@@ -17,7 +17,7 @@ _PERPLEXITIES = ("ppl", "perplexity", "bits_per_byte", "wer", "ter")
 
 def read_old_lm_eval(file: Path, place: str, value: Json, say: Say) -> Run:
     """lm-eval before 0.4: metrics without a filter, `acc_stderr` beside `acc`, one number of shots for all tasks."""
-    config = _mapping(value.get("config"))
+    config = mapping(value.get("config"))
     arguments = model_arguments(config.get("model_args"))
     named = arguments.get("pretrained") or arguments.get("engine") or arguments.get("model") or config.get("model")
     said = {
@@ -27,9 +27,9 @@ def read_old_lm_eval(file: Path, place: str, value: Json, say: Say) -> Run:
     }
     results = [
         result
-        for task, metrics in _mapping(value["results"]).items()
+        for task, metrics in mapping(value["results"]).items()
         for result in _plain_metrics(task, metrics, say, {
-            "version": f"{_mapping(value.get('versions')).get(task, '?')} (lm-eval before 0.4)",
+            "version": f"{mapping(value.get('versions')).get(task, '?')} (lm-eval before 0.4)",
             "shots": config.get("num_fewshot") or 0,
             "limit": config.get("limit"),
         })
@@ -42,16 +42,16 @@ def read_old_lm_eval(file: Path, place: str, value: Json, say: Say) -> Run:
 
 def read_lighteval(file: Path, place: str, value: Json, say: Say) -> Run:
     """lighteval: tasks as `suite|task|shots` or `task|shots`; `all` and `…:_average…` are means over tasks."""
-    general = _mapping(value.get("config_general"))
-    model_config = _mapping(general.get("model_config"))
+    general = mapping(value.get("config_general"))
+    model_config = mapping(general.get("model_config"))
     results: list[Result] = []
-    for task, metrics in _mapping(value["results"]).items():
+    for task, metrics in mapping(value["results"]).items():
         parts = task.split("|")
         if task == "all" or any(part.endswith(":_average") for part in parts):
             continue
         shots = next((part for part in reversed(parts) if part.isdigit()), "0")
         names = [part for part in parts if not part.isdigit()]
-        version = _mapping(value.get("versions")).get(task, "?")
+        version = mapping(value.get("versions")).get(task, "?")
         comparison = {"version": f"{version} (lighteval)", "shots": shots, "limit": general.get("max_samples")}
         results += _plain_metrics(names[-1] if names else task, metrics, say, comparison)
     named = general.get("model_name") or model_config.get("model_name") or "unnamed"
@@ -65,7 +65,7 @@ def read_inspect(file: Path, place: str, value: Json, say: Say) -> Run:
     Raises:
         ValueError: it did not end, or has no results.
     """
-    evaluated, found = _mapping(value.get("eval")), _mapping(value.get("results"))
+    evaluated, found = mapping(value.get("eval")), mapping(value.get("results"))
     if value.get("status") != "success" or not found:
         raise ValueError(f"inspect's log of an evaluation with the status {plain(value.get('status'))!r}: no results")
     samples = number(found.get("completed_samples") or found.get("total_samples"))
@@ -75,15 +75,15 @@ def read_inspect(file: Path, place: str, value: Json, say: Say) -> Run:
     task, n = plain(evaluated.get("task", "task")), int(samples) if samples else None
     results: list[Result] = []
     for scorer in scorers if isinstance(scorers, list) else ():
-        results += _scorers_results(_mapping(scorer), task, n, comparison, say)
-    settings = plain_settings(_mapping(evaluated.get("model_args")))
+        results += _scorers_results(mapping(scorer), task, n, comparison, say)
+    settings = plain_settings(mapping(evaluated.get("model_args")))
     return Run(file, place, "inspect", plain(evaluated.get("model") or "unnamed"), settings, {}, (), tuple(results))
 
 
 def _scorers_results(
     scorer: Json, task: str, n: int | None, comparison: Mapping[str, str], say: Say
 ) -> Iterator[Result]:
-    values = {name: _mapping(metric).get("value") for name, metric in _mapping(scorer.get("metrics")).items()}
+    values = {name: mapping(metric).get("value") for name, metric in mapping(scorer.get("metrics")).items()}
     stderr = next((error for name in ("stderr", "bootstrap_stderr") if (error := number(values.get(name)))), None)
     for name, value in values.items():
         score = number(value)
@@ -114,7 +114,3 @@ def _plain_metrics(task: str, metrics: object, say: Say, comparison: Mapping[str
             higher_is_better=not name.endswith(_PERPLEXITIES),
             comparison=plain_settings(comparison),
         )
-
-
-def _mapping(value: object) -> Json:
-    return value if isinstance(value, dict) else {}

@@ -21,7 +21,7 @@ from kinj.report.exchange.every_eval_ever.writing import (
 )  # fmt: skip
 from kinj.report.reading import Answers, Result, Run
 from kinj.report.reading.formats import EVERY_EVAL_EVER, told_by_content
-from kinj.report.reading.lm_eval import check, number
+from kinj.report.reading.lm_eval import check, mapping, number
 from kinj.report.reading.plain import plain, plain_settings
 from kinj.report.reading.runs import MARKS
 from kinj.report.reading.samples import BadSamplesError, make_answers, question_key, sample_rows
@@ -50,7 +50,7 @@ def read_every_eval_ever(file: Path, place: str, say: Callable[[str], None]) -> 
         say("no score in it")
         return []
     details = _details(entries[0])
-    model = _mapping(value.get("model_info"))
+    model = mapping(value.get("model_info"))
     return [
         Run(
             file=file,
@@ -66,13 +66,13 @@ def read_every_eval_ever(file: Path, place: str, say: Callable[[str], None]) -> 
 
 
 def _result(entry: Json, answers: dict[str, Answers], say: Callable[[str], None]) -> Result | None:
-    metric, score = _mapping(entry.get("metric_config")), _mapping(entry.get("score_details"))
+    metric, score = mapping(entry.get("metric_config")), mapping(entry.get("score_details"))
     name = plain(entry.get("evaluation_name", "unnamed"))
     value = number(score.get("score"))
     if value is None:
         say(f"{name!r}: no finite number")
         return None
-    details, uncertainty = _details(entry), _mapping(score.get("uncertainty"))
+    details, uncertainty = _details(entry), mapping(score.get("uncertainty"))
     own = answers.get(str(entry.get("evaluation_result_id"))) or answers.get(str(entry.get("evaluation_name")))
     stated = number(uncertainty.get("num_samples"))
     n = int(stated) if stated and 0 < stated < 2**40 else None
@@ -83,7 +83,7 @@ def _result(entry: Json, answers: dict[str, Answers], say: Callable[[str], None]
     if sampled is not None:
         say(f"{name!r}: the result says {value:.4f}, the questions give {sampled:.4f}")
     is_ours = MODEL in details
-    data = _mapping(entry.get("source_data"))
+    data = mapping(entry.get("source_data"))
     fields = {
         "data set": data.get("hf_repo") or data.get("dataset_name"),
         "split": data.get("hf_split"),
@@ -96,7 +96,7 @@ def _result(entry: Json, answers: dict[str, Answers], say: Callable[[str], None]
         filter=plain(details.get(FILTER, "none")),
         value=value,
         n=n,
-        stderr=number(_mapping(uncertainty.get("standard_error")).get("value")),
+        stderr=number(mapping(uncertainty.get("standard_error")).get("value")),
         higher_is_better=metric.get("lower_is_better") is not True,
         comparison=_under(COMPARISON, details) if is_ours else plain_settings(fields),
         chance=chance if chance is not None and 0 <= chance < 1 else None,
@@ -108,7 +108,7 @@ def _result(entry: Json, answers: dict[str, Answers], say: Callable[[str], None]
 
 def _answers(file: Path, value: Json, say: Callable[[str], None]) -> dict[str, Answers]:
     """By result id, or by name where rows have none, the answers in the file of questions beside the aggregate."""
-    stated = _mapping(value.get("detailed_evaluation_results")).get("file_path")
+    stated = mapping(value.get("detailed_evaluation_results")).get("file_path")
     name = PurePosixPath(str(stated or f"{file.stem}_samples.jsonl")).name
     samples = file.with_name(name) if name not in ("", "..") and "\0" not in name else file
     if samples.suffix != ".jsonl" or not samples.is_file():
@@ -119,8 +119,8 @@ def _answers(file: Path, value: Json, say: Callable[[str], None]) -> dict[str, A
     try:
         for row in sample_rows(samples):
             result = str(row.get("evaluation_result_id") or row.get("evaluation_name"))
-            score = number(_mapping(row.get("evaluation")).get("score"))
-            metadata = _mapping(row.get("metadata"))
+            score = number(mapping(row.get("evaluation")).get("score"))
+            metadata = mapping(row.get("metadata"))
             if score is None:
                 raise BadSamplesError(f"a question of {plain(result)!r} has no number")
             key = metadata.get("doc_hash") or row.get("sample_hash") or row.get("sample_id")
@@ -142,7 +142,7 @@ def _chunk_ids(text: object) -> tuple[str, ...]:
 
 
 def _details(entry: Json) -> dict[str, str]:
-    found = _mapping(_mapping(entry.get("generation_config")).get("additional_details"))
+    found = mapping(mapping(entry.get("generation_config")).get("additional_details"))
     return {str(name): str(value) for name, value in found.items()}
 
 
@@ -157,7 +157,3 @@ def _float(text: object) -> float | None:
         return float(str(text))
     except ValueError:
         return None
-
-
-def _mapping(value: object) -> Json:
-    return value if isinstance(value, dict) else {}

@@ -5,8 +5,10 @@ import io
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
+import typer.main
 from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 
@@ -15,6 +17,7 @@ from kinj.report.board import as_csv, as_html, as_json, as_markdown, make_board
 from kinj.report.reading import plain as plain_module
 from kinj.report.reading import read_runs
 from kinj.report.reading.plain import plain, plain_settings
+from kinj.report.reading.runs import CHECKED, CONTRADICTED, MARKS, SEALED, UNCHECKED
 
 HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(1)">|`a`[b](http://evil.example/x)'
 
@@ -191,3 +194,12 @@ def test_what_the_user_can_mend_is_one_line(tmp_path, capsys, words, said):
     with pytest.raises(SystemExit):
         main(["leaderboard", str(tmp_path), *words])
     assert said in capsys.readouterr().err
+
+
+def test_the_page_of_the_leaderboard_names_every_option_and_every_word():
+    page = (Path(__file__).resolve().parents[4] / "docs" / "leaderboard.md").read_text()
+    commands = typer.main.get_command(build_app()).commands
+    options = {word for name in ("leaderboard", "export") for one in commands[name].params for word in one.opts}
+    missing = [word for word in options if word.startswith("--") and word not in page]
+    assert missing == []
+    assert [word for word in (CHECKED, SEALED, UNCHECKED, CONTRADICTED, *MARKS[:2]) if word not in page] == []
