@@ -17,9 +17,9 @@ from kinj.errors import UserError
 from kinj.manifest import replacing
 from kinj.records import Json
 from kinj.report.reading import Answers, GroupMean, Result, Run
-from kinj.report.reading.lm_eval import check, number
 from kinj.report.reading.plain import plain
 from kinj.report.reading.runs import MARKS
+from kinj.report.reading.values import check, number
 
 #: In the first line, by which a pack is known.
 VERSION = 1

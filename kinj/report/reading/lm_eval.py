@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from kinj.records import Json
-from kinj.report.reading.plain import plain, plain_settings, short_hash
-from kinj.report.reading.runs import CHECKED, CONTRADICTED, MARKS, UNCHECKED, Answers, GroupMean, Result, Run
+from kinj.report.reading.identity import comparison_of, marks_of, model_arguments, named_model, settings_of
+from kinj.report.reading.plain import path_setting, plain, plain_settings
+from kinj.report.reading.runs import GroupMean, Result, Run
 from kinj.report.reading.samples import BadSamplesError, Samples, find_samples, read_samples
+from kinj.report.reading.values import SAME, check, mapping, number
 
 #: Called with what was not taken of a file, and why.
 Say = Callable[[str], None]
 
 _STAMP = re.compile(r"_(\d{4}-\d\d-\d\dT[\d.:-]+)$")
 _NO_METRICS = {"alias", "name", "samples", "sample_len", "sample_count", " "}
-#: Arguments that name the model, the most particular last.
-_MODEL_ARGUMENTS = ("engine", "path", "model", "pretrained")
-#: Arguments that change nothing in a score, or name the model.
-_UNSAID_ARGUMENTS = {
-    *_MODEL_ARGUMENTS, "trace", "device", "batch_size", "max_batch_size", "trust_remote_code", "tokenizer_backend",
-}  # fmt: skip
-#: Of `config.kinj`: what a run of kinj_rag was asked for.
-_KINJ_SETTINGS = (
-    "retriever", "k", "index", "placement", "order", "query", "embedder", "filter", "distractor_seed", "served",
-)  # fmt: skip
-#: Of `config.kinj.base`: what shapes the weights.
-_WEIGHTS = ("peft", "dtype", "load_in_4bit", "load_in_8bit")
-_KINJ_DEFAULTS = {"retriever": "none", "placement": "prefix", "order": "best_first", "query": "question"}
-#: Two numbers that are the same but for rounding.
-_SAME = 1e-6
-_HUGE = 1e100
 
 
 def read_lm_eval(file: Path, place: str, value: Json, cell: Json | None, say: Say) -> Run:
@@ -48,9 +33,14 @@ def read_lm_eval(file: Path, place: str, value: Json, cell: Json | None, say: Sa
     config = mapping(value.get("config"))
     ours = mapping(config.get("kinj"))
     arguments = model_arguments(config.get("model_args"))
-    model = str(ours.get("model_name") or "") or _named(arguments) or value.get("model_name") or config.get("model")
-    settings = _settings(config, ours, arguments, cell)
-    groups = set(mapping(value.get("groups"))) | set(mapping(value.get("group_subtasks")))
+    model = (
+        str(ours.get("model_name") or "") or named_model(arguments) or value.get("model_name") or config.get("model")
+    )
+    settings = settings_of(config, ours, arguments, cell)
+    if cell is None and "weights" not in settings:
+        settings |= path_setting(model)
+    subtasks = mapping(value.get("group_subtasks"))  # in which versions up to 0.4.2 have tasks too, without any
+    groups = set(mapping(value.get("groups"))) | {name for name, children in subtasks.items() if children}
     results: list[Result] = []
     for task, metrics in mapping(value["results"]).items():
         # A group's own line is a mean over its tasks, which lm-eval does not count as asked.
@@ -73,7 +63,7 @@ def read_lm_eval(file: Path, place: str, value: Json, cell: Json | None, say: Sa
                 "device": config.get("device"),
             }
         ),
-        marks=_marks(arguments, ours, cell),
+        marks=marks_of(arguments, ours, cell),
         results=tuple(results),
         groups=tuple(_groups(value, results, say)),
     )
@@ -83,25 +73,6 @@ def stamp_of(file: Path) -> str:
     """The date in the name of a file of results, which its samples carry too; empty where it has none."""
     match = _STAMP.search(file.stem)
     return match[1] if match else ""
-
-
-def model_arguments(value: object) -> dict[str, object]:
-    """lm-eval's `model_args`: an object, or `name=value,name=value` as older versions wrote it."""
-    if isinstance(value, Mapping):
-        return {str(name): setting for name, setting in value.items()}
-    pairs = (part.partition("=") for part in str(value or "").split(","))
-    return {name.strip(): setting for name, equals, setting in pairs if equals}
-
-
-def number(value: object) -> float | None:
-    """A finite number of a size that can be squared; None for all else: lm-eval writes `N/A`, and NaN of nothing."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    try:
-        as_float = float(value)
-    except OverflowError:
-        return None
-    return as_float if math.isfinite(as_float) and abs(as_float) < _HUGE else None
 
 
 def _results(
@@ -115,7 +86,8 @@ def _results(
     counted = number(mapping(mapping(value.get("n-samples")).get(task)).get("effective"))
     n = int(counted) if counted is not None and 0 < counted < 2**40 else None
     samples = _samples(file, task, stamp, {name.partition(",")[0] for name in names}, say)
-    comparison = _comparison(value, task, n)
+    counts = [samples.count(name.partition(",")[2]) for name in names] if samples else []
+    comparison = comparison_of(value, task, n if n is not None else max(counts, default=0) or None)
     short: set[str] = set()
     for name in names:
         metric, _, filter_name = name.partition(",")
@@ -153,14 +125,6 @@ def _results(
         )
 
 
-def check(score: float, answers: Answers | None) -> tuple[str, float | None]:
-    """How far a score is checked, and what its samples give where that is something else."""
-    if answers is None:
-        return UNCHECKED, None
-    mean = float(answers.values.mean())
-    return (CHECKED, None) if abs(mean - score) <= _SAME * max(1.0, abs(score)) else (CONTRADICTED, mean)
-
-
 def _samples(file: Path, task: str, stamp: str, metrics: set[str], say: Say) -> Samples | None:
     found = find_samples(file, task, stamp)
     if found is None or not metrics:
@@ -187,36 +151,6 @@ def _is_mean(value: Json, task: str, metric: str) -> bool:
     return True
 
 
-def _comparison(value: Json, task: str, n: int | None) -> dict[str, str]:
-    """What must be equal for two results of a task to be compared. lm-eval's own defaults are left out."""
-    config, settings = mapping(value.get("config")), mapping(mapping(value.get("configs")).get(task))
-    shots = str(mapping(value.get("n-shot")).get(task, settings.get("num_fewshot") or 0))
-    metadata = mapping(settings.get("metadata"))
-    ours = mapping(mapping(mapping(config.get("kinj")).get("tasks")).get(task))
-    chat = bool(value.get("chat_template") or value.get("chat_template_sha"))
-    fields = {
-        "version": mapping(value.get("versions")).get(task),
-        "shots": shots,
-        "split": ours.get("split") or metadata.get("split"),
-        "questions asked": n,
-        "chat template": "applied" if chat else None,
-        "multiturn": "yes" if chat and shots != "0" and value.get("fewshot_as_multiturn") else None,
-        "system prompt": _hash(value.get("system_instruction")),
-        "few-shot seed": _seed(config) if shots != "0" else None,
-        "gen_kwargs": _hash(config.get("gen_kwargs") or None),
-        "benchmark": str(mapping(ours.get("benchmark")).get("sha256") or "")[:12],
-    }
-    return plain_settings(fields)
-
-
-def _seed(config: Mapping[str, object]) -> object:
-    return None if config.get("fewshot_seed") in (None, 1234) else config["fewshot_seed"]
-
-
-def _hash(value: object) -> str | None:
-    return None if not value else f"#{short_hash(str(value))}"
-
-
 def _chance(value: Json, task: str, samples: Samples | None, filter_name: str) -> float | None:
     """Of a task of options 1 in so many; of one that generates 0; None where nothing says."""
     settings = mapping(mapping(value.get("configs")).get(task))
@@ -228,48 +162,6 @@ def _chance(value: Json, task: str, samples: Samples | None, filter_name: str) -
     if isinstance(options, list) and len(options) > 1:
         return 1 / len(options)
     return samples.chance(filter_name) if samples else None
-
-
-def _settings(
-    config: Mapping[str, object], ours: Mapping[str, object], arguments: Mapping[str, object], cell: Json | None
-) -> dict[str, str]:
-    """What tells a run from others of the same model: of a cell of `kinj compare` its arms, else its arguments."""
-    if cell is not None:
-        seed = cell.get("seed")
-        named = {"injection": cell["injection"], "reading": cell["reading"], "seed": seed, "role": cell.get("role")}
-        plain_values = {"injection": "none", "reading": "none", "role": "main"}
-        return plain_settings({name: value for name, value in named.items() if value != plain_values.get(name)})
-    if ours:
-        said = {name: ours.get(name) for name in _KINJ_SETTINGS if ours.get(name) != _KINJ_DEFAULTS.get(name)}
-        if ours.get("retriever") == "none":
-            said = {"served": ours.get("served")}
-        elif ours.get("distractor_seed") == 0:
-            said.pop("distractor_seed", None)
-        template = str(mapping(ours.get("template")).get("sha256") or "")
-        base = mapping(ours.get("base"))
-        weights = mapping(base.get("pretrained")).get("fingerprint")
-        said["weights"] = weights and f"#{str(weights)[:8]}"
-        said["template"] = template[:8] if mapping(ours.get("template")).get("name") != "default" else None
-        said |= {name: setting for name, setting in base.items() if name in _WEIGHTS
-                 and (name != "dtype" or "dtype" in arguments)}  # fmt: skip
-        return plain_settings(said)
-    said = {name: setting for name, setting in arguments.items() if name not in _UNSAID_ARGUMENTS}
-    return plain_settings({"back end": config.get("model"), **said})
-
-
-def _named(arguments: Mapping[str, object]) -> str | None:
-    named = [str(arguments[name]) for name in _MODEL_ARGUMENTS if arguments.get(name)]
-    return named[-1] if named else None
-
-
-def _marks(arguments: Mapping[str, object], ours: Mapping[str, object], cell: Json | None) -> tuple[str, ...]:
-    tuned = bool(arguments.get("peft") or arguments.get("delta") or ours.get("checkpoint"))
-    tuned = tuned or (cell is not None and cell.get("injection") != "none")
-    retrieves = ours.get("retriever", "none") != "none"
-    role = cell.get("role") if cell is not None else None
-    return tuple(
-        mark for mark, has in zip(MARKS, (tuned, retrieves, *(role == mark for mark in MARKS[2:])), strict=True) if has
-    )
 
 
 def _groups(value: Json, results: Iterable[Result], say: Say) -> Iterator[GroupMean]:
@@ -304,12 +196,7 @@ def _kind_of_mean(stated: float, parts: list[Result]) -> str:
         return ""
     if all(part.n for part in parts):
         pooled = sum(part.value * (part.n or 0) for part in parts) / sum(part.n or 0 for part in parts)
-        if abs(pooled - stated) <= _SAME:
+        if abs(pooled - stated) <= SAME:
             return "questions"
     mean = sum(part.value for part in parts) / len(parts)
-    return "tasks" if abs(mean - stated) <= _SAME else ""
-
-
-def mapping(value: object) -> Json:
-    """A JSON object as it is, and an empty one in the place of anything else."""
-    return value if isinstance(value, dict) else {}
+    return "tasks" if abs(mean - stated) <= SAME else ""

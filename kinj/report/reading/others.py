@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from kinj.records import Json
-from kinj.report.reading.lm_eval import Say, mapping, model_arguments, number
-from kinj.report.reading.plain import plain, plain_settings
+from kinj.report.reading.identity import model_arguments
+from kinj.report.reading.lm_eval import Say
+from kinj.report.reading.plain import path_setting, plain, plain_settings
 from kinj.report.reading.runs import Result, Run
+from kinj.report.reading.values import mapping, number
 
 #: Of inspect: what stands among the metrics of a scorer and is an error or a spread.
 _ERRORS = {"stderr", "std", "var", "bootstrap_stderr", "ci_lower", "ci_upper"}
@@ -34,7 +36,7 @@ def read_old_lm_eval(file: Path, place: str, value: Json, say: Say) -> Run:
             "limit": config.get("limit"),
         })
     ]  # fmt: skip
-    settings = plain_settings({"back end": config.get("model"), **said})
+    settings = plain_settings({"back end": config.get("model"), **said}) | path_setting(named or "unnamed")
     marks = ("fine-tuned",) if arguments.get("peft") else ()
     details = plain_settings({"batch_size": config.get("batch_size")})
     return Run(file, place, "lm_eval_old", plain(named or "unnamed"), settings, details, marks, tuple(results))
@@ -56,6 +58,7 @@ def read_lighteval(file: Path, place: str, value: Json, say: Say) -> Run:
         results += _plain_metrics(names[-1] if names else task, metrics, say, comparison)
     named = general.get("model_name") or model_config.get("model_name") or "unnamed"
     settings = plain_settings({"dtype": general.get("model_dtype"), "revision": model_config.get("revision")})
+    settings |= path_setting(named)
     return Run(file, place, "lighteval", plain(named), settings, {}, (), tuple(results))
 
 

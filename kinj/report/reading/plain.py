@@ -62,6 +62,11 @@ def plain_settings(settings: Mapping[str, object]) -> dict[str, str]:
     return kept
 
 
+def path_setting(model: object) -> dict[str, str]:
+    """What tells models apart whose names are cut alike when they are shown: a hash, where the name had to be cut."""
+    return {} if plain(model) == str(model) else {"path": f"#{short_hash(str(model))}"}
+
+
 def short_hash(text: str) -> str:
     """Four hex digits that tell texts apart without saying them."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:4]

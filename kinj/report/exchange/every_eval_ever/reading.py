@@ -21,10 +21,10 @@ from kinj.report.exchange.every_eval_ever.writing import (
 )  # fmt: skip
 from kinj.report.reading import Answers, Result, Run
 from kinj.report.reading.formats import EVERY_EVAL_EVER, told_by_content
-from kinj.report.reading.lm_eval import check, mapping, number
 from kinj.report.reading.plain import plain, plain_settings
 from kinj.report.reading.runs import MARKS
 from kinj.report.reading.samples import BadSamplesError, make_answers, question_key, sample_rows
+from kinj.report.reading.values import check, mapping, number
 
 #: Bytes of the largest aggregate that is parsed.
 _LARGEST = 16 * 2**20

@@ -87,6 +87,14 @@ def test_two_files_of_one_cell_are_refused_by_name_and_never_averaged(tmp_path, 
     assert f"0.7500 in {tmp_path.name}/results_{LATER}.json" in problem.why
 
 
+def test_models_in_folders_of_equal_name_are_not_one(tmp_path, log_answers):
+    log_answers(tmp_path / "a", [RIGHT, WRONG] * 20, model_args={"pretrained": "/home/a/final"})
+    log_answers(tmp_path / "b", [RIGHT, WRONG] * 20, task="piqa", model_args={"pretrained": "/home/b/final"})
+    found = labels(board_of(tmp_path))
+    assert len(found) == 2
+    assert all(label.startswith("…/final · path=#") for label in found)
+
+
 def test_equal_files_of_one_cell_count_as_one(tmp_path, log_answers):
     log_answers(tmp_path / "a", [RIGHT, WRONG] * 20)
     log_answers(tmp_path / "b", [RIGHT, WRONG] * 20)

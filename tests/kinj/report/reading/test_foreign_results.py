@@ -82,6 +82,17 @@ def test_a_group_is_never_a_task_and_says_which_mean_it_is(tmp_path, log_run, ne
     assert [problem.why for problem in problems] == ["group 'other', acc: its tasks' scores do not give 0.6000"]
 
 
+def test_tasks_among_the_groups_of_older_versions_are_tasks(tmp_path, log_run, new_run):
+    run = new_run("a", 0.5, 10)
+    run["results"]["g"] = {"acc,none": 0.5}
+    run |= {"group_subtasks": {"a": [], "g": ["a"]}, "groups": {"g": {"acc,none": 0.5}}}
+    del run["n-samples"]
+    log_run(tmp_path, run)
+    read = read_one(tmp_path)
+    assert [result.task for result in read.results] == ["a"]
+    assert [(group.name, group.tasks, group.over) for group in read.groups] == [("g", ("a",), "tasks")]
+
+
 def test_model_args_of_older_versions_are_a_text(tmp_path, log_run, new_run):
     run = new_run()
     run["config"]["model_args"] = "pretrained=org/small,dtype=float16,peft=me/adapter"
@@ -102,8 +113,13 @@ def test_samples_without_hashes_are_paired_by_the_text_that_lm_eval_hashes(tmp_p
             if folder == "old":
                 del row["doc_hash"], row["target_hash"]
         file.write_text("".join(json.dumps(row) + "\n" for row in reversed(rows)))
+    [file] = (tmp_path / "old").glob("results*")
+    old_run = json.loads(file.read_text())
+    del old_run["n-samples"]
+    file.write_text(json.dumps(old_run))
     (new, old), _ = read_runs([tmp_path])
     assert new.results[0].answers.questions == old.results[0].answers.questions
+    assert new.results[0].comparison == old.results[0].comparison
     assert (new.results[0].answers.values + old.results[0].answers.values == 1).all()
 
 
@@ -228,6 +244,15 @@ def test_a_score_that_the_samples_do_not_give_is_said(tmp_path, log_answers):
     [run], [problem] = read_runs([tmp_path])
     assert problem.why == "task 'arc_easy', acc,none: the results say 0.9000, the samples give 0.5000"
     assert (run.results[0].checked, run.results[0].sampled) == ("contradicted", 0.5)
+
+
+@pytest.mark.parametrize(("stated", "checked"), [("0.333", "samples"), ("0.3333", "samples"), ("0.33", "contradicted"),
+                                                 ("0.334", "contradicted"), ("0.4", "contradicted")])  # fmt: skip
+def test_a_rounded_score_is_not_contradicted(tmp_path, log_answers, stated, checked):
+    file = log_answers(tmp_path, [1.0, 0.0, 0.0] * 20)
+    file.write_text(file.read_text().replace('"acc,none": 0.3333333333333333', f'"acc,none": {stated}'))
+    [run], _ = read_runs([tmp_path])
+    assert run.results[0].checked == checked
 
 
 def test_results_too_large_to_be_any_are_refused_unread_and_a_line_too_long_too(tmp_path, log_answers, monkeypatch):
