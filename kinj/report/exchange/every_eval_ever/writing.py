@@ -34,9 +34,11 @@ def write_every_eval_ever(
         organization: who evaluated.
 
     Returns:
-        The aggregates' files, in the order of the runs. The same run gives the same name.
+        The aggregates' files, in the order of the runs; equal runs are one. The same run gives the same name. A run
+        whose every score is contradicted by its samples has none.
     """
-    return [_write(run, folder, with_texts=with_texts, organization=organization) for run in runs]
+    named = {_uuid(run): run for run in runs if any(result.checked != CONTRADICTED for result in run.results)}
+    return [_write(name, run, folder, with_texts=with_texts, organization=organization) for name, run in named.items()]
 
 
 def result_id(result: Result) -> str:
@@ -44,11 +46,10 @@ def result_id(result: Result) -> str:
     return f"{result.task}/{result.metric}/{result.filter}"
 
 
-def _write(run: Run, folder: Path, *, with_texts: bool, organization: str) -> Path:
+def _write(name: str, run: Run, folder: Path, *, with_texts: bool, organization: str) -> Path:
     results = [result for result in run.results if result.checked != CONTRADICTED]
     tasks = sorted({result.task for result in results})
     model_id = _model_id(run.model)
-    name = _uuid(run)
     collection = _component(tasks[0] if len(tasks) == 1 else run.source)
     where = Path("data", collection, *model_id.split("/"))
     (folder / where).mkdir(parents=True, exist_ok=True)
@@ -132,9 +133,12 @@ def _details(run: Run, result: Result) -> Iterator[tuple[str, str]]:
 
 def _uuid(run: Run) -> str:
     """A UUID of version 4's form, the same for the same run."""
-    said = json.dumps([run.model, sorted(run.settings.items()), run.source,
-                       [(result_id(result), result.value, result.n) for result in run.results]])  # fmt: skip
-    return str(uuid.UUID(bytes=hashlib.sha256(said.encode("utf-8", "replace")).digest()[:16], version=4))
+    said = [run.model, sorted(run.settings.items()), sorted(run.details.items()), run.source]
+    for result in run.results:
+        answers = hashlib.sha256(result.answers.values.tobytes()).hexdigest() if result.answers is not None else ""
+        said += [result_id(result), result.value, result.n, sorted(result.comparison.items()), answers]
+    digest = hashlib.sha256(json.dumps(said).encode("utf-8", "replace")).digest()
+    return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
 def _model_id(model: str) -> str:

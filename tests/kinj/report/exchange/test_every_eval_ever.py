@@ -101,6 +101,12 @@ def test_the_same_run_gives_the_same_names(two_arms, tmp_path):
     ]
 
 
+def test_runs_of_equal_scores_but_other_answers_are_two_and_equal_runs_one(tmp_path, log_answers):
+    for name, values in (("a", [1.0, 0.0] * 20), ("b", [0.0, 1.0] * 20), ("c", [0.0, 1.0] * 20)):
+        log_answers(tmp_path / "in" / name, values)
+    assert len(set(written(tmp_path / "in", tmp_path / "out"))) == 2
+
+
 @pytest.mark.parametrize("model", ["../../x", "data", "a/b/c", "<b>", "…", ""])
 def test_no_models_name_leads_out_of_the_folder(tmp_path, log_answers, model):
     log_answers(tmp_path / "in", [1.0, 0.0] * 20, model_args={"pretrained": model})
