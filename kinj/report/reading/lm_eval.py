@@ -61,6 +61,8 @@ def read_lm_eval(file: Path, place: str, value: Json, cell: Json | None, say: Sa
                 "chat_template": value.get("chat_template_sha") and f"#{str(value['chat_template_sha'])[:8]}",
                 "batch_size": config.get("batch_size"),
                 "device": config.get("device"),
+                "lm_eval": value.get("lm_eval_version"),
+                "date": int(number(value.get("date")) or 0) or None,
             }
         ),
         marks=marks_of(arguments, ours, cell),

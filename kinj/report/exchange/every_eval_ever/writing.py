@@ -58,13 +58,14 @@ def _write(name: str, run: Run, folder: Path, *, with_texts: bool, organization:
         "schema_version": SCHEMA,
         "evaluation_id": f"{collection}/{model_id}/{name[:8]}/{written}",
         "retrieved_timestamp": written,
+        **({"evaluation_timestamp": run.details["date"]} if "date" in run.details else {}),
         "source_metadata": {
             "source_name": "kinj",
             "source_type": "evaluation_run",
             "source_organization_name": organization,
             "evaluator_relationship": "other",
         },
-        "eval_library": {"name": run.source.removesuffix("_old"), "version": "unknown"},
+        "eval_library": {"name": run.source.removesuffix("_old"), "version": run.details.get("lm_eval", "unknown")},
         "model_info": {
             "name": run.model,
             "id": model_id,
@@ -133,7 +134,7 @@ def _details(run: Run, result: Result) -> Iterator[tuple[str, str]]:
 
 def _uuid(run: Run) -> str:
     """A UUID of version 4's form, the same for the same run."""
-    said = [run.model, sorted(run.settings.items()), sorted(run.details.items()), run.source]
+    said: list[object] = [run.model, sorted(run.settings.items()), sorted(run.details.items()), run.source]
     for result in run.results:
         answers = hashlib.sha256(result.answers.values.tobytes()).hexdigest() if result.answers is not None else ""
         said += [result_id(result), result.value, result.n, sorted(result.comparison.items()), answers]

@@ -63,7 +63,11 @@ def test_arms_stay_apart_and_the_final_prompt_is_there(two_arms, tmp_path):
         "choices": ["one", "two", "three", "four"],
     }
     assert row["output"] == {"raw": ["two"]}
-    assert len({json.loads(file.read_text())["evaluation_id"] for file in files}) == 2
+    values = [json.loads(file.read_text()) for file in files]
+    assert len({value["evaluation_id"] for value in values}) == 2
+    assert {(value["eval_library"]["version"], value["evaluation_timestamp"]) for value in values} == {
+        ("0.4.13", "1796048006")
+    }
 
 
 def test_no_key_path_or_address_with_a_password_is_in_the_texts(two_arms, tmp_path):
