@@ -155,7 +155,7 @@ def _column_scores(results: Sequence[Result], column: Column) -> list[Score]:
 
 def _score(result: Result, column: Column) -> Score:
     interval, made_from = _interval(result, is_share=column.is_share)
-    chance = result.chance if column.is_share else None
+    chance = result.chance if column.is_share and result.checked != CONTRADICTED else None
     normalized = (result.value - chance) / (1 - chance) if chance is not None and chance < 1 else None
     return Score(result.value, result.n, interval, made_from, None, result.checked, normalized, result.sampled)
 

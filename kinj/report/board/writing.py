@@ -11,17 +11,18 @@ from dataclasses import asdict
 
 from kinj.records import Json
 from kinj.report.board.board import AS_IF_INDEPENDENT, Board, Line, Score
-from kinj.report.board.ranks import LEAST_CLUSTERS
+from kinj.report.board.ranks import LEAST_CLUSTERS, LEAST_DIFFERING
 from kinj.report.reading.runs import CONTRADICTED, UNCHECKED
 
 HOLE = "-"
 #: How each number is to be read; stands under every form of the table.
 EXPLANATION = (
     "Score: share of right answers in %, or the metric as its name says; in brackets the 95 % interval, by clusters of "
-    f"questions about one chunk; `{AS_IF_INDEPENDENT}`: no samples are there, so that questions count as independent.",
+    f"questions about one chunk; {AS_IF_INDEPENDENT}: no samples are there, so that questions count as independent.",
     "Rank: the best and the worst that the differences leave. Two rows are told apart where their paired difference on "
     "the same questions is significant at 5 % by Holm's correction over all pairs of the column; without samples by "
-    f"each one's own interval, which sees less. Below {LEAST_CLUSTERS} clusters nothing is told apart. Ranks that are "
+    f"each one's own interval, which sees less. Below {LEAST_CLUSTERS} clusters, or "
+    f"{LEAST_DIFFERING} in which two rows differ, nothing is told apart. Ranks that are "
     "not told apart are shared. They are of these checkpoints as they stand, not of ways of training.",
     "Above chance: (score - chance) / (1 - chance); below 0 is worse than guessing.",
     "Mean over tasks: each task counts alike; only of rows that have all tasks. A hole is a dash: it was not asked, or "

@@ -256,6 +256,7 @@ def test_a_contradicted_number_is_shown_and_takes_no_part(tmp_path, log_answers)
     board = board_of(tmp_path)
     line = one(board)
     assert (line.scores[0].value, line.scores[0].sampled, line.scores[0].rank, line.mean) == (0.9, 0.5, None, None)
+    assert line.scores[0].normalized is None
     assert one(board, "org/other").scores[0].rank == (1, 1, 1)
 
 
