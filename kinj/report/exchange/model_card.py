@@ -24,7 +24,7 @@ def write_model_cards(comparison: Path) -> list[Path]:
     """Writes README.md into each trained checkpoint of a folder of `kinj compare`, with its cells' scores.
 
     Of a README.md that is somebody else's the text stays, and `model-index` alone is replaced. Where the weights were
-    not kept the card lies in the unit's folder.
+    not kept, or the training's manifest seals a README.md of PEFT's, the card lies in the unit's folder.
 
     Returns:
         The cards, one for each training that has a complete cell.
@@ -61,7 +61,8 @@ def _write(comparison: Path, unit: str, cells: list[Cell]) -> Path:
     index = model_index(plain(f"{first.model}, {first.injection}{seed}"), runs)
     folder = comparison / "units" / unit
     weights = folder / "checkpoint"
-    card = (weights if (weights / MANIFEST).is_file() else folder) / _NAME
+    training = read_manifest(weights, "train anew") if (weights / MANIFEST).is_file() else None
+    card = (folder if training is None or _NAME in training.get("files", {}) else weights) / _NAME
     if card.is_file() and _OURS not in card.read_text(encoding="utf-8"):
         kept = ModelCard.load(card)
         kept.data["model-index"] = [index]
@@ -69,21 +70,18 @@ def _write(comparison: Path, unit: str, cells: list[Cell]) -> Path:
         return card
     data = ModelCardData(library_name="transformers", tags=["kinj"])
     data["model-index"] = [index]
-    write_whole(card, f"---\n{data.to_yaml()}\n---\n\n{_OURS}\n{_text(comparison, first, index)}")
+    write_whole(card, f"---\n{data.to_yaml()}\n---\n\n{_OURS}\n{_text(training or {}, first, index)}")
     return card
 
 
-def _text(comparison: Path, cell: Cell, index: Json) -> str:
+def _text(training: Json, cell: Cell, index: Json) -> str:
     lines = [
         f"# {index['name']}",
         "",
         f"The model `{plain(cell.model)}` after the injection `{plain(cell.injection)}`.",
     ]
-    training = comparison / "units" / cell.unit / "checkpoint"
-    if (training / MANIFEST).is_file():
-        manifest = read_manifest(training, "train anew")
-        facts = [f"{manifest[name]} {name}" for name in ("steps", "tokens") if name in manifest]
-        lines[-1] += f" Trained by kinj: {', '.join(facts)}." if facts else ""
+    facts = [f"{training[name]} {name}" for name in ("steps", "tokens") if name in training]
+    lines[-1] += f" Trained by kinj: {', '.join(facts)}." if facts else ""
     lines += ["", "| task | metric | read | score | questions |", "| --- | --- | --- | --- | --- |"]
     for entry in index["results"]:
         metric = entry["metrics"][0]

@@ -60,6 +60,14 @@ def test_without_weights_it_lies_in_the_units_folder(comparison):
     assert write_model_cards(comparison) == [comparison / "units" / "uraw" / "README.md"]
 
 
+def test_a_readme_that_the_training_sealed_is_left_as_it_is(comparison):
+    checkpoint = comparison / "units" / "uraw" / "checkpoint"
+    (checkpoint / "README.md").write_text("# PEFT's")
+    (checkpoint / "manifest.json").write_text(json.dumps({"files": {"README.md": 8}}))
+    assert write_model_cards(comparison) == [comparison / "units" / "uraw" / "README.md"]
+    assert (checkpoint / "README.md").read_text() == "# PEFT's"
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path):
     with pytest.raises(UserError, match="no folder of `kinj compare`"):
         write_model_cards(tmp_path)
