@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinj.report.board.columns import Column, make_columns
+from kinj.report.board.columns import Column, make_columns, said
 from kinj.report.board.ranks import (
     LARGEST_CLUSTER,
     Flags,
@@ -69,8 +69,8 @@ class GroupColumn:
     def label(self) -> str:
         """The group, and what its mean is over."""
         over = f"mean over {self.over}" if self.over else "as stated: its tasks do not give it"
-        said = "".join(f" · {name} {value or 'not said'}" for name, value in self.apart)
-        return f"{self.name}{said} ({len(self.columns)} tasks, {over})"
+        apart = "".join(f" · {said(name, value)}" for name, value in self.apart)
+        return f"{self.name}{apart} ({len(self.columns)} tasks, {over})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,16 +273,15 @@ def _group_score(group: GroupMean, parts: Sequence[Result]) -> Score:
 
 def _notes(column: Column, number: int, rows: Sequence[Row]) -> list[str]:
     """What a reader must know of a column beside its numbers."""
+    results = [row.results[number] for row in rows]
+    ids = {id(result) for result in results}
+    runs = [run for row in rows for run in row.runs if any(id(result) in ids for result in run.results)]
     notes = []
-    sizes = {run.details.get("batch_size", "not said") for row in rows for run in row.runs}
+    sizes = sorted({run.details.get("batch_size", "not said") for run in runs})
     if len(sizes) > 1:
-        notes.append(
-            f"{column.label}: asked in batches of {', '.join(sorted(sizes))}; that alone can move answers a little"
-        )
-    known = [answers for row in rows if (answers := row.results[number].answers) is not None]
-    shares = [largest_share(answers) for answers in known[:1]]
-    if shares and max(shares) > LARGEST_CLUSTER:
-        notes.append(
-            f"{column.label}: one chunk holds {max(shares):.0%} of the questions; intervals are less sure there"
-        )
+        notes.append(f"{column.label}: asked in batches of {', '.join(sizes)}; that alone can move answers a little")
+    known = next((result.answers for result in results if result.answers is not None), None)
+    share = largest_share(known) if known is not None else 0.0
+    if known is not None and share > max(LARGEST_CLUSTER, 1 / len(known.keys)):
+        notes.append(f"{column.label}: one chunk holds {share:.0%} of the questions; intervals are less sure there")
     return notes

@@ -16,6 +16,7 @@ ORDER = (
     "acc", "exact_match", "acc_norm", "acc_calibrated", "acc_bytes", "accuracy", "em", "quasi_exact_match", "token_f1",
     "f1", "mc1", "mc2", "pass@1", "pass_at_1", "prompt_level_strict_acc", "inst_level_strict_acc",
 )  # fmt: skip
+_NONE_IF_UNSAID = ("chat template", "multiturn", "system prompt", "gen_kwargs", "few-shot seed")
 _FILTERS = ("none", "strict-match", "get-answer", "flexible-extract")
 
 
@@ -41,12 +42,17 @@ class Column:
     @property
     def label(self) -> str:
         """Task, and what tells it from other columns of the task."""
-        return " · ".join([self.task, *(f"{name} {value or 'not said'}" for name, value in self.apart.items())])
+        return " · ".join([self.task, *(said(name, value) for name, value in self.apart.items())])
 
     @property
     def measure(self) -> str:
         """The metric, with the filter where one was asked for."""
         return self.metric if self.filter == "none" else f"{self.metric} ({self.filter})"
+
+
+def said(field: str, value: str) -> str:
+    """A field that tells columns apart, with its value; nothing is `none` only where a file would have said it."""
+    return f"{field} {value or ('none' if field in _NONE_IF_UNSAID else 'not said')}"
 
 
 def make_columns(

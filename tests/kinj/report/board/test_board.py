@@ -328,6 +328,6 @@ def test_groups_of_runs_that_cannot_be_compared_are_columns_of_their_own(tmp_pat
         log_run(tmp_path / name, run)
     board = board_of(tmp_path)
     assert {group.label: score.value for group, score in one(board).groups.items()} == {
-        "both · chat template not said (2 tasks, mean over questions)": 0.5,
+        "both · chat template none (2 tasks, mean over questions)": 0.5,
         "both · chat template applied (2 tasks, mean over questions)": 0.9,
     }
