@@ -33,9 +33,8 @@ def read_lm_eval(file: Path, place: str, value: Json, cell: Json | None, say: Sa
     config = mapping(value.get("config"))
     ours = mapping(config.get("kinj"))
     arguments = model_arguments(config.get("model_args"))
-    model = (
-        str(ours.get("model_name") or "") or named_model(arguments) or value.get("model_name") or config.get("model")
-    )
+    # lm-eval's own `model_name` is two random words where no argument names the model.
+    model = ours.get("model_name") or named_model(arguments) or config.get("model") or value.get("model_name")
     settings = settings_of(config, ours, arguments, cell)
     if cell is None and "weights" not in settings:
         settings |= path_setting(model)

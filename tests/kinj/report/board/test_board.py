@@ -135,6 +135,7 @@ def test_a_task_taken_for_another_of_the_same_model_names_its_row(tmp_path, log_
         ({"chat_template": "{{ x }}", "chat_template_sha": "ab"}, "chat template applied"),
         ({"system_instruction": "Be brief."}, "system prompt #"),
         ({"config": {"gen_kwargs": {"temperature": 1}}}, "gen_kwargs #"),
+        ({"n-shot": {"arc_easy": 5}, "chat_template": "x", "fewshot_as_multiturn": True}, "multiturn yes"),
         ({"config": {"kinj": {"tasks": {"arc_easy": {"split": "dev"}}}}}, "split dev"),
         ({"config": {"kinj": {"tasks": {"arc_easy": {"benchmark": {"sha256": "f" * 64}}}}}}, "benchmark ffffffffffff"),
     ],
@@ -146,6 +147,13 @@ def test_what_cannot_be_compared_stands_in_columns_named_by_what_differs(tmp_pat
     assert len(board.columns) == 2
     assert any(label in column.label for column in board.columns)
     assert [score.rank[2] for line in board.lines for score in line.scores.values()] == [1, 1]
+
+
+def test_another_limit_is_another_column(tmp_path, log_answers):
+    log_answers(tmp_path / "a", [RIGHT, WRONG] * 20)
+    log_answers(tmp_path / "b", [RIGHT, WRONG] * 10, model_args={"pretrained": "org/other"})
+    columns = board_of(tmp_path).columns
+    assert sorted(column.apart["questions asked"] for column in columns) == ["20", "40"]
 
 
 def test_the_few_shot_seed_parts_columns_only_where_there_are_shots(tmp_path, log_answers):

@@ -93,6 +93,34 @@ def test_tasks_among_the_groups_of_older_versions_are_tasks(tmp_path, log_run, n
     assert [(group.name, group.tasks, group.over) for group in read.groups] == [("g", ("a",), "tasks")]
 
 
+def test_two_random_words_name_no_model(tmp_path, log_run, new_run):
+    log_run(tmp_path, new_run(model_args={}, model_name="brave_otter"))
+    assert read_one(tmp_path).model == "hf"
+
+
+def test_what_is_not_available_is_neither_a_score_nor_an_error(tmp_path, log_run, new_run):
+    run = new_run()
+    run["results"]["arc_easy"] |= {"acc_stderr,none": "N/A", "acc_calibrated,none": "N/A", "sample_len": 40}
+    log_run(tmp_path, run)
+    [result] = read_one(tmp_path).results
+    assert (result.metric, result.stderr) == ("acc", None)
+
+
+def test_filters_of_one_file_of_samples_are_kept_apart(tmp_path, log_run, new_run, new_sample):
+    run = new_run("gsm8k", 0.5, 40, metric="exact_match")
+    run["results"]["gsm8k"] = {"exact_match,strict-match": 0.5, "exact_match,flexible-extract": 1.0}
+    rows = [
+        new_sample(i, float(of == "flexible-extract" or i % 2), filter_name=of, metric="exact_match")
+        for i in range(40)
+        for of in ("strict-match", "flexible-extract")
+    ]
+    log_run(tmp_path, run, {"gsm8k": rows})
+    assert [(one.filter, one.value, one.checked) for one in read_one(tmp_path).results] == [
+        ("strict-match", 0.5, "samples"),
+        ("flexible-extract", 1.0, "samples"),
+    ]
+
+
 def test_model_args_of_older_versions_are_a_text(tmp_path, log_run, new_run):
     run = new_run()
     run["config"]["model_args"] = "pretrained=org/small,dtype=float16,peft=me/adapter"
