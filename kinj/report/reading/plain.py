@@ -68,8 +68,8 @@ def path_setting(model: object) -> dict[str, str]:
 
 
 def short_hash(text: str) -> str:
-    """Four hex digits that tell texts apart without saying them."""
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:4]
+    """Eight hex digits that tell texts apart without saying them."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
 
 
 def _is_unseen(character: str) -> bool:
