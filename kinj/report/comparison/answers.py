@@ -1,0 +1,215 @@
+"""What one cell's samples say: a few numbers a question, read line by line."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from kinj.errors import UserError
+from kinj.jsonl import parse_object, read_objects
+from kinj.records import Json
+from kinj.statistics import clusters_of
+
+Array = npt.NDArray[np.float64]
+
+#: Which metric is compared, the first that a task has; never the higher of two.
+METRICS = ("acc", "right", "exact_match", "acc_norm", "token_f1")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as it was asked."""
+
+    #: lm-eval's hash of the row, and how many equal rows came before it
+    key: tuple[str, int]
+    id: str
+    question: str
+    choices: tuple[str, ...]
+    #: index of the right choice; None where there is none
+    answer: int | None
+    chunk_ids: tuple[str, ...]
+    kind: str = ""
+    form: str = ""
+    knowledge: str = ""
+    evidence: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> object:
+        """The same wherever its options stand: its id, or where rows have none, its text and options."""
+        return self.id if self.id != self.key[0] else (self.question, tuple(sorted(self.choices)))
+
+
+@dataclass(slots=True)
+class TaskQuestions:
+    """The questions of a task's split, in the order in which the first cell asked them."""
+
+    asked: list[Asked] = field(default_factory=list)
+    index: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def place(self, one: Asked) -> int:
+        """The question's number; a new one where it is new."""
+        if one.key not in self.index:
+            self.index[one.key] = len(self.asked)
+            self.asked.append(one)
+        return self.index[one.key]
+
+    def clusters(self) -> npt.NDArray[np.int64]:
+        """Each question's cluster."""
+        return clusters_of([one.chunk_ids for one in self.asked])
+
+
+@dataclass(slots=True)
+class CellAnswers:
+    """One cell's answers by the questions' numbers; NaN, -1 or empty where a question was not asked."""
+
+    #: by metric, values as lm-eval gives them
+    values: dict[str, list[float]] = field(default_factory=dict)
+    #: probability of the right option among the options
+    probability: list[float] = field(default_factory=list)
+    #: index of the chosen option, -1: none
+    chosen: list[int] = field(default_factory=list)
+    #: what was generated; empty where options are scored
+    said: list[str] = field(default_factory=list)
+
+    def metric(self) -> str:
+        """The one that is compared.
+
+        Raises:
+            UserError: it has none of `METRICS`.
+        """
+        found = next((name for name in METRICS if name in self.values), None)
+        if found is None:
+            raise UserError(f"no metric to compare: has {', '.join(self.values) or 'none'}, needs one of {METRICS}")
+        return found
+
+    def choices(self, count: int) -> npt.NDArray[np.int64]:
+        """The chosen options of so many questions, -1: none."""
+        return np.array([*self.chosen, *[-1] * (count - len(self.chosen))], dtype=np.int64)
+
+    def column(self, name: str, count: int) -> Array:
+        """A metric's values, or `probability`, of so many questions."""
+        values = self.probability if name == "probability" else self.values.get(name, [])
+        column = np.full(count, np.nan)
+        column[: len(values)] = values
+        return column
+
+
+def read_answers(folder: Path, task: str, questions: TaskQuestions) -> CellAnswers:
+    """The answers of a complete cell.
+
+    Args:
+        folder: of the cell.
+        task: lm-eval's name.
+        questions: of the task's split; those that are new are put in.
+
+    Raises:
+        UserError: no samples, or a line that is no sample of lm-eval's; names the file.
+    """
+    files = sorted(folder.glob(f"samples_{task}_2*.jsonl"))
+    if len(files) != 1:
+        raise UserError(f"{folder}: {len(files)} files of samples of {task}, expected one")
+    cell, seen = CellAnswers(), Counter[str]()
+    filters: set[str] = set()
+    for place, row in read_objects(files[0]):
+        try:
+            filters.add(str(row["filter"]))
+            if row["filter"] == min(filters, key=lambda name: (name != "none", name)):
+                asked = _asked(row, seen)
+                _put(cell, questions.place(asked), row, asked)
+        except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+            raise UserError(f"{place}: no sample of lm-eval's ({type(error).__name__}: {error})") from error
+    if len(filters) > 1 and "none" not in filters:
+        raise UserError(f"{files[0]}: filters {', '.join(sorted(filters))}, and none called none: which is meant?")
+    return cell
+
+
+def _asked(row: Json, seen: Counter[str]) -> Asked:
+    doc, key = row["doc"], str(row["doc_hash"])
+    seen[key] += 1
+    doc = doc if isinstance(doc, dict) else {}
+    chunk_ids, target = doc.get("chunk_ids"), row.get("target")
+    choices = doc.get("choices")
+    if isinstance(choices, dict):  # ARC and its kin
+        choices = choices.get("text")
+    choices = choices if isinstance(choices, list) else []
+    return Asked(
+        key=(key, seen[key]),
+        id=str(doc.get("id") or key),
+        question=str(doc.get("question", "")),
+        choices=tuple(str(choice) for choice in choices),
+        answer=int(str(target)) if str(target).isdecimal() and int(str(target)) < max(len(choices), 26) else None,
+        chunk_ids=tuple(map(str, chunk_ids)) if isinstance(chunk_ids, list) else (),
+        kind=str(doc.get("kind") or ""),
+        form=str(doc.get("form") or ""),
+        knowledge=str(doc.get("knowledge") or ""),
+        evidence=tuple(map(str, doc.get("evidence") or ())),
+    )
+
+
+def _put(cell: CellAnswers, number: int, row: Json, asked: Asked) -> None:
+    for name in row.get("metrics", ()):
+        value = row.get(name)
+        if isinstance(value, (int, float)) and math.isfinite(value):
+            _set(cell.values.setdefault(name, []), number, float(value), math.nan)
+    logs = _log_likelihoods(row["filtered_resps"])
+    chosen, probability, said = -1, math.nan, ""
+    if logs is None:
+        said = json.dumps(row["filtered_resps"], ensure_ascii=False)[:400]
+        if isinstance(row["filtered_resps"], list) and isinstance(row["filtered_resps"][0], str):
+            said = row["filtered_resps"][0][:400]
+    else:
+        chosen = max(range(len(logs)), key=logs.__getitem__)
+        if asked.answer is not None and asked.answer < len(logs):
+            most = max(logs)
+            shares = [math.exp(one - most) for one in logs]
+            probability = shares[asked.answer] / sum(shares)
+    _set(cell.chosen, number, chosen, -1)
+    _set(cell.probability, number, probability, math.nan)
+    _set(cell.said, number, said, "")
+
+
+def _log_likelihoods(responses: object) -> Sequence[float] | None:
+    """Of each option; None where something else was scored."""
+    if not isinstance(responses, list) or len(responses) < 2:
+        return None
+    if not all(isinstance(one, list) and len(one) == 2 for one in responses):
+        return None
+    return [float(one[0]) for one in responses]
+
+
+def _set(values: list, number: int, value: object, absent: object) -> None:  # type: ignore[type-arg]  # of any kind
+    values.extend([absent] * (number + 1 - len(values)))
+    values[number] = value
+
+
+class Trace:
+    """A cell's trace (docs/cells.md), read question by question: only where each one stands is kept in memory."""
+
+    _ID = re.compile(rb'"question_id": ("(?:[^"\\]|\\.)*")')
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "trace.jsonl"
+        self._places: dict[str, int] = {}
+        if self._file.is_file():
+            with self._file.open("rb") as lines:
+                here = 0
+                for line in lines:
+                    if found := self._ID.search(line):
+                        self._places[str(json.loads(found[1]))] = here
+                    here += len(line)
+
+    def of(self, question_id: str) -> Json:
+        """The question's line; empty where it has none."""
+        if question_id not in self._places:
+            return {}
+        with self._file.open("rb") as lines:
+            lines.seek(self._places[question_id])
+            return parse_object(str(self._file), lines.readline())

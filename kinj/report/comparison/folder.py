@@ -1,0 +1,244 @@
+"""What comparisons' folders hold: their plans, cells, manifests and answers, and what is missing."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from kinj.errors import UserError
+from kinj.jsonl import read_records
+from kinj.manifest import NAME as MANIFEST
+from kinj.manifest import read_manifest
+from kinj.progress import progress
+from kinj.records import Cell, Json
+from kinj.report.comparison.answers import CellAnswers, TaskQuestions, read_answers
+from kinj.report.verdict.contrasts import DEFAULT, OF_EVERYTHING
+from kinj.settings_file import read_settings
+from kinj.statistics import Prior
+
+#: What a cell is asked for; cells of other roles are not read.
+ROLES = ("main", "everything", "control", "forgetting", "noise", "orders", "withheld")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCell:
+    """A complete cell."""
+
+    cell: Cell
+    folder: Path
+    manifest: Json
+    answers: CellAnswers
+    #: of lm-eval's results, what kinj_rag says of retrieval in the task (docs/results.md)
+    retrieval: Json
+    #: identifies the weights, or the responses where no weights are known: trainings of one are one
+    identity: str
+    #: of the unit's training; empty where nothing was trained
+    training: Json
+    #: whether the questions are about the texts trained on; None: nobody knows
+    about_trained: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A cell that the plan names and that is not there, or cannot be read."""
+
+    cell: Cell
+    why: str
+
+
+@dataclass(slots=True)
+class Comparison:
+    """One or several folders, as one report reads them."""
+
+    #: what the declared contrasts are, of all folders
+    contrasts: tuple[str, ...] = DEFAULT
+    #: within which two arms are the same, as a share of 1
+    margin: float = 0.03
+    prior: Prior = field(default_factory=Prior)
+    cells: list[ReadCell] = field(default_factory=list)
+    missing: list[Missing] = field(default_factory=list)
+    #: by (task, split, limit)
+    questions: dict[tuple[str, str, int | None], TaskQuestions] = field(default_factory=dict)
+    #: what was passed over, and what does not fit: one line each
+    notes: list[str] = field(default_factory=list)
+    #: what the comparison itself says that it did without
+    not_measured: list[str] = field(default_factory=list)
+    #: settings of each model, as plans have them
+    models: dict[str, Json] = field(default_factory=dict)
+    planned: int = 0
+
+    def questions_of(self, cell: Cell) -> TaskQuestions:
+        """Those that the cell was asked."""
+        # Options in another order make another row: such cells have questions of their own.
+        task = f"{cell.task}, {cell.reading}" if cell.role in ("orders", "withheld") else cell.task
+        return self.questions.setdefault((task, cell.split, cell.limit), TaskQuestions())
+
+
+def read_comparison(folders: Sequence[Path]) -> Comparison:
+    """All cells of comparisons' folders, with their answers.
+
+    Of several folders a model that is in more than one is named by its folder too: its answers are never pooled.
+
+    Raises:
+        UserError: no folder of `kinj compare`, one that is named twice, or plans that state different margins, priors
+            or contrasts.
+    """
+    if twice := [one for at, one in enumerate(folders) if one.resolve() in [f.resolve() for f in folders[:at]]]:
+        raise UserError(f"{twice[0]}: named twice; its contrasts would count twice in the family")
+    plans = [_read_plan(folder) for folder in folders]
+    comparison = Comparison()
+    if plans:
+        comparison.contrasts, comparison.margin, comparison.prior = _stated(plans, folders)
+    names = [set(plan.get("models", {})) for plan in plans]
+    jobs: list[tuple[Path, Cell]] = []
+    for number, (folder, plan) in enumerate(zip(folders, plans, strict=True)):
+        others = set().union(*(set(), *(one for at, one in enumerate(names) if at != number)))
+        label = {name: f"{name} ({_name(folders, number)})" if name in others else name for name in names[number]}
+        comparison.models |= {label[name]: settings for name, settings in plan.get("models", {}).items()}
+        cells = [replace(cell, model=label.get(cell.model, cell.model)) for cell in _cells(folder, comparison)]
+        jobs += [(folder, cell) for cell in cells]
+        comparison.notes += _unchanged(folder)
+        done_without = _json_list(folder / "not_measured.json")
+        comparison.not_measured += [f"{one.get('what')}: {one.get('why')}" for one in done_without]
+    comparison.planned = len(jobs)
+    trainings: dict[Path, Json] = {}
+    with progress("reading cells", len(jobs)) as advance:
+        for folder, cell in jobs:
+            _read_cell(folder, cell, comparison, trainings)
+            advance(1)
+    return comparison
+
+
+def _name(folders: Sequence[Path], number: int) -> str:
+    """A folder's own name; with its number where several are called the same."""
+    name = folders[number].resolve().name
+    return name if [f.resolve().name for f in folders].count(name) == 1 else f"{name}, {number + 1}"
+
+
+def _read_plan(folder: Path) -> Json:
+    if not (folder / "plan.yaml").is_file() or not (folder / "cells.jsonl").is_file():
+        raise UserError(
+            f"{folder}: no folder of `kinj compare` (it has no plan.yaml and cells.jsonl); make one by "
+            "`kinj compare smoke --output_dir DIR`, or show lm-eval's own results by `kinj table`"
+        )
+    return read_settings(folder / "plan.yaml")
+
+
+def _stated(plans: Sequence[Json], folders: Sequence[Path]) -> tuple[tuple[str, ...], float, Prior]:
+    stated = []
+    asks_everything = any(
+        cell.role == "everything" for folder in folders for cell in read_records(folder / "cells.jsonl", Cell)
+    )
+    for plan in plans:
+        prior = plan.get("spread_prior", {})
+        default = (*DEFAULT, *OF_EVERYTHING) if asks_everything else DEFAULT
+        stated.append(
+            (
+                tuple(plan.get("contrasts") or default),
+                float(plan.get("same_within", 3.0)) / 100,
+                Prior(float(prior.get("scale", 3.0)) / 100, int(prior.get("degrees_of_freedom", 3))),
+            )
+        )
+    for one, folder in zip(stated, folders, strict=True):
+        if one != stated[0]:
+            raise UserError(
+                f"{folder} and {folders[0]} state different contrasts, same_within or spread_prior: what is judged as "
+                "one family was declared as one; report them apart"
+            )
+    return stated[0]
+
+
+def _cells(folder: Path, comparison: Comparison) -> Iterator[Cell]:
+    unknown: dict[str, int] = {}
+    for cell in read_records(folder / "cells.jsonl", Cell):
+        if cell.role in ROLES:
+            yield cell
+        else:
+            unknown[cell.role] = unknown.get(cell.role, 0) + 1
+    for role, count in unknown.items():
+        comparison.notes.append(f"{count} cells of role {role!r} are not read: this report does not know the role")
+
+
+def _unchanged(folder: Path) -> Iterator[str]:
+    """Cells in which nothing changed, as the comparison found them."""
+    for one in _json_list(folder / "unchanged.json"):
+        yield f"cell {one['cell']}: every response is that of cell {one['same_as']}: its {one['added']} changed nothing"
+
+
+def _read_cell(folder: Path, cell: Cell, comparison: Comparison, trainings: dict[Path, Json]) -> None:
+    place = folder / "cells" / cell.id
+    if not (place / MANIFEST).is_file():
+        trained = (folder / "units" / cell.unit / "training.json").is_file()
+        why = "never completed" if trained or cell.seed is None else "its training never completed"
+        comparison.missing.append(Missing(cell, f"{why}; log: units/{cell.unit}/log.txt"))
+        return
+    unit = folder / "units" / cell.unit
+    try:
+        if unit not in trainings:
+            trainings[unit] = _json_file(unit / "training.json")
+        comparison.cells.append(_complete(place, cell, comparison, trainings[unit]))
+    except UserError as error:
+        comparison.missing.append(Missing(cell, str(error).replace(str(folder), "").lstrip("/")))
+    except (AttributeError, KeyError, TypeError, ZeroDivisionError) as error:
+        why = f"cells/{cell.id}: not what kinj compare writes ({type(error).__name__}: {error})"
+        comparison.missing.append(Missing(cell, why))
+
+
+def _complete(place: Path, cell: Cell, comparison: Comparison, training: Json) -> ReadCell:
+    manifest = read_manifest(place, "run the comparison again")
+    if manifest["rows"]["questions"] < 1:
+        raise UserError(f"{place}: its manifest counts no questions")
+    answers = read_answers(place, cell.task, comparison.questions_of(cell))
+    metric, results = answers.metric(), _results(place)
+    _check_score(cell, metric, answers, results, comparison)
+    identity = str(training.get("weights_sha256") or manifest.get("responses_sha256", ""))
+    ours = results.get("config", {}).get("kinj", {})
+    retrieval, about = ours.get("tasks", {}).get(cell.task, {}), ours.get("questions_about_trained_texts")
+    return ReadCell(cell, place, manifest, answers, retrieval, identity, training, about)
+
+
+def paraphrases_of(training: Json) -> int | None:
+    """How many paraphrases of each chunk were trained on, 0: raw texts; of repeated texts how many they stand in for.
+
+    None of other arms, and of what was not trained.
+    """
+    arm, settings = training.get("arm"), (training.get("settings") or {}).get("data") or {}
+    count = {"raw": 0, "paraphrase": settings.get("paraphrases"), "repeat": settings.get("paraphrases")}.get(str(arm))
+    return count if isinstance(count, int) else None
+
+
+def _json_list(path: Path) -> list[Json]:
+    value = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _json_file(path: Path) -> Json:
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error})") from error
+    return value if isinstance(value, dict) else {}
+
+
+def _results(place: Path) -> Json:
+    file = next(iter(sorted(place.glob("results_*.json"))), None)
+    if file is None:
+        raise UserError(f"{place}: no results of lm-eval beside the manifest")
+    return _json_file(file)
+
+
+def _check_score(cell: Cell, metric: str, answers: CellAnswers, results: Json, comparison: Comparison) -> None:
+    """Notes a score that the samples do not give."""
+    scores = results.get("results", {}).get(cell.task, {})
+    stated = next((value for name, value in scores.items() if name.startswith(f"{metric},")), None)
+    values = [value for value in answers.values[metric] if not math.isnan(value)]
+    mean = sum(values) / len(values)
+    if isinstance(stated, (int, float)) and abs(stated - mean) > 1e-6:
+        comparison.notes.append(
+            f"cell {cell.id}: results say {metric} {stated:.4f}, its samples give {mean:.4f}; the samples are taken"
+        )
