@@ -61,6 +61,8 @@ ONE_PLACE = {
     ("kinj", "mwxml"): "corpus/sources/dump.py",
     ("kinj", "requests"): "corpus/wiki/api.py",
     ("kinj", "transformers"): "hub/install.py",
+    ("kinj", "statsmodels"): "statistics/family.py",
+    ("kinj", "matplotlib"): "report/page/figures.py",
     ("kinj_models", "torch"): "prefix_sharing/",
     ("kinj_models", "transformers"): "prefix_sharing/",
 }

@@ -17,6 +17,7 @@ from kinj.cli import (
     leaderboard,
     model,
     ready_made,
+    report,
     results,
     search,
     train,
@@ -38,6 +39,7 @@ COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
     train.add_to,
     compare.add_to,
     leaderboard.add_to,
+    report.add_to,
 )
 
 
