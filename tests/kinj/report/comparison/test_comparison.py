@@ -1,0 +1,272 @@
+"""A comparison's folder read to arms, contrasts and what is missing."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from kinj.errors import UserError
+from kinj.report.comparison import find, read_comparison
+from kinj.report.comparison.arms import arms_of, judged_arms
+from kinj.report.verdict import Arm
+
+TASK = "kinj_benchmark_option"
+
+
+def arm(injection="none", reading="none", task=TASK, model="m"):
+    return Arm(model, task, injection, reading)
+
+
+def found_in(folder):
+    return find(read_comparison([folder.folder]))
+
+
+def word(found, declared):
+    [one] = [one for one in found.judged if one.contrast.declared == declared]
+    return one
+
+
+def test_arms_have_a_column_a_training_and_the_accuracy_of_their_samples(drawn):
+    folder = drawn(seeds=(0, 1, 2))
+    arms, _ = judged_arms(arms_of(read_comparison([folder.folder])))
+    by_arm = {one.arm: one for one in arms}
+    assert {one: scores.right.shape for one, scores in by_arm.items()} == {
+        arm(): (60, 1), arm("none", "bm25"): (60, 1), arm("raw"): (60, 3), arm("raw", "bm25"): (60, 3),
+    }  # fmt: skip
+    cell = folder.cell(injection="raw", seed=1, reading="none")
+    [results] = (folder.folder / "cells" / cell.id).glob("results*")
+    assert np.mean(by_arm[arm("raw")].right[:, 1]) == json.loads(results.read_text())["results"][TASK]["acc,none"]
+
+
+def test_a_clear_gain_is_better_and_every_default_contrast_is_judged(drawn):
+    found = found_in(drawn(questions=400, seeds=(0, 1, 2)))
+    assert [one.contrast.declared for one in found.judged] == list(found.comparison.contrasts)
+    assert word(found, "RAG - base").word == "better"
+    assert word(found, "FT - RAG").word == "worse"
+    assert word(found, "FT - base").contrast.difference.trainings == 3
+    assert word(found, "RAG - base").contrast.difference.trainings == 0
+
+
+def test_the_probability_of_the_right_option_is_the_softmax_of_what_was_scored(drawn):
+    folder = drawn()
+    [base] = [one for one in arms_of(read_comparison([folder.folder])) if one.arm == arm()]
+    shares = np.exp([-1.0, -3.1, -3.2, -3.3])
+    assert base.probability[base.right[:, 0] == 1].min() >= 0.6
+    assert base.probability[0, 0] == pytest.approx(
+        shares[0] / shares.sum() if base.right[0, 0] else np.exp(-3.0) / np.exp([-3, -1, -3.2, -3.3]).sum()
+    )
+
+
+def test_a_planned_seed_that_is_missing_takes_the_word_away(drawn):
+    folder = drawn(questions=400, seeds=(0, 1, 2))
+    folder.remove(lambda cell: cell.seed == 2 and cell.reading == "none")
+    found = found_in(folder)
+    assert word(found, "FT - base").word is None
+    assert "misses the planned seed 2" in word(found, "FT - base").contrast.withheld
+    assert word(found, "RAG - base").word == "better"
+    assert word(found, "FT - base").adjusted_p is not None  # told, but no word
+    assert [one.cell.seed for one in found.comparison.missing] == [2]
+
+
+def test_an_arm_of_which_nothing_is_there_keeps_its_contrasts(drawn):
+    folder = drawn(questions=400)
+    folder.remove(lambda cell: cell.injection == "raw")
+    found = found_in(folder)
+    assert [one.contrast.declared for one in found.judged] == list(found.comparison.contrasts)
+    assert word(found, "FT - base").contrast.withheld == "no answers of raw are there"
+    assert word(found, "RAG - base").adjusted_p == pytest.approx(5 * word(found, "RAG - base").contrast.difference.p)
+
+
+def test_arms_that_answered_other_questions_are_not_judged(drawn):
+    folder = drawn(questions=400)
+    folder.rewrite(folder.cell(reading="bm25 k=1", injection="none"), lambda row: row if row["doc_id"] else None)
+    one = word(found_in(folder), "RAG - base")
+    assert (one.word, one.contrast.withheld) == (None, "the arms answered different questions: 399 and 400")
+    assert one.contrast.difference.questions == 399
+
+
+def test_rows_are_joined_by_their_hash_and_never_by_their_place(drawn):
+    plain, shuffled = drawn("plain"), drawn("shuffled")
+    cell = shuffled.cell(reading="bm25 k=1", injection="none")
+    [file] = (shuffled.folder / "cells" / cell.id).glob("samples*")
+    lines = [json.loads(line) for line in file.read_text().splitlines()][::-1]
+    file.write_text("".join(json.dumps({**row, "doc_id": n}) + "\n" for n, row in enumerate(lines)))
+    one, other = (word(found_in(folder), "RAG - base").contrast.difference for folder in (plain, shuffled))
+    assert (one.mean, one.variance) == (other.mean, other.variance)
+
+
+def test_trainings_of_the_same_weights_count_once(drawn):
+    folder = drawn(seeds=(0, 1, 2))
+    units = {cell.unit for cell in folder.cells if cell.seed in (1, 2)}
+    for unit in units:
+        file = folder.folder / "units" / unit / "training.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "weights_sha256": "one"}))
+    [tuned] = [one for one in arms_of(read_comparison([folder.folder])) if one.arm == arm("raw")]
+    assert (len(tuned.cells), tuned.copies) == (2, 1)
+
+
+def test_k_is_the_best_on_dev_and_the_oracle_stands_beside_it(drawn):
+    folder = drawn(ks=(1, 3), splits=("dev", "test"))
+    for split, k, right in (("dev", 3, 1.0), ("dev", 1, 0.0), ("test", 3, 0.0), ("test", 1, 1.0)):
+        folder.rewrite(folder.cell(injection="none", split=split, k=k), lambda row, right=right: {**row, "acc": right})
+    found = found_in(folder)
+    [chosen] = [one for one in found.ks if one.arm == arm("none", "bm25")]
+    assert (chosen.k, chosen.by, chosen.oracle_k, chosen.oracle) == (3, "dev", 1, 1.0)
+    assert found.judged_arms[arm("none", "bm25")].k == 3
+    assert found.judged_arms[arm("none", "bm25")].split == "test"
+
+
+def test_without_dev_the_plans_first_k_is_taken(drawn):
+    found = found_in(drawn(ks=(3, 1)))
+    assert {one.k for one in found.ks} == {3}
+    assert {one.by for one in found.ks} == {"plan"}
+
+
+def test_noise_is_the_share_of_answers_that_flip(drawn):
+    folder = drawn(controls=True)
+    again = folder.cell(role="noise")
+
+    def flip(row):
+        if row["doc_id"] < 6:
+            row["filtered_resps"] = row["filtered_resps"][::-1]
+        return row
+
+    folder.rewrite(again, flip)
+    [noise] = found_in(folder).noise
+    assert (noise.flipped, noise.questions) == (6, 60)
+
+
+def test_groups_below_twenty_clusters_are_counted_and_not_compared(drawn):
+    found = found_in(drawn(questions=90))
+    groups = {one.group: one for one in found.groups if one.contrast == "RAG - base"}
+    assert groups["passage found"].questions == 72
+    assert groups["passage not found"].clusters == 18
+    assert groups["passage not found"].difference is None
+    assert groups["kind: who"].difference is not None
+
+
+def test_the_interaction_is_the_difference_of_two_gains(drawn):
+    found = found_in(drawn(questions=200, gains={"FT": 1.0, "FT+RAG": 1.5}))
+    [one] = found.interactions
+    accuracy = {name: scores.accuracy for name, scores in found.judged_arms.items()}
+    gain = accuracy[arm("raw", "bm25")] - accuracy[arm("none", "bm25")] - (accuracy[arm("raw")] - accuracy[arm()])
+    assert one.difference.mean == pytest.approx(gain)
+    logits = {name: np.log((200 * a + 0.5) / (200 * (1 - a) + 0.5)) for name, a in accuracy.items()}
+    expected = logits[arm("raw", "bm25")] - logits[arm("none", "bm25")] - logits[arm("raw")] + logits[arm()]
+    assert one.logit == pytest.approx(expected)
+    assert one.logit_interval[0] < one.logit < one.logit_interval[1]
+
+
+def test_forgetting_is_a_pair_outside_the_family(drawn):
+    found = found_in(drawn(forgetting=True))
+    [one] = found.forgetting
+    assert (one.arm, one.other) == (arm("raw", task="mmlu_anatomy"), arm(task="mmlu_anatomy"))
+    assert {judged.contrast.arm.task for judged in found.judged} == {TASK}
+
+
+def test_reading_everything_adds_two_contrasts_to_the_family(drawn):
+    folder = drawn(questions=400, plan={"contrasts": None})
+    folder.add("m", "none", None, "test", "everything", "all", None, role="everything")
+    folder.write_cells()
+    found = found_in(folder)
+    assert [one.contrast.declared for one in found.judged][-2:] == ["everything - base", "everything - RAG"]
+    assert {one.family for one in found.judged} == {7}
+    assert word(found, "everything - base").word == "better"
+    assert word(found, "everything - base").contrast.arm.side == "everything"
+
+
+def test_known_is_right_in_four_other_orders_and_never_by_the_answers_compared(drawn):
+    folder = drawn(questions=200)
+    known = folder.base_right.copy()
+    for order in range(1, 5):
+        folder.add("m", "none", None, "test", f"none, order {order}", "none", None, role="orders")
+    folder.write_cells()
+    found = found_in(folder)
+    groups = {one.group: one for one in found.groups if one.contrast == "FT - base"}
+    assert groups["known before"].questions == known.sum()
+    assert groups["not known before"].questions == (~known).sum()
+    assert groups["known before"].shares[1] == 1  # the same answers here, which real orders are not
+    assert {judged.contrast.other.side for judged in found.judged} == {"base", "RAG", "FT"}
+    folder.remove(lambda cell: cell.reading == "none, order 4")
+    assert not [one for one in found_in(folder).groups if "known before" in one.group]
+
+
+def test_cells_of_a_role_nobody_knows_are_passed_over_and_named(drawn):
+    folder = drawn()
+    folder.cells.append(replace(folder.cells[0], id="f" * 16, role="telepathy"))
+    folder.write_cells()
+    comparison = read_comparison([folder.folder])
+    assert comparison.notes == ["1 cells of role 'telepathy' are not read: this report does not know the role"]
+    assert len(comparison.cells) == len(folder.cells) - 1
+
+
+def test_a_score_that_the_samples_do_not_give_is_named(drawn):
+    folder = drawn()
+    cell = folder.cell(reading="none", injection="none")
+    folder.rewrite(cell, lambda row: {**row, "acc": 1.0})
+    [note] = read_comparison([folder.folder]).notes
+    assert note.startswith(f"cell {cell.id}: results say acc 0.")
+    assert "its samples give 1.0000" in note
+
+
+def test_a_broken_samples_file_is_a_missing_cell_with_its_line(drawn):
+    folder = drawn()
+    cell = folder.cell(reading="none", injection="none")
+    folder.rewrite(cell, lambda row: {"doc": 1} if row["doc_id"] == 3 else row)
+    [missing] = read_comparison([folder.folder]).missing
+    assert missing.cell == cell
+    assert ":4: no sample of lm-eval's (KeyError: 'filter')" in missing.why
+    assert str(folder.folder) not in missing.why
+
+
+def test_several_folders_are_one_family_and_never_pooled(drawn):
+    one, other = drawn("one", questions=400), drawn("other", questions=400, seed=1)
+    found = find(read_comparison([one.folder, other.folder]))
+    assert {judged.contrast.arm.model for judged in found.judged} == {"m (one)", "m (other)"}
+    assert {judged.family for judged in found.judged} == {10}
+
+
+def test_plans_of_another_margin_are_not_one_family(drawn):
+    one, other = drawn("one"), drawn("other", plan={"same_within": 5.0})
+    with pytest.raises(UserError, match=r"other and .*one state different contrasts, same_within or spread_prior"):
+        read_comparison([one.folder, other.folder])
+
+
+def test_a_folder_without_a_plan_is_refused(tmp_path):
+    with pytest.raises(UserError, match="no folder of `kinj compare`"):
+        read_comparison([tmp_path])
+
+
+def test_a_folder_named_twice_is_refused(drawn):
+    folder = drawn()
+    with pytest.raises(UserError, match="named twice"):
+        read_comparison([folder.folder, folder.folder])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("manifest.json", "{}", "not what kinj compare writes (KeyError: 'rows')"),
+        ("manifest.json", "{", "is not JSON"),
+        ("results_2026-01-01T00-00-00.json", "{", "not JSON"),
+        ("results_2026-01-01T00-00-00.json", '{"config": []}', "not what kinj compare writes"),
+    ],
+)
+def test_a_cell_of_broken_files_is_missing_and_the_others_are_judged(drawn, name, text, says):
+    folder = drawn()
+    cell = folder.cell(reading="bm25 k=1", injection="raw")
+    (folder.folder / "cells" / cell.id / name).write_text(text)
+    found = found_in(folder)
+    [missing] = found.comparison.missing
+    assert missing.cell == cell
+    assert says in missing.why
+    assert word(found, "RAG - base").contrast.difference is not None
+    assert word(found, "FT+RAG - RAG").contrast.withheld == "no answers of raw + bm25 are there"
+
+
+def test_a_cell_that_stopped_early_is_noise_of_the_questions_it_answered(drawn):
+    folder = drawn(controls=True)
+    folder.rewrite(folder.cell(role="noise"), lambda row: row if row["doc_id"] < 50 else None)
+    [noise] = found_in(folder).noise
+    assert (noise.flipped, noise.questions) == (0, 50)

@@ -1,0 +1,253 @@
+"""`kinj report`: what it prints and writes, and what no file of it may hold."""
+
+import csv
+import io
+import json
+import re
+import socket
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from kinj.cli.app import build_app
+from kinj.errors import UserError
+from kinj.report.page.html import CANARY
+
+pytest.importorskip("matplotlib")
+SCRIPT = "<script>alert(1)</script>"
+
+
+def report(*words):
+    return CliRunner().invoke(build_app(), ["report", *map(str, words)], catch_exceptions=False)
+
+
+def written(folder):
+    """Text of every file of a report, by its name."""
+    return {str(file.relative_to(folder)): file.read_text() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, make_drawn):
+    """A report with texts, its comparison, and what the command printed."""
+
+    root = tmp_path_factory.mktemp("report")
+    drawn = make_drawn(
+        root / "out", questions=120, seeds=(0, 1), ks=(1, 3), splits=("dev", "test"), controls=True, forgetting=True
+    )
+    done = report(drawn.folder, "--output_dir", root / "report")
+    return drawn, written(root / "report"), done.stdout
+
+
+def test_the_first_lines_say_what_to_do_and_at_what_price(made):
+    _, _, printed = made
+    lines = printed.splitlines()
+    assert lines[0] == "m, kinj_benchmark_option"
+    assert re.match(r"  Retrieve \(bm25, k=[13]\): \+\d+\.\d points over asking the model alone\.", lines[1])
+    assert lines[2].startswith("  Cheapest first, in tokens, for 10,000 questions asked: base 1 million, raw 2 million")
+    assert lines[-1].endswith("report.html")
+
+
+def test_every_form_has_the_same_numbers(made):
+    _, files, _ = made
+    rows = list(csv.DictReader(io.StringIO(files["tables/contrasts.csv"])))
+    table = json.loads(files["report.json"])["tables"]["contrasts"]
+    at = [column["name"] for column in table["columns"]].index("difference")
+    assert [float(row["difference"]) for row in rows] == [row[at] for row in table["rows"]]
+    shown = [f"{100 * row[at]:+.1f}" for row in table["rows"]]
+    for name in ("report.md", "tables/contrasts.tex", "report.html"):
+        assert all(number in files[name] for number in shown), name
+    tables = [
+        "accuracy",
+        "k",
+        "groups",
+        "retrieval",
+        "cost",
+        "trainings",
+        "cells",
+        "noise",
+        "interaction",
+        "forgetting",
+    ]
+    assert {f"tables/{name}.csv" for name in tables} <= set(files)
+
+
+def test_every_number_leads_to_its_cell_and_every_cell_to_its_questions(made):
+    drawn, files, _ = made
+    page = files["report.html"]
+    links = set(re.findall(r'href="#(cell-[0-9a-f]+)"', page))
+    assert links
+    assert links <= {f"cell-{cell.id}" for cell in drawn.cells}
+    assert all(f'id="{link}"' in page for link in links)
+    pages = set(re.findall(r'href="(questions-\d+\.html)', page))
+    assert pages
+    for name in pages:
+        parts = re.findall(r'href="(questions-\d+-\d+\.html)#(q\d+)"', files[name])
+        assert len(parts) == 120
+        assert all(f'id="{anchor}"' in files[part] for part, anchor in parts)
+
+
+def test_a_question_shows_evidence_options_answers_and_the_prompt_as_sent(made):
+    _, files, _ = made
+    page = files["questions-1-1.html"]
+    assert "The tower was <mark>painted blue</mark>." in page
+    assert "A. red 0 (right)" in page
+    assert "<pre>Question: What color is tower 0?</pre>" in page
+    assert "<pre>Passage 1: The tower was painted blue." in page
+
+
+def test_patterns_are_counted_as_they_are_marked(made):
+    _, files, _ = made
+    patterns = re.findall(r'<option value="(\d)">([^<(]+) \((\d+)\)', files["questions-1.html"])
+    marked = re.findall(r'<li data-patterns="([^"]*)"', files["questions-1.html"])
+    assert len(patterns) == 6
+    assert {number: int(count) for number, _, count in patterns} == {
+        number: sum(number in one.split() for one in marked) for number, _, _ in patterns
+    }
+
+
+def test_texts_carry_the_canary_and_a_report_without_texts_holds_none(made, tmp_path):
+    drawn, files, _ = made
+    assert all(CANARY in text for name, text in files.items() if name.startswith("questions-"))
+    report(drawn.folder, "--output_dir", tmp_path, "--without-texts")
+    bare = written(tmp_path)
+    assert not [name for name in bare if name.startswith("questions-")]
+    for name, text in bare.items():
+        assert "color is tower" not in text, name
+        assert "painted" not in text, name
+        assert "lm_eval --tasks" not in text, name
+    assert "passage there and still wrong" in bare["report.html"]
+
+
+def test_pages_ask_for_nothing_and_allow_one_script_by_its_sum(made):
+    _, files, _ = made
+    for name, page in ((name, page) for name, page in files.items() if name.endswith(".html")):
+        policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
+        assert "default-src 'none'" in policy, name
+        assert re.search(r"script-src 'sha256-[A-Za-z0-9+/=]{44}'", policy), name
+        assert page.count("<script") == 1
+        addresses = re.findall(r"""(?:src|href|url\()=?["'(]?(\w+://[^"')\s]+)""", page)
+        assert addresses == [], name
+
+
+def test_two_recipes_are_drawn_by_paraphrases_and_tokens_and_judged_apart(drawn, tmp_path):
+    folder = drawn(questions=80)
+    cells = [folder.add("m", "para", 0, "test", reading, "bm25", k) for reading, k in (("none", None), ("bm25 k=1", 1))]
+    folder.write_cells()
+    file = folder.folder / "units" / cells[0].unit / "training.json"
+    training = {**json.loads(file.read_text()), "arm": "paraphrase", "tokens": 9_000_000}
+    file.write_text(json.dumps({**training, "settings": {"data": {"paraphrases": 10}}}))
+    report(folder.folder, "--output_dir", tmp_path / "r")
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert "Accuracy by paraphrases: m, kinj_benchmark_option" in page
+    assert "Accuracy by training tokens: m, kinj_benchmark_option" in page
+    made = json.loads((tmp_path / "r" / "report.json").read_text())["tables"]
+    assert [row[2] for row in made["contrasts"]["rows"]].count("FT - RAG") == 2
+    assert [(row[3], row[4]) for row in made["recipes"]["rows"]] == [("para", "raw"), ("para", "raw")]
+
+
+def test_an_unfinished_plan_begins_with_what_is_missing(drawn, tmp_path):
+    folder = drawn(seeds=(0, 1))
+    folder.remove(lambda cell: cell.seed == 1)
+    printed = report(folder.folder, "--output_dir", tmp_path / "r").stdout
+    assert printed.startswith(
+        "unfinished: 2 of 6 planned cells are missing\n  m, raw, seed 1: 2 of 2 cells, the whole unit\n"
+    )
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert page.index("2 of 6 planned cells are missing") < page.index(">Verdict<")
+    assert "misses the planned seed 1" in page
+
+
+def test_what_others_wrote_is_text_and_never_markup(drawn, tmp_path):
+    folder = drawn(models=(SCRIPT, "../../x"), text=f"{SCRIPT} painted blue")
+    folder.rewrite(
+        folder.cells[0],
+        lambda row: {**row, "doc": {**row["doc"], "question": SCRIPT, "id": f'"><img src=x>{row["doc_id"]}'}},
+    )
+    report(folder.folder, "--output_dir", tmp_path / "r")
+    for name, text in written(tmp_path / "r").items():
+        if name.endswith((".html", ".md")):
+            assert SCRIPT not in text, name
+            assert "<img src=x" not in text, name
+    assert [path for path in tmp_path.iterdir() if path.name not in ("r", "out")] == []
+
+
+SECRETS = {
+    "a key": "sk-abcdefghijklmnopqrstuv123",
+    "a token of the hub": "hf_abcdefghijklmnopqrstuv",
+    "credentials": "https://me:sesame@host.example/x",
+    "a path": "/srv/people/jo/plans/x.jsonl",
+    "a path of Windows": r"C:\people\jo\x.jsonl",
+    "a variable": "a-value-of-a-variable",
+}
+
+
+def test_no_output_holds_a_key_credentials_a_host_a_user_or_a_path(drawn, tmp_path, monkeypatch):
+    monkeypatch.setenv("SOME_SERVICE_TOKEN", SECRETS["a variable"])
+    monkeypatch.setattr("getpass.getuser", lambda: "jocasta")
+    monkeypatch.setattr(socket, "gethostname", lambda: "node17.cluster.example")
+    planted = " ".join(SECRETS.values()) + " jocasta node17 "
+    folder = drawn(text=f"{planted} painted blue", seeds=(0, 1))
+    cell = folder.cells[0]
+    place = folder.folder / "cells" / cell.id
+    manifest = json.loads((place / "manifest.json").read_text())
+    (place / "manifest.json").write_text(json.dumps({**manifest, "command": f"lm_eval {planted}"}))
+    folder.rewrite(cell, lambda row: {**row, "doc": {**row["doc"], "question": planted, "choices": [planted] * 4}})
+    last = folder.cells[-1]
+    (folder.folder / "cells" / last.id / "manifest.json").write_text(f"{{ {planted}")
+    done = report(folder.folder, "--output_dir", tmp_path / "r", "--json")
+    texts = {**written(tmp_path / "r"), "printed": done.stdout}
+    planted_words = {**SECRETS, "credentials": "sesame", "user": "jocasta", "host": "node17", "folder": str(tmp_path)}
+    for name, text in texts.items():
+        found = [what for what, secret in planted_words.items() if secret in text]
+        assert found == [], name
+    assert "[path]" in texts["questions-1-1.html"]
+    assert "painted blue" in texts["questions-1-1.html"].replace("<mark>", "").replace("</mark>", "")
+
+
+def test_an_output_folder_of_something_else_is_refused(drawn, tmp_path):
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "thesis.tex").write_text("…")
+    with pytest.raises(UserError, match="is not empty and holds no report"):
+        report(drawn().folder, "--output_dir", tmp_path / "r")
+    assert [path.name for path in (tmp_path / "r").iterdir()] == ["thesis.tex"]
+
+
+def test_a_second_report_takes_the_place_of_the_first(drawn, tmp_path):
+    folder = drawn()
+    report(folder.folder, "--output_dir", tmp_path / "r")
+    first = written(tmp_path / "r")
+    report(folder.folder, "--output_dir", tmp_path / "r")
+    assert written(tmp_path / "r") == first
+    report(folder.folder, "--output_dir", tmp_path / "r", "--without-texts")
+    assert not list((tmp_path / "r").glob("questions-*"))
+
+
+def test_nothing_complete_is_no_report(drawn, tmp_path):
+    folder = drawn()
+    folder.remove(lambda cell: True)
+    with pytest.raises(UserError, match="none of the plan's 4 cells is complete"):
+        report(folder.folder, "--output_dir", tmp_path / "r")
+
+
+def test_prices_and_the_number_of_questions_are_in_the_sentence(drawn, tmp_path):
+    (tmp_path / "p.yaml").write_text("currency: EUR\ntraining: 1\nanswering: 2\n")
+    printed = report(
+        drawn().folder, "--output_dir", tmp_path / "r", "--prices", tmp_path / "p.yaml", "--questions-asked", 500
+    ).stdout
+    assert "Cheapest first, in EUR, for 500 questions asked: base 0.1, bm25 0.3, raw 1.1, raw + bm25 1.3." in printed
+
+
+def test_a_plan_of_one_arm_has_numbers_and_no_contrast(drawn, tmp_path):
+    folder = drawn(ks=(), seeds=())
+    printed = report(folder.folder, "--output_dir", tmp_path / "r").stdout
+    assert "Ask the model alone: the cheapest arm" in printed
+
+
+@pytest.mark.parametrize(
+    ("module", "library"), [("statsmodels.stats.multitest", "statsmodels"), ("matplotlib", "matplotlib")]
+)
+def test_without_the_extra_the_way_to_install_it_is_said(drawn, tmp_path, monkeypatch, module, library):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(UserError, match=rf"needs {library}, which is not installed: pip install 'kinj\[report\]'"):
+        report(drawn().folder, "--output_dir", tmp_path / "r")
