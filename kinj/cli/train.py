@@ -29,6 +29,13 @@ Overwrite = Annotated[
         "--overwrite", help="Replace a finished or another training; an unfinished one of this recipe goes on."
     ),
 ]
+Merge = Annotated[
+    bool,
+    typer.Option(
+        "--merge",
+        help="RECIPE is a finished training's folder that has its adapter alone: make the merged weights again.",
+    ),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,6 +49,7 @@ def train(
     *,
     dry_run: DryRun = False,
     search: Search = False,
+    merge: Merge = False,
     as_json: AsJson = False,
     overwrite: Overwrite = False,
     list_recipes: ListRecipes = False,
@@ -63,6 +71,9 @@ def train(
         raise UserError("name a recipe: kinj train RECIPE; `kinj train --list` names those that ship")
     if recipe.startswith("-"):
         raise UserError(f"{recipe}: the recipe comes first: kinj train RECIPE {recipe} …")
+    if merge:
+        _module("run.merging").merge_again(Path(recipe))
+        return
     kept = ", which --overwrite keeps" if overwrite else ""
     with interruptible(f"type the same command to go on from the last checkpoint{kept}"):
         loaded = _module("recipe.loading").load_recipe(recipe, context.args)

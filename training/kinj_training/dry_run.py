@@ -85,6 +85,7 @@ def _disk(memory: Memory, recipe: Recipe, counts: Json) -> Json:
     there = next(path for path in (folder, *folder.parents) if path.exists())
     return {
         "finished": memory.finished,
+        "adapter": memory.adapter,
         "checkpoint": memory.checkpoint,
         "checkpoints": checkpoints,
         "in_all": memory.finished + checkpoints * memory.checkpoint,

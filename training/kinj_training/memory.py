@@ -37,6 +37,8 @@ class Memory:
     #: bytes on disk of the finished folder's weights, an adapter and what it is merged into; and of a checkpoint
     finished: int
     checkpoint: int
+    #: bytes on disk of the adapter alone; 0 where the weights themselves are trained
+    adapter: int = 0
 
     @property
     def alone(self) -> int:
@@ -91,7 +93,9 @@ def estimate_memory(
     is_adapter = trained < total
     finished, saved = (total + trained, trained) if is_adapter else (total, total)
     needed = tuple(item for item in items if item.bytes)
-    return Memory(needed, devices, finished=finished * stored, checkpoint=saved * stored + trained * state)
+    adapter = trained * stored if is_adapter else 0
+    checkpoint = saved * stored + trained * state
+    return Memory(needed, devices, finished=finished * stored, checkpoint=checkpoint, adapter=adapter)
 
 
 def _width(training: SFTConfig, model: ModelConfig) -> int:

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from kinj.errors import UserError
@@ -12,6 +13,7 @@ from kinj_training.base import Base, load_tokenizer
 from kinj_training.plan import make_plan
 from kinj_training.recipe.loading import load_recipe
 from kinj_training.run import accuracy
+from kinj_training.run.merging import merge_again
 from kinj_training.run.saving import Merger
 
 
@@ -44,6 +46,18 @@ def test_a_merged_adapter_and_base_with_adapter_give_the_same_log_likelihoods(
     config = json.loads((out / "adapter" / "adapter_config.json").read_text())
     assert (config["base_model_name_or_path"], config["r"]) == (str(tiny_model), 4)
     assert "adapter/adapter_model.safetensors" in manifest(out)["files"]
+    weights = (out / "model.safetensors").read_bytes()
+    merge_again(out)  # nothing is missing
+    (out / "model.safetensors").unlink()
+    merge_again(out)
+    assert (out / "model.safetensors").read_bytes() == weights
+    assert not (out / "merged.part").exists()
+    (out / "model.safetensors").unlink()
+    adapter = load_file(out / "adapter" / "adapter_model.safetensors")
+    save_file({name: 2 * tensor for name, tensor in adapter.items()}, out / "adapter" / "adapter_model.safetensors")
+    with pytest.raises(UserError, match="merged again the weights are others"):
+        merge_again(out)
+    assert not (out / "model.safetensors").exists()
 
 
 @pytest.mark.parametrize("settings", [{}, {"use_dora": True, "lora_target_modules": ["q_proj", "v_proj"]}])
