@@ -97,7 +97,7 @@ class Reader:
         for retriever, group in by_retriever.values():
             asked = [queries[question.key] for question in group]
             with self._searching:
-                passages = retriever.search(asked, settings.k or 0)
+                passages = retriever.search(asked, settings.depth)
             for question, query, best in zip(group, asked, passages, strict=True):
                 retrievals[question.key] = Retrieval(query, tuple(best))
         return [retrievals[question.key] for question in questions]
@@ -108,10 +108,13 @@ class Reader:
         """The question's final requests, with as many passages as fit all: options must be compared on one prompt.
 
         Raises:
-            UserError: no prompt to put passages before, or `placement=question` and the prompt lacks the question.
+            UserError: no prompt to put passages before, `placement=question` and the prompt lacks the question, or the
+                whole collection is asked for and does not fit.
         """
         passages_sent = len(retrieval.passages)
         final = self._requests_with(question, retrieval.passages)
+        if self._settings.retriever == "all":
+            _refuse_over_window(question, len(retrieval.passages), final, window)
         over_window = not _fits(final, window)
         if over_window and window is not None and passages_sent:
             passages_sent, final = self._drop_passages(question, retrieval.passages, window)
@@ -165,6 +168,23 @@ class Reader:
             )
             for request in question.requests
         ]
+
+
+def _refuse_over_window(question: TaskQuestion, chunks: int, final: Sequence[Instance], window: Window | None) -> None:
+    """Returns where the longest request about the question fits, or where no tokenizer is here to measure it.
+
+    Raises:
+        UserError: it does not; some of a collection is another arm than all of it, so nothing is dropped.
+    """
+    if window is None:
+        return
+    longest = max(final, key=lambda request: len(str(request.args)))
+    if not window.fits(longest):
+        raise UserError(
+            f"retriever=all: all {chunks:,} chunks of the collection with a question of task {question.task} are "
+            f"{window.tokens(longest):,} tokens, the model's window has {window.max_length:,}: take a model with a "
+            "larger one, or let a retriever choose (bm25, dense, hybrid)"
+        )
 
 
 def _fits(requests: Sequence[Instance], window: Window | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -34,7 +35,7 @@ class Settings:
     """What the user may set; every default is printed at the start of a run and kept in the results."""
 
     retriever: str = "bm25"
-    #: passages per question; None for retriever=none
+    #: passages per question; None for retriever=none, and for all, the whole collection
     k: int | None = 3
     #: index built by `kinj index build`, a folder or elasticsearch:NAME; None: the task's own collection
     index: str | None = None
@@ -79,6 +80,11 @@ class Settings:
         return " ".join(f"{name}={value}" for name, value in asdict(self).items() if value not in (None, ""))
 
     @property
+    def depth(self) -> int:
+        """Passages to ask a retriever for: k, or all that there are."""
+        return sys.maxsize if self.k is None else self.k
+
+    @property
     def closed_book(self) -> bool:
         """Whether the base answers from memory, without passages."""
         return self.retriever == "none"
@@ -87,7 +93,13 @@ class Settings:
 def unread_settings(arguments: dict[str, Any]) -> list[str]:  # Any: as in `make_settings`
     """The given settings that the retriever does not look at: a run with them is the run without."""
     retriever = arguments.get("retriever", Settings().retriever) or "none"
-    readers = {"embedder": ("dense", "hybrid"), "distractor_seed": ("gold+distractors",)}
+    ranking = tuple(name for name in RETRIEVERS if name != "all")
+    readers = {
+        "k": ranking,
+        "query": ranking,
+        "embedder": ("dense", "hybrid"),
+        "distractor_seed": ("gold+distractors",),
+    }
     return [
         name
         for name in arguments
@@ -116,7 +128,7 @@ def make_settings(arguments: dict[str, Any]) -> Settings:  # Any: values as lm-e
             values[name] = _text(name, values[name])
     if values.get("filter") is not None:
         values["filter"] = str(parse_filter(values["filter"]))
-    if values.get("retriever") == "none":
+    if values.get("retriever") in ("none", "all"):
         values.pop("k", None)
         return Settings(**values, k=None)
     for name in ("k", "distractor_seed"):

@@ -29,16 +29,24 @@ class Window:
 
     def fits(self, request: Instance) -> bool:
         """Whether prompt and continuation, or prompt and the longest answer, are within the window."""
+        text, answer = self._parts(request)
+        # No tokenizer makes more tokens than bytes: nothing to measure.
+        if len(text.encode()) + _EXTRA_TOKENS + answer <= self.max_length:
+            return True
+        return self.tokens(request) <= self.max_length
+
+    def tokens(self, request: Instance) -> int:
+        """Of prompt and continuation, or prompt and the longest answer."""
+        text, answer = self._parts(request)
+        return len(self.base.tok_encode(text)) + answer
+
+    def _parts(self, request: Instance) -> tuple[str, int]:
+        """What is sent, and the tokens of the longest answer to it."""
         context = request.args[0]
         text = context if isinstance(context, str) else getattr(context, "prompt", str(context))
-        room = self.max_length
         if request.request_type == "generate_until":
-            room -= self._answer_tokens(request.args[1])
-        else:
-            text += request.args[1]
-        if len(text.encode()) + _EXTRA_TOKENS <= room:  # no tokenizer makes more tokens than bytes: nothing to measure
-            return True
-        return len(self.base.tok_encode(text)) <= room
+            return text, self._answer_tokens(request.args[1])
+        return text + request.args[1], 0
 
     def _answer_tokens(self, generation: dict[str, Any]) -> int:  # Any: generation settings of a task
         for name in ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens"):

@@ -1,14 +1,16 @@
-"""The control arms: passages chosen by what is known about the question, not by its words."""
+"""The arms that rank by no words: controls, which know the chunk that holds the answer, and the whole collection."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
+from typing import Protocol, runtime_checkable
 
 from kinj.errors import UserError
 from kinj.manifest import sha256_json
-from kinj.records import Json, Passage, Query
+from kinj.records import Chunk, Json, Passage, Query
 from kinj.retrieval.index import Index, as_passage, fetch_passages
 from kinj.retrieval.retriever import search_distinct
 
@@ -97,3 +99,41 @@ class Control:
         from_gold, from_others = iter(gold), iter(others)
         mixed = [next(from_gold if place in places else from_others) for place in range(total)]
         return [replace(passage, score=1 / rank, rank=rank) for rank, passage in enumerate(mixed, 1)]
+
+
+@runtime_checkable
+class WholeIndex(Index, Protocol):
+    """An index that can be read from its first chunk to its last."""
+
+    def all_chunks(self) -> Iterator[Chunk]:
+        """Yields all chunks in one fixed order."""
+        ...
+
+
+class Everything:
+    """The whole collection, the same for every query: its chunks in the order of their ids.
+
+    `k` cuts it as it cuts every ranking; a passage's score is 1 / rank.
+    """
+
+    def __init__(self, index: WholeIndex) -> None:
+        self._index = index
+
+    @property
+    def fingerprint(self) -> str:
+        """See `Retriever`."""
+        return sha256_json({"retriever": "all", "index": self._index.identity([])})
+
+    def describe(self) -> Json:
+        """See `Retriever`."""
+        return {"retriever": "all", "fingerprint": self.fingerprint, **self._index.describe()}
+
+    def search(self, queries: Sequence[Query], k: int) -> list[list[Passage]]:
+        """See `Retriever`."""
+
+        def first(distinct: list[Query]) -> list[list[Passage]]:
+            chunks = enumerate(islice(self._index.all_chunks(), min(k, len(self._index))), 1)
+            passages = [as_passage(chunk, 1 / rank, rank) for rank, chunk in chunks]
+            return [passages for _ in distinct]
+
+        return search_distinct(queries, k, first)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kinj.errors import UserError
-from kinj.retrieval.controls import Control
+from kinj.retrieval.controls import Control, Everything, WholeIndex
 from kinj.retrieval.elastic.access import PREFIX
 from kinj.retrieval.filters import parse_filter
 from kinj.retrieval.index import Index
@@ -14,7 +14,7 @@ from kinj.retrieval.ranked import Hybrid, Ranked
 from kinj.retrieval.retriever import Retriever
 
 #: Every name that `open_retriever` knows.
-RETRIEVERS: tuple[str, ...] = ("bm25", "dense", "hybrid", "gold", "gold+distractors", "distractors")
+RETRIEVERS: tuple[str, ...] = ("bm25", "dense", "hybrid", "gold", "gold+distractors", "distractors", "all")
 
 
 def open_index(name: str | Path, *, text_field: str | None = None, vector_field: str | None = None) -> Index:
@@ -70,13 +70,17 @@ def open_retriever(
     if name not in RETRIEVERS:
         raise UserError(f"retriever={name}: no such retriever; choose one of none, {', '.join(RETRIEVERS)}")
     wanted = parse_filter(filter) if filter is not None else None
-    if wanted is not None and name == "gold":
-        raise UserError(f"filter={filter}: retriever=gold searches nothing, so there is nothing to filter")
+    if wanted is not None and name in ("gold", "all"):
+        raise UserError(f"filter={filter}: retriever={name} searches nothing, so there is nothing to filter")
     opened = open_index(index, text_field=text_field, vector_field=vector_field)
     if wanted is not None:
         opened.use_filter(wanted)
     if name in ("dense", "hybrid"):
         opened.use_embedder(embedder)
+    if name == "all":
+        if not isinstance(opened, WholeIndex):
+            raise UserError(f"index={index}: retriever=all reads an index from end to end, which kinj must have built")
+        return Everything(opened)
     if name == "bm25":
         return Ranked(opened, "bm25")
     if name == "dense":

@@ -162,8 +162,16 @@ def test_the_best_of_few_are_the_first_of_many(name, opened, queries):
 
 
 def test_an_unknown_name_is_refused_with_the_names_there_are(index):
-    with pytest.raises(UserError, match=r"retriever=bm52: .*none, bm25, dense, hybrid, gold, gold\+distractors"):
+    with pytest.raises(
+        UserError, match=r"retriever=bm52: .*none, bm25, dense, hybrid, gold, gold\+distractors, distractors, all"
+    ):
         open_retriever("bm52", index=index)
+
+
+def test_everything_is_every_chunk_in_the_order_of_ids_for_every_query(opened, queries, collection):
+    found = opened("all").search(queries, 1_000)
+    ids = sorted(chunk.id for chunk in read_chunks([collection / "chunks.jsonl"]))
+    assert [[passage.chunk_id for passage in passages] for passages in found] == [ids] * len(queries)
 
 
 def chunk_of(text: str, **known: str) -> Chunk:

@@ -6,6 +6,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM, CachingLM, hash_args
 from sqlitedict import SqliteDict
 
+from kinj.corpus import read_chunks
 from kinj.corpus.ready_made import use_collection
 from kinj.errors import UserError
 from kinj.records import Chunk
@@ -109,6 +110,37 @@ def test_as_many_passages_are_sent_as_fit(windowed, request_for, tmp_path, windo
     assert longest <= window
     # A passage of the towers takes 23 words, its number among them.
     assert all(sent) or longest + 23 > window
+
+
+def test_all_chunks_stand_in_their_order_before_every_question(windowed, request_for, tmp_path):
+    base = windowed(1_000)
+    rag = RagLM(base, retriever="all", trace=str(tmp_path / "trace.jsonl"))
+    rag.loglikelihood([*request_for(), *request_for("Ithaca", 1)])
+    blocks = {prompt.split("Question:")[0] for prompt in sent_prompts(base)}
+    assert len(blocks) == 1
+    assert blocks.pop().count("Passage ") == 9
+    row = json.loads((tmp_path / "trace.jsonl").read_text().splitlines()[0])
+    ids = [passage["chunk_id"] for passage in row["passages"]]
+    assert ids == sorted(ids)
+    assert all(passage["sent"] for passage in row["passages"])
+    told = rag.get_model_info()["kinj"]
+    assert (told["retriever"], told["k"]) == ("all", None)
+    [index] = told["indexes"].values()
+    assert (index["retriever"], index["chunks"]) == ("all", 9)
+
+
+def test_a_collection_larger_than_the_window_is_refused_with_its_tokens(windowed, request_for):
+    with pytest.raises(UserError, match=r"all 9 chunks .* are \d{3} tokens, the model's window has 60: take a model"):
+        RagLM(windowed(60), retriever="all").loglikelihood(request_for())
+
+
+def test_the_whole_collection_is_computed_once_for_all_questions(tiny_model, request_for, collection, tmp_path):
+    build_index(list(read_chunks([collection / "chunks.jsonl"]))[:5], tmp_path / "index", None)
+    rag = RagLM(pretrained=str(tiny_model), retriever="all", index=str(tmp_path / "index"), device="cpu")
+    cities = ("Arvada", "Ithaca", "Salem", "Dover", "Boise", "Akron", "Miami", "Tulsa")
+    rag.loglikelihood([request for number, city in enumerate(cities) for request in request_for(city, number)])
+    tokens = rag.get_model_info()["kinj"]["tokens"]
+    assert tokens["computed"] < tokens["asked"] / 4
 
 
 def test_a_prompt_over_the_window_even_without_passages_is_counted(windowed, request_for):
@@ -614,6 +646,7 @@ def test_without_a_device_the_best_there_is_computes(tiny_model):
         ({"embedder": "some/model", "k": 1}, "retriever=bm25 does not read embedder"),
         ({"retriever": "gold", "distractor_seed": 1}, "retriever=gold does not read distractor_seed"),
         ({"retriever": "gold+distractors", "distractor_seed": 1, "k": 2}, None),
+        ({"retriever": "all", "k": 3}, "retriever=all does not read k"),
         ({"retriever": "none", "trace": "t.jsonl", "share_prefixes": False}, None),
     ],
 )
