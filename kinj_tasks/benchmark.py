@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from kinj.benchmark import FORM_FILES, Benchmark, BenchmarkIdentity, collection_
 from kinj.errors import UserError, show_user_errors_plainly
 from kinj.records import Question
 from kinj_tasks.draw import Draw
+from kinj_tasks.orders import reorder
 
 CURRENT_EVENTS = "current_events"
 OWN_TASKS = ("kinj_benchmark", "kinj_benchmark_option", "kinj_benchmark_generate")
@@ -47,6 +48,7 @@ def load(
     seed: int = 0,
     form: str = "direct",
     knowledge: str | None = None,
+    option_order: int = 0,
     **_: Any,  # Any: lm-eval passes all of `metadata`, which holds the model's arguments too
 ) -> dict[str, Dataset]:
     """The questions with options to score under `test`, whichever split they are from, and the shots under `fewshot`.
@@ -58,12 +60,13 @@ def load(
         seed: draws them.
         form: direct, indirect or two; the shots are direct ones always.
         knowledge: new or known_before: only the questions that are marked so. None: all.
+        option_order: 0, or another order of the options (`kinj_tasks.orders`); the shots keep theirs.
 
     Raises:
-        UserError: no benchmark named, none there, a faulty one, another split, form or knowledge, no question in it,
-            or fewer than the sample.
+        UserError: no benchmark named, none there, a faulty one, another split, form, knowledge or order, no question
+            in it, or fewer than the sample.
     """
-    return _datasets(benchmark, Selection(split, form, knowledge), Draw(sample, seed))
+    return _datasets(benchmark, Selection(split, form, knowledge), Draw(sample, seed), option_order)
 
 
 def load_open(
@@ -170,11 +173,17 @@ def open_folder(benchmark: str | None) -> tuple[Path, Benchmark, BenchmarkIdenti
     return folder, open_benchmark(folder), register(folder)
 
 
-def _datasets(benchmark: str | None, selection: Selection, draw: Draw) -> dict[str, Dataset]:
+def _datasets(benchmark: str | None, selection: Selection, draw: Draw, option_order: int = 0) -> dict[str, Dataset]:
     folder, opened, identity = open_folder(benchmark)
-    asked = rows_of(selection.of(opened, folder), opened, selection.split, identity)
+    questions = [_reordered(question, option_order) for question in selection.of(opened, folder)]
+    asked = rows_of(questions, opened, selection.split, identity)
     shots = shots_of(opened, identity, selection.open_only)
     return {"test": to_dataset(draw.from_rows(asked)), "fewshot": to_dataset(shots)}
+
+
+def _reordered(question: Question, order: int) -> Question:
+    choices, answer = reorder(question.choices, question.answer, order)
+    return replace(question, choices=tuple(choices), answer=answer)
 
 
 def shots_of(benchmark: Benchmark, identity: BenchmarkIdentity, open_only: bool) -> list[dict[str, object]]:

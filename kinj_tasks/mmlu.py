@@ -12,6 +12,7 @@ from datasets import Dataset, load_dataset
 
 from kinj.errors import UserError, show_user_errors_plainly
 from kinj_tasks.draw import Draw
+from kinj_tasks.orders import reorder
 
 HUB = "cais/mmlu"
 LETTERS = "ABCD"
@@ -25,6 +26,7 @@ def load(
     split: str = "test",
     sample: int | None = None,
     seed: int = 0,
+    option_order: int = 0,
     **_: Any,  # Any: lm-eval passes all of `metadata`, which holds the model's arguments too
 ) -> dict[str, Dataset]:
     """The questions to score under `test`, whichever split they are from, and MMLU's own five shots under `fewshot`.
@@ -36,6 +38,7 @@ def load(
         split: test, or dev for choosing settings (MMLU's `val`).
         sample: how many questions, drawn evenly from all of them; `--limit` would take the first. None: all.
         seed: draws them.
+        option_order: 0, or another order of the options (`kinj_tasks.orders`); the shots keep theirs.
 
     Raises:
         UserError: another split, a folder without the subject, a bad CSV row, or no hub.
@@ -47,7 +50,15 @@ def load(
     read = partial(_read_folder, Path(folder).expanduser()) if folder else _read_hub
     rows = read(subject, SPLITS[split])
     drawn = Draw(sample, seed).from_rows(range(len(rows)))
-    return {"test": rows.select(drawn), "fewshot": read(subject, SPLITS["fewshot"])}
+    asked = rows.select(drawn)
+    if option_order:
+        asked = asked.map(partial(_reordered, order=option_order))
+    return {"test": asked, "fewshot": read(subject, SPLITS["fewshot"])}
+
+
+def _reordered(row: dict[str, Any], order: int) -> dict[str, Any]:  # Any: a row's values
+    choices, answer = reorder(row["choices"], row["answer"], order)
+    return {**row, "choices": choices, "answer": answer}
 
 
 def _read_hub(subject: str, split: str) -> Dataset:
