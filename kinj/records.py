@@ -201,9 +201,9 @@ class Cell:
     #: the plan's name of the reading arm with its k, `bm25 k=3`; `none`: closed book
     reading: str
     task: str
-    #: of kinj_rag: none, bm25, …
+    #: of kinj_rag: none, bm25, …, all
     retriever: str = "none"
-    #: passages a question; None: closed book
+    #: passages a question; None: closed book, or (retriever `all`) the whole collection
     k: int | None = None
     #: of the training; None where nothing is trained
     seed: int | None = None
@@ -213,5 +213,6 @@ class Cell:
     #: the first so many questions only; None: all
     limit: int | None = None
     #: main: compared by the plan's contrasts; control: passages chosen by the right answer; forgetting: closed book on
-    #: what was not trained; noise: a main cell once more, its questions in reversed order and other batches
+    #: what was not trained; noise: a main cell once more, its questions in reversed order and other batches; orders: a
+    #: main task closed book with its options in another order; withheld: a main task closed book without its options
     role: str = "main"

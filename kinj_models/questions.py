@@ -1,7 +1,8 @@
 """`python -m kinj_models.questions FILE`: what a comparison asks, counted, and its passages, before a model is loaded.
 
-FILE is JSON: `questions` (each with `key`, `task`, `metadata`, `limit`), `counts` (the file for their counts), and
-`passes` (each with `folder`, `questions`, a key of theirs, `split` and `settings`). What is there is left alone.
+FILE is JSON: `questions` (each with `key`, `task`, `metadata`, `limit`), `counts` (the file for their counts), `passes`
+(each with `folder`, `questions`, a key of theirs, `split` and `settings`), and `fits` (each with `key`, `questions` and
+what `measure_fit` takes). What is there is left alone.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from kinj.progress import progress
 from kinj.records import Passage, Query
 from kinj.retrieval import Retriever
 from kinj.statistics import clusters_of
+from kinj_models.asking.fitting import measure_fit
 from kinj_models.rankings import write_rankings
 from kinj_models.retrievers import Retrievers
 from kinj_models.settings import Json, make_settings
@@ -42,7 +44,8 @@ def main(file: Path) -> None:
     passes = [one for one in request["passes"] if not Path(one["folder"], MANIFEST).is_file()]
     counts_file = Path(request["counts"])
     counts = json.loads(counts_file.read_text(encoding="utf-8")) if counts_file.is_file() else {}
-    needed = {one["questions"] for one in passes}
+    fits = [one for one in request["fits"] if one["key"] not in counts]
+    needed = {one["questions"] for one in (*passes, *fits)}
     rows: dict[str, list[Row]] = {}
     tasks = Tasks()
     for asked in request["questions"]:
@@ -50,8 +53,10 @@ def main(file: Path) -> None:
             task = tasks.load(asked["task"], asked["metadata"])
             rows[asked["key"]] = _rows(task, asked)
             counts[asked["key"]] = {"output_type": str(task.OUTPUT_TYPE), **_counts(rows[asked["key"]])}
-    write_whole(counts_file, json.dumps(counts, indent=1, ensure_ascii=False) + "\n")
     names = {asked["key"]: asked["task"] for asked in request["questions"]}
+    for one in fits:
+        counts[one["key"]] = measure_fit(one, names[one["questions"]], rows[one["questions"]])
+    write_whole(counts_file, json.dumps(counts, indent=1, ensure_ascii=False) + "\n")
     with progress("retrieval", len(passes)) as advance:
         for one in passes:
             _retrieve(one, names[one["questions"]], rows[one["questions"]])

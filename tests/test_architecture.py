@@ -64,7 +64,7 @@ ONE_PLACE = {
     ("kinj", "statsmodels"): "statistics/family.py",
     ("kinj", "matplotlib"): "report/page/figures.py",
     ("kinj_models", "torch"): "prefix_sharing/",
-    ("kinj_models", "transformers"): "prefix_sharing/",
+    ("kinj_models", "transformers"): ("prefix_sharing/", "asking/fitting.py"),
 }
 SHORT, MOST_SHORT, LONGEST, MOST_IN_A_FOLDER, MOST_OF_ONE_PREFIX = 40, 18, 320, 20, 4
 

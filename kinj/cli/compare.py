@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +30,17 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the plan, its trainings and cells, and what they take; stop.")
 ]
 Fetch = Annotated[
-    bool, typer.Option("--fetch", help="Bring every model of the plan from the hub, and say what cannot be had; stop.")
+    bool,
+    typer.Option(
+        "--fetch",
+        help="Bring models and data sets from the hub, which no run asks then, or say what cannot be had; stop.",
+    ),
+]
+Measure = Annotated[
+    bool,
+    typer.Option(
+        "--measure", help="Take the speed of this machine with the plan's models, a minute each, for --dry-run; stop."
+    ),
 ]
 ListPlans = Annotated[bool, typer.Option("--list", help="Name the plans that ship, with the files they are in.")]
 Show = Annotated[str | None, typer.Option("--show", metavar="NAME", help="Print a plan that ships, to start from.")]
@@ -46,6 +57,7 @@ def compare(
     output_dir: Out = None,
     dry_run: DryRun = False,
     fetch: Fetch = False,
+    measure: Measure = False,
     as_json: Json = False,
     list_plans: ListPlans = False,
     show: Show = None,
@@ -67,31 +79,45 @@ def compare(
     if fetch:
         from kinj.compare.fetching import fetch as fetch_models
 
-        fetch_models(loaded)
+        fetch_models(loaded, find_plan(plan).parent, recipe_files())
+        typer.echo(f"{plan}: all of it is here; its processes ask no hub from now on")
+        return
+    if measure:
+        from kinj.compare.measuring import measure as measure_rates
+
+        with interruptible("rates that were measured are kept; type the same command to measure the others"):
+            for line in measure_rates(loaded, find_plan(plan).parent, recipe_files()):
+                typer.echo(line)
+        typer.echo(f"kept for `kinj compare {plan} --output_dir OUT --dry-run`")
         return
     if output_dir is None:
         raise UserError(f"--output_dir: name the folder of the comparison: kinj compare {plan} --output_dir OUT")
     from kinj.compare.cells import expand
+    from kinj.compare.fetching import is_fetched
     from kinj.compare.folder import OutputFolder
 
     comparison = expand(loaded, find_plan(plan).parent, recipe_files())
+    comparison = replace(comparison, hub_off=is_fetched(loaded))
     out = OutputFolder(output_dir)
     if dry_run:
         from kinj.compare.dry_run import dry_run as show_what_is_planned
 
         show_what_is_planned(loaded, comparison, out, as_json=as_json)
         return
+    from kinj.compare.fitting import with_contrasts
+    from kinj.compare.rates import keep_rates
+    from kinj.compare.running import retrieve, run
+
     with interruptible(f"type the same command to go on; what is complete stays in {out.path}"), out.alone():
         left = out.left_over(comparison)
         out.begin(loaded, comparison)
+        comparison = retrieve(comparison, out)
+        out.begin(with_contrasts(loaded, comparison), comparison)
         typer.echo(f"{plan}: {_so_far(comparison, out)}; every setting is in {out.path / 'plan.yaml'}", err=True)
         if left:
             typer.echo(f"left from an earlier plan: {len(left)} cells: {' '.join(left)}", err=True)
-        from kinj.compare.rates import keep_rates
-        from kinj.compare.running import run
-
         try:
-            failures = run(comparison, out, keeps_weights=loaded.keep == "all")
+            failures = run(comparison, out, keep=loaded.keep)
         finally:
             keep_rates(comparison, out)
         _report(comparison, out, failures)
@@ -108,16 +134,19 @@ def _report(comparison: Comparison, out: OutputFolder, failures: list[Failure]) 
     Raises:
         typer.Exit: a cell is missing: exit code 1.
     """
+    from kinj.compare.batches import batch_lines
     from kinj.compare.prompts import first_prompts
     from kinj.compare.unchanged import find_unchanged
 
-    for line in first_prompts(comparison, out):
+    for line in (*first_prompts(comparison, out), *batch_lines(comparison, out)):
         typer.echo(line)
     complete = [planned.cell for planned in comparison.cells if out.is_complete(planned.cell.id)]
     for one in find_unchanged(complete, out):
         cell = one.cell
         arms = f"{cell.model}, {cell.injection}, {cell.reading}, {cell.task}"
         typer.echo(f"changed nothing: {cell.id} ({arms}): every score is that of {one.same_as}: {one.causes}")
+    for one_unmeasured in comparison.unmeasured:
+        typer.echo(str(one_unmeasured))
     for failure in failures:
         typer.echo(f"failed: {failure.unit}: {failure.reason}\n  log: {failure.log}\n  alone: {failure.command}")
     typer.echo(f"{_so_far(comparison, out)}: {out.path}")

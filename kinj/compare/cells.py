@@ -8,11 +8,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kinj.benchmark import collection_folder, shipped_collections
+from kinj.compare.asked import (
+    Extra,
+    Unmeasured,
+    forgetting,
+    general_text,
+    left_out,
+    option_orders,
+    options_withheld,
+    questions_of_tasks,
+)
 from kinj.compare.identity import (
     RecipeFiles,
     asked_as,
-    benchmark_sha256,
     full_path,
     id_of,
     placing_of,
@@ -20,7 +28,7 @@ from kinj.compare.identity import (
     weights_of,
 )
 from kinj.compare.passes import Pass, Questions, passes_of
-from kinj.compare.plan import NONE, InjectionArm, ModelSettings, Plan, ReadingArm, reading_name
+from kinj.compare.plan import ALL, EVERYTHING, NONE, InjectionArm, ModelSettings, Plan, ReadingArm, reading_name
 from kinj.compare.trainings import Training, make_training, with_seed
 from kinj.errors import UserError
 from kinj.records import Cell, Json
@@ -45,6 +53,8 @@ class PlannedCell:
     passages: str | None
     #: whether its questions are asked from the last to the first, in other batches
     is_reversed: bool = False
+    #: whether the comparison goes on without it where it does not fit the model's window
+    may_be_left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +63,11 @@ class Unit:
 
     id: str
     model: str
-    #: the model's weights before training
+    #: what its models before training share: the same weights, asked alike
+    model_id: str
+    #: the model's weights before training, and those of `--model_args` that name them
     weights: Json
+    untrained_args: Json
     injection: str
     seed: int | None
     training: Training | None
@@ -70,6 +83,14 @@ class Comparison:
 
     units: tuple[Unit, ...]
     passes: tuple[Pass, ...]
+    #: as the plan has it: a number, or `auto`
+    batch_size: int | str
+    #: the file on which every unit's loss is measured; None: none is
+    general_text: str | None
+    #: controls and measures that it does without
+    unmeasured: tuple[Unmeasured, ...] = ()
+    #: whether all was fetched before, so that its processes ask no hub
+    hub_off: bool = False
 
     @property
     def cells(self) -> list[PlannedCell]:
@@ -90,7 +111,7 @@ class _Reading:
     @property
     def model_args(self) -> dict[str, Any]:  # Any: text or number
         """Those of `kinj_rag`, defaults left out, files by their full path."""
-        if self.k is None:
+        if self.arm.retriever == NONE:
             return {"retriever": NONE}
         default = ReadingArm.model_construct(k=())
         given = self.arm.model_dump(exclude={"name", "retriever", "k", "tasks"})
@@ -98,7 +119,8 @@ class _Reading:
         for key in ("index", "template"):
             if key in changed:
                 changed[key] = full_path(changed[key])
-        return {"retriever": self.arm.retriever, "k": self.k, **changed}
+        k = {} if self.k is None else {"k": self.k}
+        return {"retriever": self.arm.retriever, **k, **changed}
 
 
 def expand(plan: Plan, beside: Path, recipes: RecipeFiles) -> Comparison:
@@ -112,28 +134,39 @@ def expand(plan: Plan, beside: Path, recipes: RecipeFiles) -> Comparison:
     Raises:
         UserError: a recipe, model, index or benchmark that is not there, an arm without an index, two cells of one id.
     """
-    asked = [*_questions(plan, plan.tasks, plan.splits), *_questions(plan, plan.forgetting, ("test",))]
+    asked = list(questions_of_tasks(plan, plan.tasks, plan.splits))
     readings = list(_readings(plan.reading))
-    _refuse_arms_without_index(readings, [q for q in asked if q.task in plan.tasks])
+    _refuse_arms_without_index(readings, asked)
+    untouched, lacking = forgetting(plan, beside, recipes)
+    (reordered, no_order), (withheld, not_open) = option_orders(plan, asked), options_withheld(plan, asked)
     controls = list(_readings(_control_arms(plan, asked)))
     rankings = [(reading.arm, reading.k, reading.ranking) for reading in (*readings, *controls)]
-    passes = passes_of(rankings, asked, plan.forgetting)
+    passes = passes_of(rankings, asked)
     units = []
     for name, model in plan.models.items():
+        model_id = id_of([weights_of(model), asked_as(model)])
         for arm in plan.injection:
             content, training = make_training(plan, model, arm, beside, recipes)
             for seed in plan.seeds if training is not None else (None,):
                 key = {"model": weights_of(model), "asked": asked_as(model), "training": content, "seed": seed}
                 weights = weights_of(model if arm.checkpoint is None else ModelSettings(pretrained=arm.checkpoint))
-                unit = Unit(id_of(key), name, weights, arm.name, seed, with_seed(training, seed), ())
-                of_arm = [questions for questions in asked if arm.tasks is None or questions.task in arm.tasks]
+                untrained = _base_args(model, InjectionArm(name=NONE))
+                unit = Unit(
+                    id_of(key), name, model_id, weights, untrained, arm.name, seed, with_seed(training, seed), ()
+                )
+                of_arm = [questions for questions in asked if arm.is_asked(questions.task)]
                 read = readings if content is not None else [*readings, *controls]
+                extras = untouched if content is not None else [*untouched, *reordered, *withheld]
+                extras = [extra for extra in extras if not extra.beside or arm.is_asked(extra.beside)]
                 base = _base_args(model, arm)
                 cells = list(_cells(plan, model, unit, key, base, of_arm, read, passes))
                 if content is None and "reversed" in plan.controls:
                     cells += _noise(cells)
+                cells += _extra_cells(plan, model, unit, key, base, extras)
                 units.append(replace(unit, cells=tuple(cells)))
-    comparison = Comparison(tuple(units), tuple({one.id: one for one in passes.values()}.values()))
+    unmeasured = (*lacking, *no_order, *not_open, *left_out(plan, [reading.arm for reading in controls]))
+    distinct = tuple({one.id: one for one in passes.values()}.values())
+    comparison = Comparison(tuple(units), distinct, plan.batch_size, general_text(plan), unmeasured)
     _refuse_twins(comparison)
     return comparison
 
@@ -141,54 +174,29 @@ def expand(plan: Plan, beside: Path, recipes: RecipeFiles) -> Comparison:
 def _readings(arms: Iterable[ReadingArm]) -> Iterator[_Reading]:
     for arm in arms:
         for k in arm.k or (None,):
-            yield _Reading(arm, k, ranking_of(arm) if k else {}, placing_of(arm))
+            yield _Reading(arm, k, {} if arm.retriever == NONE else ranking_of(arm), placing_of(arm))
 
 
 def _control_arms(plan: Plan, asked: list[Questions]) -> Iterator[ReadingArm]:
-    """Ceiling and floor of what retrieval can do, for the untrained model, where the plan has no such arm itself.
+    """Ceiling and floor of what retrieval can do, and all of the collection, where the plan has no such arm itself.
 
-    Both know the right answer, which only questions about a collection of their own say; k is the plan's largest.
+    For the untrained model, and questions about a collection of their own, which say where their answer stands; k is
+    the plan's largest.
     """
     tasks = tuple(dict.fromkeys(q.task for q in asked if q.benchmark is not None and q.task in plan.tasks))
     longest = max((k for arm in plan.reading if arm.index is None for k in arm.k), default=None)
     if not tasks or longest is None:
         return
     for name in plan.controls:
-        if name != "reversed" and all(name not in (arm.retriever, arm.name) for arm in plan.reading):
+        if name in CONTROLS and all(name not in (arm.retriever, arm.name) for arm in plan.reading):
             yield ReadingArm(name=name, retriever=name, k=(longest,), tasks=tasks)
-
-
-def _questions(plan: Plan, tasks: tuple[str, ...], splits: tuple[str, ...]) -> Iterator[Questions]:
-    for task in tasks:
-        collection = _collection_of(task, plan.benchmark)
-        metadata: Json = {}
-        if task.startswith("kinj_benchmark"):
-            shipped = plan.benchmark in shipped_collections()
-            metadata["benchmark"] = plan.benchmark if shipped else str(collection_folder(str(collection)).resolve())
-        sha256 = None if collection is None else benchmark_sha256(collection)
-        for split in splits if task.startswith("kinj_") else ("",):
-            with_split = {**metadata, "split": split} if split else metadata
-            yield Questions(task, split, plan.limit, with_split, sha256)
-
-
-def _collection_of(task: str, benchmark: str | None) -> str | None:
-    """The benchmark that a task's rows are from; None for tasks of other data sets."""
-    if task.startswith("kinj_current_events"):
-        if benchmark not in (None, "current_events"):
-            raise UserError(
-                f"task {task} asks about current events, the plan is about {benchmark}: take kinj_benchmark and its kin"
-            )
-        return "current_events"
-    if task.startswith("kinj_benchmark"):
-        if benchmark is None:
-            raise UserError(f"task {task} needs to know which: name the plan's `benchmark`, a folder (docs/format.md)")
-        return benchmark
-    return None
+        if name == EVERYTHING and all(arm.retriever != ALL and arm.name != name for arm in plan.reading):
+            yield ReadingArm(name=name, retriever=ALL, tasks=tasks)
 
 
 def _refuse_arms_without_index(readings: list[_Reading], asked: list[Questions]) -> None:
     for reading in readings:
-        if reading.k is None or reading.arm.index is not None:
+        if reading.arm.retriever == NONE or reading.arm.index is not None:
             continue
         for questions in asked:
             if questions.benchmark is None and reading.arm.reads(questions.task):
@@ -209,16 +217,30 @@ def _cells(
     passes: dict[tuple[str, str], Pass],
 ) -> Iterator[PlannedCell]:
     for questions in asked:
-        forgetting = questions.task in plan.forgetting
-        closed = [_Reading(ReadingArm(name=NONE, k=()), None)]
-        for reading in closed if forgetting else [one for one in readings if one.arm.reads(questions.task)]:
-            role = "forgetting" if forgetting else "control" if reading.arm.retriever in CONTROLS else "main"
+        for reading in readings:
+            if not reading.arm.reads(questions.task):
+                continue
+            role = "control" if reading.arm.retriever in CONTROLS else "main"
             for shots in plan.shots:
                 cell = _cell(plan, unit, key, questions, reading, shots, role)
                 found = passes.get((questions.key, cell.reading))
-                words = tuple(_words(plan, model, questions, shots))
+                words = tuple(_words(model, questions, shots))
                 passages = None if found is None else found.id
-                yield PlannedCell(cell, questions, {**base, **reading.model_args}, words, passages)
+                optional = reading.arm.name == EVERYTHING and reading.arm not in plan.reading
+                arguments = {**base, **reading.model_args}
+                yield PlannedCell(cell, questions, arguments, words, passages, may_be_left_out=optional)
+
+
+def _extra_cells(
+    plan: Plan, model: ModelSettings, unit: Unit, key: Json, base: Json, extras: list[Extra]
+) -> Iterator[PlannedCell]:
+    """Closed book; those that are no measure of forgetting with the first number of shots alone."""
+    closed = _Reading(ReadingArm(name=NONE, k=()), None)
+    for extra in extras:
+        for shots in plan.shots if extra.role == "forgetting" else plan.shots[:1]:
+            cell = replace(_cell(plan, unit, key, extra.questions, closed, shots, extra.role), reading=extra.reading)
+            words = tuple(_words(model, extra.questions, shots))
+            yield PlannedCell(cell, extra.questions, {**base, **closed.model_args}, words, None)
 
 
 def _cell(plan: Plan, unit: Unit, key: Json, asked: Questions, reading: _Reading, shots: int, role: str) -> Cell:
@@ -255,7 +277,7 @@ def _base_args(model: ModelSettings, arm: InjectionArm) -> Json:
 
 def _noise(cells: list[PlannedCell]) -> list[PlannedCell]:
     """The first closed-book cell once more, reversed; of the test split where there is one. None where none is."""
-    closed = [planned for planned in cells if planned.cell.k is None and planned.cell.role == "main"]
+    closed = [planned for planned in cells if planned.cell.retriever == NONE and planned.cell.role == "main"]
     if not closed:
         return []
     planned = next((planned for planned in closed if planned.cell.split == "test"), closed[0])
@@ -263,9 +285,9 @@ def _noise(cells: list[PlannedCell]) -> list[PlannedCell]:
     return [replace(planned, cell=cell, is_reversed=True)]
 
 
-def _words(plan: Plan, model: ModelSettings, questions: Questions, shots: int) -> Iterator[str]:
-    """The words of the `lm_eval` command, without model, its arguments, and output."""
-    yield from ("--tasks", questions.task, "--num_fewshot", str(shots), "--batch_size", str(plan.batch_size))
+def _words(model: ModelSettings, questions: Questions, shots: int) -> Iterator[str]:
+    """The words of the `lm_eval` command, without model, its arguments, size of batches, and output."""
+    yield from ("--tasks", questions.task, "--num_fewshot", str(shots))
     if model.device is not None:
         yield from ("--device", model.device)
     if questions.limit is not None:

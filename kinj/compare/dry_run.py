@@ -23,8 +23,10 @@ from kinj.compare.estimates import (
     free_bytes,
 )
 from kinj.compare.files import as_yaml
+from kinj.compare.fitting import with_contrasts
 from kinj.compare.folder import OutputFolder
 from kinj.compare.plan import Plan
+from kinj.compare.running import settle
 from kinj.records import Json
 
 _NOT_MEASURED = "not measured"
@@ -42,12 +44,14 @@ def dry_run(plan: Plan, comparison: Comparison, out: OutputFolder, *, as_json: b
     """
     left = out.left_over(comparison) if out.path.is_dir() else []
     counts = count_questions(comparison, out)
-    trainings = estimate_trainings(comparison, out)
+    comparison = settle(comparison, counts)
+    plan = with_contrasts(plan, comparison)
+    trainings = estimate_trainings(comparison, out, plan.keep)
     cells = estimate_cells(comparison, out, counts)
     shown = detectable(plan, comparison, counts)
     totals = _totals(trainings, cells, free_bytes(out))
     if as_json:
-        _print_json(plan, trainings, cells, shown, totals, left)
+        _print_json(plan, trainings, cells, shown, totals, left, comparison)
         return
     console = Console(highlight=False, soft_wrap=True)
     console.print("[bold]the plan, with every default[/]")
@@ -57,7 +61,7 @@ def dry_run(plan: Plan, comparison: Comparison, out: OutputFolder, *, as_json: b
     _print_whole(_cell_table(cells))
     for line in _total_lines(totals, left):
         console.print(line, markup=False)
-    for line in _detectable_lines(plan, shown):
+    for line in (*_detectable_lines(plan, shown), *map(str, comparison.unmeasured)):
         console.print(line, markup=False)
 
 
@@ -180,6 +184,7 @@ def _print_json(
     shown: Sequence[Detectable],
     totals: Json,
     left: Sequence[str],
+    comparison: Comparison,
 ) -> None:
     values = {
         "plan": plan.model_dump(mode="json"),
@@ -188,6 +193,7 @@ def _print_json(
         "total": totals,
         "left_over": list(left),
         "smallest_difference_points": [asdict(one) for one in shown],
+        "not_measured": [asdict(one) for one in comparison.unmeasured],
     }
     print(json.dumps(values, indent=1, ensure_ascii=False))  # noqa: T201
 

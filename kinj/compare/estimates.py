@@ -12,9 +12,10 @@ from pathlib import Path
 
 from kinj.compare.cells import Comparison, Unit
 from kinj.compare.folder import OutputFolder
-from kinj.compare.plan import Plan
+from kinj.compare.plan import Keep, Plan
+from kinj.compare.processes import PYTHON
 from kinj.compare.rates import TRAINING, kind_of, read_rates
-from kinj.compare.running import PYTHON, questions_of, refuse_unscorable, write_request
+from kinj.compare.running import counted_keys, write_request
 from kinj.compare.trainings import Training
 from kinj.errors import UserError
 from kinj.records import Json
@@ -78,22 +79,20 @@ def count_questions(comparison: Comparison, out: OutputFolder) -> dict[str, Json
     """Questions and clusters by key, read anew where the output folder does not say; that folder is not written.
 
     Raises:
-        UserError: no such task, one without questions, or one that a model cannot do.
+        UserError: no such task, or one without questions.
     """
     known = out.read_counts()
-    if set(questions_of(comparison)) <= set(known):
-        refuse_unscorable(comparison, known)
+    if counted_keys(comparison) <= set(known):
         return known
     with tempfile.TemporaryDirectory(prefix="kinj-compare-") as scratch:
         counts = Path(scratch, "questions.json")
         request = write_request(comparison, [], out, counts, Path(scratch))
         _output([*PYTHON, "kinj_models.questions", str(request)])
         read: dict[str, Json] = json.loads(counts.read_text(encoding="utf-8"))
-        refuse_unscorable(comparison, read)
         return read
 
 
-def estimate_trainings(comparison: Comparison, out: OutputFolder) -> list[TrainingEstimate]:
+def estimate_trainings(comparison: Comparison, out: OutputFolder, keep: Keep) -> list[TrainingEstimate]:
     """Those of all units that train; each recipe is planned once for a model, by `kinj train --dry-run`.
 
     Raises:
@@ -106,12 +105,17 @@ def estimate_trainings(comparison: Comparison, out: OutputFolder) -> list[Traini
             continue
         place = (unit.model, unit.injection)
         if place not in planned:
-            planned[place] = _stages(unit.training, unit)
-        estimates.append(_estimate(unit, unit.training, planned[place], out))
+            planned[place] = plan_stages(unit.training, unit)
+        estimates.append(_estimate(unit, unit.training, planned[place], out, keep))
     return estimates
 
 
-def _stages(training: Training, unit: Unit) -> list[Json]:
+def plan_stages(training: Training, unit: Unit) -> list[Json]:
+    """What `kinj train --dry-run` says of each stage of a unit's training.
+
+    Raises:
+        UserError: what it refuses, in its words.
+    """
     words = [word for word in training.words if word != "--search"]
     command = [*PYTHON, "kinj.cli", "train", *words, "--output_dir", "unused", "--dry-run", "--json"]
     try:
@@ -129,7 +133,7 @@ def _output(command: list[str]) -> str:
     return done.stdout
 
 
-def _estimate(unit: Unit, training: Training, stages: list[Json], out: OutputFolder) -> TrainingEstimate:
+def _estimate(unit: Unit, training: Training, stages: list[Json], out: OutputFolder, keep: Keep) -> TrainingEstimate:
     points = [dict(zip(training.grid, values, strict=True)) for values in itertools.product(*training.grid.values())]
     tokens = sum(
         int(stage["plan"]["tokens"]) * int(point.get("num_train_epochs", stage["plan"]["epochs"]))
@@ -137,10 +141,14 @@ def _estimate(unit: Unit, training: Training, stages: list[Json], out: OutputFol
         for point in points
     )
     most_epochs = max(int(point.get("num_train_epochs", stages[-1]["plan"]["epochs"])) for point in points)
-    parts = [{part["name"]: int(part["bytes"]) for part in stage["memory"]["parts"]} for stage in stages]
-    weights = parts[-1]["weights"]
-    kept = weights * len(stages) * len(points)
-    checkpoint = parts[-1]["gradients"] + parts[-1].get("optimizer states", 0)
+    disks = [stage["disk"] for stage in stages]
+    finished = sum(int(disk["finished"]) for disk in disks) * len(points)
+    kept = {
+        "all": finished,
+        "adapters": sum(int(disk["adapter"] or disk["finished"]) for disk in disks) * len(points),
+        "none": 0,
+    }[keep]
+    checkpoints = max(int(disk["checkpoint"]) * max(int(disk["checkpoints"]), most_epochs) for disk in disks)
     is_there = out.is_trained(unit) or all(out.is_complete(planned.cell.id) for planned in unit.cells)
     rate = read_rates(unit.weights).get(TRAINING)
     return TrainingEstimate(
@@ -149,7 +157,7 @@ def _estimate(unit: Unit, training: Training, stages: list[Json], out: OutputFol
         tokens=tokens,
         seconds=0.0 if is_there else None if rate is None else rate[0] * tokens,
         memory=max(int(stage["memory"]["one_device"]) for stage in stages),
-        disk_peak=0 if is_there else kept + checkpoint * most_epochs,
+        disk_peak=0 if is_there else finished + checkpoints,
         disk_kept=0 if is_there else kept,
         is_there=is_there,
     )
@@ -201,7 +209,7 @@ def detectable(plan: Plan, comparison: Comparison, counts: dict[str, Json]) -> l
     """For each task's questions that are judged (the test split's, where there is one)."""
     asked = {planned.questions.key: planned.questions for planned in comparison.cells if planned.cell.role == "main"}
     judged = [key for key, one in asked.items() if one.split in ("", "test") or "test" not in plan.splits]
-    strictest = 0.05 / max(1, len(plan.contrasts) * len(plan.models) * len(judged))
+    strictest = 0.05 / max(1, len(plan.contrasts or ()) * len(plan.models) * len(judged))
     prior = Prior(plan.spread_prior.scale / 100, plan.spread_prior.degrees_of_freedom)
     found = []
     for key in judged:

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from kinj.compare.cells import Comparison, Unit
+from kinj.compare.cells import Comparison, PlannedCell, Unit
 from kinj.compare.files import as_yaml
 from kinj.compare.passes import Pass
 from kinj.compare.plan import Plan
 from kinj.errors import UserError
 from kinj.jsonl import read_objects, record_line
 from kinj.manifest import NAME as MANIFEST
-from kinj.manifest import write_whole
+from kinj.manifest import sha256_file, write_whole
 from kinj.records import Json
 
 _PLAN, _CELLS, _LOCK = "plan.yaml", "cells.jsonl", ".kinj_compare.lock"
@@ -34,6 +34,11 @@ class OutputFolder:
     def counts(self) -> Path:
         """The file of how many questions each task has."""
         return self.path / "questions.json"
+
+    @property
+    def batch_sizes(self) -> Path:
+        """The file of how many requests each model computes together, where that is found out."""
+        return self.path / "batch_sizes.json"
 
     def cell(self, cell_id: str) -> Path:
         """A cell's folder."""
@@ -133,30 +138,42 @@ class OutputFolder:
             shutil.rmtree(scratch)
         write_whole(self.path / _CELLS, "".join(record_line(planned.cell) for planned in comparison.cells))
         write_whole(self.path / _PLAN, as_yaml(plan))
+        unmeasured = [asdict(one) for one in comparison.unmeasured]
+        write_whole(self.path / "not_measured.json", json.dumps(unmeasured, indent=1, ensure_ascii=False) + "\n")
 
-    def write_unit(self, unit: Unit, commands: list[Json]) -> None:
+    def cell_object(self, planned: PlannedCell) -> Json:
+        """A cell as the processes that ask it read it."""
+        return {
+            "cell": asdict(planned.cell),
+            "folder": str(self.cell(planned.cell.id)),
+            "words": list(planned.words),
+            "reversed": planned.is_reversed,
+            "model_args": planned.model_args,
+            "passages": None if planned.passages is None else str(self.passages(planned.passages)),
+        }
+
+    def has_loss(self, unit: Unit, text: str | None) -> bool:
+        """Whether the unit's loss on the general text is known, or none is named."""
+        file = self.unit(unit.id) / "general_text.json"
+        if text is None:
+            return True
+        told = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        return told.get("text_sha256") == sha256_file(Path(text))
+
+    def write_unit(self, unit: Unit, batch_size: int | str, text: str | None, commands: list[Json]) -> None:
         """Writes the unit.json that the unit's processes read."""
         folder = self.unit(unit.id)
         folder.mkdir(exist_ok=True)
-        cells = [
-            {
-                "cell": asdict(planned.cell),
-                "folder": str(self.cell(planned.cell.id)),
-                "words": list(planned.words),
-                "reversed": planned.is_reversed,
-                "model_args": planned.model_args,
-                "passages": None if planned.passages is None else str(self.passages(planned.passages)),
-            }
-            for planned in unit.cells
-        ]
         values = {
             "unit": unit.id,
             "model": unit.model,
             "injection": unit.injection,
             "seed": unit.seed,
             "weights": unit.weights,
+            "batch_size": batch_size,
+            "general_text": text,
             "commands": commands,
             "checkpoint": None if unit.training is None else str(folder / "checkpoint"),
-            "cells": cells,
+            "cells": [self.cell_object(planned) for planned in unit.cells],
         }
         write_whole(folder / "unit.json", json.dumps(values, indent=1, ensure_ascii=False) + "\n")

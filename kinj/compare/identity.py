@@ -29,6 +29,7 @@ _METHODS: dict[str, list[Method]] = {
     "gold": [],
     "gold+distractors": ["bm25"],
     "distractors": ["bm25"],
+    "all": [],
 }
 
 

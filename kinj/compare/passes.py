@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kinj.compare.identity import full_path, id_of
@@ -25,16 +25,20 @@ class Questions:
     metadata: Json = field(default_factory=dict)
     #: SHA-256 of the benchmark they are from; None: another data set
     benchmark: str | None = None
+    #: in which their options stand; 0: as they are written
+    option_order: int = 0
 
     @property
     def key(self) -> str:
         """What tells them from others, in a file of JSON."""
-        return f"{self.task}@{self.split}:{self.limit or ''}"
+        order = f", order {self.option_order}" if self.option_order else ""
+        return f"{self.task}@{self.split}:{self.limit or ''}{order}"
 
     @property
     def content(self) -> Json:
         """What of them shapes answers."""
-        return {"task": self.task, "split": self.split, "limit": self.limit, "benchmark": self.benchmark}
+        order = {"option_order": self.option_order} if self.option_order else {}
+        return {"task": self.task, "split": self.split, "limit": self.limit, "benchmark": self.benchmark, **order}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +67,13 @@ def takes_head(arm: ReadingArm, k: int) -> bool:
 
 
 def passes_of(
-    readings: Sequence[tuple[ReadingArm, int | None, Json]], asked: Sequence[Questions], without: Collection[str]
+    readings: Sequence[tuple[ReadingArm, int | None, Json]], asked: Sequence[Questions]
 ) -> dict[tuple[str, str], Pass]:
     """The pass for each (questions' key, reading arm's name with k).
 
     Args:
-        readings: arms with their k, None for the closed book, and what decides their rankings.
-        asked: all questions.
-        without: tasks that are asked closed book alone.
+        readings: arms with their k, None where nothing is ranked, and what decides their rankings.
+        asked: the plan's tasks' questions.
     """
     longest: dict[str, int] = {}
     for arm, k, ranking in readings:
@@ -79,7 +82,7 @@ def passes_of(
     passes = {}
     for questions in asked:
         for arm, k, ranking in readings:
-            if k is None or questions.task in without or not arm.reads(questions.task):
+            if k is None or not arm.reads(questions.task):
                 continue
             searched = longest[id_of(ranking)] if takes_head(arm, k) else k
             settings = arm.model_dump(include={"retriever", "query", "embedder", "filter"}) | {"k": searched}

@@ -11,12 +11,18 @@ from kinj.records import Json
 from kinj.retrieval import RETRIEVERS
 
 NONE = "none"
+Keep = Literal["all", "adapters", "none"]
 #: What stands on the two sides of a contrast: nothing added, passages, a training, both.
-SIDES = ("base", "RAG", "FT", "FT+RAG")
+SIDES = ("base", "RAG", "FT", "FT+RAG", "everything")
 #: Where an injection arm's weights are from.
 _SOURCES = ("recipe", "checkpoint", "adapter")
 #: STATISTICS: what a comparison is made for, and what Holm's correction counts
 CONTRASTS = ("RAG - base", "FT - base", "FT - RAG", "FT+RAG - RAG", "FT+RAG - FT")
+#: and where the whole collection is read
+OF_EVERYTHING = ("everything - base", "everything - RAG")
+#: The retriever that gives the whole collection, and the control that asks it.
+ALL, EVERYTHING = "all", "everything"
+CONTROLS = ("gold", "distractors", EVERYTHING, "reversed", "orders", "withheld")
 
 
 class _Settings(BaseModel):
@@ -78,6 +84,15 @@ class InjectionArm(_Settings):
     #: asked these alone of the plan's tasks; null: all
     tasks: tuple[str, ...] | None = None
 
+    def is_asked(self, task: str) -> bool:
+        """Whether it is asked a task."""
+        return self.tasks is None or task in self.tasks
+
+    @property
+    def is_base(self) -> bool:
+        """Whether the model is asked as it is."""
+        return self.name == NONE
+
     @model_validator(mode="before")
     @classmethod
     def _names_itself(cls, values: Any) -> Any:  # Any: as YAML has it
@@ -132,7 +147,7 @@ class ReadingArm(_Settings):
         if not isinstance(values, dict):
             return values
         retriever = values.get("retriever", NONE)
-        k = values.get("k", () if retriever == NONE else (3,))
+        k = values.get("k", () if retriever in (NONE, ALL) else (3,))
         return {**values, "name": values.get("name") or retriever, "k": k if isinstance(k, (list, tuple)) else (k,)}
 
     @field_validator("k")
@@ -146,7 +161,12 @@ class ReadingArm(_Settings):
     def _reads_or_not(self) -> ReadingArm:
         if self.retriever == NONE and self != ReadingArm.model_construct(name=self.name, k=(), tasks=self.tasks):
             raise ValueError("the closed book, retriever none, reads nothing: remove the other keys")
-        if self.retriever != NONE and not self.k:
+        if self.retriever == ALL:
+            ranking = {"k": (), "query": "question", "order": "best_first", "embedder": None, "filter": None}
+            given = [key for key, value in ranking.items() if getattr(self, key) != value]
+            if given:
+                raise ValueError(f"the whole collection, retriever all, ranks nothing: remove {', '.join(given)}")
+        elif self.retriever != NONE and not self.k:
             raise ValueError("k: name at least one")
         return self
 
@@ -187,27 +207,32 @@ class Plan(_Settings):
     shots: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
     #: of the trainings
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
-    #: tasks on what was not trained, asked closed book in every injection arm
-    forgetting: tuple[str, ...] = ()
-    #: asked of the untrained models: with passages chosen by the right answer (the largest k), ceiling and floor of
-    #: retrieval; and one closed-book cell once more, its questions in reversed order and other batches: the noise
-    controls: tuple[Literal["gold", "distractors", "reversed"], ...] = ("gold", "distractors", "reversed")
+    #: tasks on what was not trained, asked closed book in every injection arm; null: current events' dev questions
+    #: where the plan is not about them, else kinj_mmlu where its data is here; []: none
+    forgetting: tuple[str, ...] | None = None
+    #: a text file on which every arm's loss is measured; null: none is
+    general_text: str | None = None
+    #: asked of the untrained models beside the plan's arms (docs/compare.md)
+    controls: tuple[Literal[*CONTROLS], ...] = CONTROLS  # type: ignore[valid-type]  # as above
     #: the first so many questions of each task, for a try; null: all
     limit: Annotated[int, Field(ge=1)] | None = None
-    #: requests that are computed together; the same in all arms, or noise would follow the arm
-    batch_size: Annotated[int, Field(ge=1)] = 1
-    #: all: trained weights stay; none: they go once their cells are complete, and a plan that grows trains them again
-    keep: Literal["all", "none"] = "all"
-    #: what the report judges; Holm's correction counts these
-    contrasts: tuple[str, ...] = CONTRASTS
+    #: requests that are computed together; the same in all arms, or noise would follow the arm. auto: for each model as
+    #: many as its memory takes of the plan's longest prompt
+    batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
+    #: what stays of a training once its cells are complete. all: its weights; adapters: its adapter, and the weights
+    #: where no adapter was trained; none: nothing, and a plan that grows trains again
+    keep: Keep = "adapters"
+    #: what the report judges; Holm's correction counts these. null: STATISTICS' five, and the two with everything where
+    #: it is asked
+    contrasts: tuple[str, ...] | None = None
     #: accuracy points within which two arms are called the same
     same_within: Annotated[float, Field(gt=0)] = 3.0
     spread_prior: SpreadPrior = SpreadPrior()
 
     @field_validator("contrasts")
     @classmethod
-    def _have_two_sides(cls, contrasts: tuple[str, ...]) -> tuple[str, ...]:
-        for contrast in contrasts:
+    def _have_two_sides(cls, contrasts: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for contrast in contrasts or ():
             sides = contrast.split(" - ")
             if len(sides) != 2 or not set(sides) <= set(SIDES) or sides[0] == sides[1]:
                 raise ValueError(f"{contrast!r}: write it as `RAG - base`, with two of {', '.join(SIDES)}")
@@ -215,8 +240,8 @@ class Plan(_Settings):
 
     @field_validator("tasks", "splits", "shots", "seeds", "forgetting", "controls", "contrasts")
     @classmethod
-    def _stand_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:  # Any: names or numbers
-        if len(set(values)) < len(values):
+    def _stand_once(cls, values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:  # Any: names or numbers
+        if values is not None and len(set(values)) < len(values):
             raise ValueError("a value stands twice")
         return values
 
@@ -229,9 +254,9 @@ class Plan(_Settings):
             if twice is not None:
                 raise ValueError(f"two {kind} arms are called {twice!r}: give each a `name`")
         for name, tasks in [(a.name, a.tasks) for a in self.injection] + [(a.name, a.tasks) for a in self.reading]:
-            if unknown := sorted(set(tasks or ()) - {*self.tasks, *self.forgetting}):
+            if unknown := sorted(set(tasks or ()) - {*self.tasks, *(self.forgetting or ())}):
                 raise ValueError(f"arm {name}: {unknown[0]} is none of the plan's tasks")
-        both = set(self.tasks) & set(self.forgetting)
+        both = set(self.tasks) & set(self.forgetting or ())
         if both:
             raise ValueError(f"{sorted(both)[0]} stands under tasks and under forgetting")
         return self

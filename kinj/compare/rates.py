@@ -44,8 +44,17 @@ def keep_rates(comparison: Comparison, out: OutputFolder) -> None:
         if (rate := _of_training(out, unit)) is not None:
             rates[TRAINING] = (rate, 1.0)
     for file, rates in by_model.items():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, json.dumps(rates, indent=1) + "\n")
+        _write(file, rates)
+
+
+def add_rates(weights: Json, rates: Rates) -> None:
+    """Keeps rates of a model over what was known."""
+    _write(_file(weights), read_rates(weights) | rates)
+
+
+def _write(file: Path, rates: Rates) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, json.dumps(rates, indent=1) + "\n")
 
 
 def _of_cell(out: OutputFolder, planned: PlannedCell) -> tuple[float, float]:

@@ -6,15 +6,17 @@ import json
 import logging
 import shlex
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kinj.compare.batches import batch_size_of, find_batch_sizes
 from kinj.compare.cells import Comparison, Unit
+from kinj.compare.fitting import fit_requests, without_what_does_not_fit
 from kinj.compare.folder import OutputFolder
 from kinj.compare.passes import Pass, Questions
+from kinj.compare.plan import Keep
+from kinj.compare.processes import PYTHON, last_line, run_guarded
 from kinj.errors import UserError
 from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import write_whole
@@ -23,10 +25,7 @@ from kinj.records import Json
 
 log = logging.getLogger(__name__)
 
-#: Without the working directory on Python's path, where a folder called `kinj` may lie.
-PYTHON = (sys.executable, "-P", "-m")
 _DEATHS = 2
-_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,46 +40,61 @@ class Failure:
     command: str
 
 
-def run(comparison: Comparison, out: OutputFolder, *, keeps_weights: bool = True) -> list[Failure]:
+def run(comparison: Comparison, out: OutputFolder, *, keep: Keep = "all") -> list[Failure]:
     """The units that failed, after all others were done. The folder is this run's alone, and begun.
 
     Args:
-        comparison: what is to be done.
+        comparison: what is to be done, as `retrieve` gave it.
         out: where.
-        keeps_weights: whether a unit's trained weights stay once its cells are complete.
+        keep: what stays of a unit's trained weights once its cells are complete.
 
     Raises:
-        UserError: the questions could not be read or the passages not be retrieved.
+        UserError: no batch size could be found.
     """
-    retrieve(comparison, out)
+    find_batch_sizes(comparison, out)
     missing = {cell.cell.id for cell in comparison.cells if not out.is_complete(cell.cell.id)}
     total = len(comparison.cells)
     failures = []
     with progress("cells", total, done=total - len(missing)) as advance:
         for number, unit in enumerate(comparison.units, 1):
             waiting = [planned.cell.id for planned in unit.cells if planned.cell.id in missing]
-            if not waiting:
-                _tidy(unit, out, keeps_weights=keeps_weights)  # where an earlier run was stopped before it
+            if not waiting and out.has_loss(unit, comparison.general_text):
+                _tidy(unit, out, keep=keep)  # where an earlier run was stopped before it
                 continue
             log.info("unit %d of %d: %s: %d cells to do", number, len(comparison.units), unit, len(waiting))
-            failure = _run_unit(unit, out, waiting, advance)
+            failure = _run_unit(unit, comparison, out, waiting, advance)
             if failure is not None:
                 failures.append(failure)
             else:
-                _tidy(unit, out, keeps_weights=keeps_weights)
+                _tidy(unit, out, keep=keep)
     return failures
 
 
-def retrieve(comparison: Comparison, out: OutputFolder) -> None:
-    """Counts the plan's questions and retrieves their passages, where that is not done.
+def retrieve(comparison: Comparison, out: OutputFolder) -> Comparison:
+    """Counts the plan's questions and retrieves their passages, where that is not done; gives what can be asked.
 
     Raises:
         UserError: it failed, with the last line that was said; or a model cannot do its task.
     """
     passes = out.missing_passes(comparison)
-    if passes or not set(questions_of(comparison)) <= set(out.read_counts()):
+    if passes or not counted_keys(comparison) <= set(out.read_counts()):
         _retrieve(comparison, passes, out)
-    refuse_unscorable(comparison, out.read_counts())
+    return settle(comparison, out.read_counts())
+
+
+def settle(comparison: Comparison, counts: dict[str, Json]) -> Comparison:
+    """The comparison without what is asked by default and does not fit.
+
+    Raises:
+        UserError: a model cannot do its task.
+    """
+    refuse_unscorable(comparison, counts)
+    return without_what_does_not_fit(comparison, counts)
+
+
+def counted_keys(comparison: Comparison) -> set[str]:
+    """All that the counts of a comparison tell of."""
+    return {*questions_of(comparison), *(str(one["key"]) for one in fit_requests(comparison))}
 
 
 def refuse_unscorable(comparison: Comparison, counts: dict[str, Json]) -> None:
@@ -109,8 +123,8 @@ def _retrieve(comparison: Comparison, passes: Sequence[Pass], out: OutputFolder)
     command = {"words": [*PYTHON, "kinj_models.questions", str(request)], "done": None}
     write_whole(folder / "unit.json", json.dumps({"commands": [command]}, indent=1) + "\n")
     log.info("reading the questions, and the passages of %d rankings", len(passes))
-    if _guarded(folder, lambda: None):
-        raise UserError(f"{_last_line(folder / 'log.txt')} ({folder / 'log.txt'} has all of it)")
+    if run_guarded(folder, lambda: None, hub_off=comparison.hub_off):
+        raise UserError(f"{last_line(folder / 'log.txt')} ({folder / 'log.txt'} has all of it)")
 
 
 def questions_of(comparison: Comparison) -> dict[str, Questions]:
@@ -143,14 +157,17 @@ def write_request(
         }
         for one in passes
     ]
-    values = {"questions": questions, "counts": str(counts), "passes": wanted}
+    values = {"questions": questions, "counts": str(counts), "passes": wanted, "fits": fit_requests(comparison)}
     write_whole(folder / "request.json", json.dumps(values, indent=1, ensure_ascii=False) + "\n")
     return folder / "request.json"
 
 
-def _run_unit(unit: Unit, out: OutputFolder, waiting: list[str], advance: Advance) -> Failure | None:
+def _run_unit(
+    unit: Unit, comparison: Comparison, out: OutputFolder, waiting: list[str], advance: Advance
+) -> Failure | None:
     folder = out.unit(unit.id)
-    out.write_unit(unit, _commands(unit, out))
+    size = batch_size_of(unit, comparison, out)
+    out.write_unit(unit, size, comparison.general_text, _commands(unit, out))
     counted: set[str] = set()
 
     def count() -> None:
@@ -160,15 +177,15 @@ def _run_unit(unit: Unit, out: OutputFolder, waiting: list[str], advance: Advanc
             advance(len(done), str(unit))
 
     for death in range(1, _DEATHS + 1):
-        if not _guarded(folder, count):
+        if not run_guarded(folder, count, hub_off=comparison.hub_off):
             return None
-        reason = _last_line(folder / "log.txt")
+        reason = last_line(folder / "log.txt")
         log.warning("%s: failed, time %d of %d: %s", unit, death, _DEATHS, reason)
     command = shlex.join([*PYTHON, "kinj.compare.guard", str(folder)])
     return Failure(unit, reason, folder / "log.txt", command)
 
 
-def _tidy(unit: Unit, out: OutputFolder, *, keeps_weights: bool) -> None:
+def _tidy(unit: Unit, out: OutputFolder, *, keep: Keep) -> None:
     """Keeps a finished training's manifest apart, and removes what is no longer needed of its folder.
 
     That are the checkpoints from which it could have gone on, each three times as large as its weights.
@@ -179,9 +196,19 @@ def _tidy(unit: Unit, out: OutputFolder, *, keeps_weights: bool) -> None:
     write_whole(folder / "training.json", (out.trained_folder(unit) / MANIFEST).read_text(encoding="utf-8"))
     for checkpoint in list(folder.glob("checkpoint/**/checkpoint-*")):
         shutil.rmtree(checkpoint)
-    if not keeps_weights:
+    if keep == "adapters":
+        for adapter in folder.glob("checkpoint/**/adapter/adapter_config.json"):
+            for weights in adapter.parents[1].glob("*.safetensors*"):  # an index too
+                weights.unlink()
+    if keep == "none":
         # By another name first: half of a folder must not pass for the whole.
         shutil.rmtree((folder / "checkpoint").rename(folder / "checkpoint.part"))
+
+
+def _lacks_weights(folder: Path) -> bool:
+    """Whether a finished training's folder has lost one of its weights' files, as where its adapter alone was kept."""
+    files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+    return any(name.endswith(".safetensors") and not (folder / name).is_file() for name in files)
 
 
 def _commands(unit: Unit, out: OutputFolder) -> list[Json]:
@@ -190,38 +217,7 @@ def _commands(unit: Unit, out: OutputFolder) -> list[Json]:
     if unit.training is None:
         return [evaluate]
     words = [*PYTHON, "kinj.cli", "train", *unit.training.words, "--output_dir", str(folder / "checkpoint")]
-    return [{"words": words, "done": str(out.end_of_training(unit))}, evaluate]
-
-
-def _guarded(folder: Path, meanwhile: Callable[[], None]) -> int:
-    """The exit code of a folder's commands, which end with this process, however it ends.
-
-    Args:
-        folder: holds their unit.json; they write its log.txt.
-        meanwhile: is called now and then, and once more at the end.
-    """
-    words = [*PYTHON, "kinj.compare.guard", str(folder), "--with-starter"]
-    with (folder / "log.txt").open("ab") as sink:
-        guard = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True
-        )
-        try:
-            while True:
-                try:
-                    code = guard.wait(timeout=_POLL_SECONDS)
-                except subprocess.TimeoutExpired:
-                    meanwhile()
-                else:
-                    meanwhile()
-                    return code
-        finally:
-            # Closing it tells the guard that its starter is gone; interrupted, nothing of it may outlive this run.
-            if guard.stdin is not None:
-                guard.stdin.close()
-            guard.wait()
-
-
-def _last_line(file: Path) -> str:
-    lines = file.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").split("\n")
-    said = [line.strip() for line in lines if line.strip()]
-    return said[-1].removeprefix("kinj: ") if said else "it said nothing"
+    train = {"words": words, "done": str(out.end_of_training(unit))}
+    if out.is_trained(unit) and _lacks_weights(trained := out.trained_folder(unit)):
+        return [train, {"words": [*PYTHON, "kinj.cli", "train", str(trained), "--merge"], "done": None}, evaluate]
+    return [train, evaluate]

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from lm_eval.api.instance import Instance
 from lm_eval.loggers import EvaluationTracker
 
 from kinj.compare.cells import expand
@@ -23,7 +22,6 @@ from kinj_models import evaluate, prefix_sharing, questions
 from kinj_models.base import BaseChoice
 from kinj_models.rag import RagLM
 from kinj_models.rankings import read_rankings
-from kinj_models.reversed import last_question_first
 from kinj_models.tasks import Tasks
 from kinj_training.recipe import files
 
@@ -49,6 +47,7 @@ def make_units(collection, tmp_path):
                 {"folder": str(tmp_path / p.id), "questions": p.questions.key, "split": "test", "settings": p.settings}
                 for p in comparison.passes
             ],
+            "fits": [],
         }
         (tmp_path / "request.json").write_text(json.dumps(request))
         questions.main(tmp_path / "request.json")
@@ -64,9 +63,11 @@ def make_units(collection, tmp_path):
                 }
                 for p in unit.cells
             ]
-            values = {"checkpoint": None, "weights": unit.weights, "cells": cells}
-            (tmp_path / f"{unit.id}.json").write_text(json.dumps(values))
-        return [tmp_path / f"{unit.id}.json" for unit in comparison.units]
+            values = {"checkpoint": None, "weights": unit.weights, "batch_size": plan.batch_size, "cells": cells}
+            values["general_text"] = comparison.general_text
+            (tmp_path / unit.id).mkdir()
+            (tmp_path / unit.id / "unit.json").write_text(json.dumps(values))
+        return [tmp_path / unit.id / "unit.json" for unit in comparison.units]
 
     return make
 
@@ -192,15 +193,6 @@ def test_samples_that_were_not_written_whole_are_no_cell(make_unit, monkeypatch)
     assert not cells_of(file)[0].exists()
 
 
-def test_rows_are_counted():
-    results = {"n-samples": {"t": {"effective": 2}}}
-    rows = [{"filter": name, "doc_id": number} for name in ("none", "strip") for number in (0, 1)]
-    assert evaluate.check_rows(results, rows, "t") == {"questions": 2, "filters": 2, "rows": 4}
-    for wrong in (rows[:3], [*rows, rows[0]], []):
-        with pytest.raises(UserError, match="they were not written whole; is the disk full"):
-            evaluate.check_rows(results, wrong, "t")
-
-
 def test_a_training_that_has_not_ended_is_not_asked(tmp_path):
     with pytest.raises(UserError, match="its training has to end first"):
         evaluate.trained_model(str(tmp_path))
@@ -285,6 +277,39 @@ def test_a_cell_asked_in_reversed_order_has_the_same_prompts_and_other_batches(m
         assert others == pytest.approx(scores, abs=1e-4)
 
 
-def test_the_last_question_comes_first_and_its_options_in_order():
-    requests = [Instance("loglikelihood", {}, ("", ""), i % 2, metadata=("t", i // 2, 1)) for i in range(6)]
-    assert last_question_first(requests) == [4, 5, 2, 3, 0, 1]
+@pytest.fixture
+def short_of_memory(monkeypatch):
+    """Asks nothing: leaves a cell's manifest, and has memory for closed-book prompts alone in batches over this."""
+
+    def limit(size):
+        def ask(self, planned):
+            if self._batch_size > size and planned["cell"]["k"] is not None:
+                raise RuntimeError("CUDA out of memory. Tried to allocate memory")
+            Path(planned["folder"]).mkdir(parents=True, exist_ok=True)
+            told = json.dumps({"batch_size": self._batch_size})
+            Path(planned["folder"], "manifest.json").write_text(told)
+
+        monkeypatch.setattr(evaluate.Evaluator, "ask", ask)
+
+    return limit
+
+
+def test_a_unit_that_runs_out_of_memory_is_asked_anew_in_batches_of_half_the_size(make_unit, short_of_memory, caplog):
+    reading = ["none", {"retriever": "bm25", "k": 1}]
+    file = make_unit(tasks=["kinj_benchmark_option"], reading=reading, batch_size=8)
+    short_of_memory(2)
+    evaluate.main(file)
+    assert [manifest(folder)["batch_size"] for folder in cells_of(file)] == [2, 2]
+    assert json.loads((file.parent / "batch_size.json").read_text()) == {"batch_size": 2, "planned": 8}
+    assert [record.args for record in caplog.records if "out of memory" in record.msg] == [(8,), (4,)]
+    short_of_memory(100)  # an interrupted unit goes on with the size that it has come to
+    shutil.rmtree(cells_of(file)[0])
+    evaluate.main(file)
+    assert [manifest(folder)["batch_size"] for folder in cells_of(file)] == [2, 2]
+
+
+def test_no_memory_for_one_request_is_said(make_unit, short_of_memory):
+    file = make_unit(tasks=["kinj_benchmark_option"], reading=[{"retriever": "bm25", "k": 1}])
+    short_of_memory(0)
+    with pytest.raises(UserError, match="out of memory in batches of 1: take a smaller model"):
+        evaluate.main(file)

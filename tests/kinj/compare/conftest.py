@@ -27,6 +27,7 @@ def plan_values(collection: Path, tiny_model: Path, tmp_path: Path) -> Callable[
             "injection": ["none", {"recipe": str(tmp_path / "towers.yaml")}],
             "reading": ["none", {"retriever": "bm25", "k": [1, 2]}],
             "controls": [],
+            "forgetting": [],
             "limit": 3,
             **changes,
         }

@@ -55,6 +55,7 @@ def test_seeds_arms_and_tasks_can_be_added_without_changing_other_cells(comparis
     [
         {"limit": 2},
         {"batch_size": 2},
+        {"batch_size": "auto"},
         {"tasks": ["kinj_benchmark"]},
         {"splits": ["dev"]},
         {"shots": [1]},
@@ -131,7 +132,7 @@ def test_the_command_of_a_cell_names_model_passages_and_question(comparison, tin
     planned = one(comparison(), injection="none", reading="bm25 k=2")
     assert planned.model_args == {"pretrained": str(tiny_model), "retriever": "bm25", "k": 2}
     words = planned.words
-    assert words[:6] == ("--tasks", "kinj_benchmark_option", "--num_fewshot", "0", "--batch_size", "1")
+    assert words[:4] == ("--tasks", "kinj_benchmark_option", "--num_fewshot", "0")
     assert json.loads(words[words.index("--metadata") + 1]) == {"benchmark": str(collection), "split": "test"}
 
 

@@ -165,6 +165,62 @@ def test_the_dry_run_says_what_there_is_to_do_and_writes_nothing(compare, tmp_pa
     assert detectable["without"][0] < detectable["without"][1]
 
 
+def test_speeds_are_measured_for_the_dry_run(compare, tmp_path):
+    plan = {"reading": ["none", {"retriever": "bm25", "k": 1}], "limit": None}
+    code, said = compare("out", "--measure", **plan)
+    assert code == 0, said
+    assert "tiny: kinj_benchmark_option, 0 shots, bm25, k 1: " in said
+    assert "tiny: training: " in said
+    assert not (tmp_path / "out").exists()
+    code, said = compare("out", "--dry-run", "--json", **plan)
+    shown = json.loads(said)
+    assert shown["total"]["not_measured"] == 0
+    assert all(one["seconds"] > 0 and one["tokens"] > 0 for one in shown["cells"])
+
+
+def test_controls_and_a_general_text_are_measured_and_merged_weights_made_again_where_the_plan_grows(compare, tmp_path):
+    (tmp_path / "general.txt").write_text("Rain fell on the hills all night. By morning the road was gone.\n" * 9)
+    lora = {"use_peft": True, "lora_r": 4, "lora_target_modules": ["q_proj", "v_proj"]}
+    plan = {
+        "tasks": ["kinj_benchmark"],
+        "injection": ["none", {"recipe": str(tmp_path / "towers.yaml"), "settings": lora}],
+        "reading": ["none", {"retriever": "bm25", "k": [1]}],
+        "controls": None,
+        "forgetting": None,
+        "general_text": "general.txt",
+    }
+    code, said = compare("out", **plan)
+    assert code == 0, said
+    out = tmp_path / "out"
+    cells = [json.loads(line) for line in (out / "cells.jsonl").read_text().splitlines()]
+    assert sorted((cell.get("injection"), cell.get("role", "main"), cell["reading"]) for cell in cells) == [
+        ("none", "control", "distractors k=1"),
+        ("none", "control", "gold k=1"),
+        ("none", "forgetting", "none"),
+        ("none", "main", "bm25 k=1"),
+        ("none", "main", "none"),
+        ("none", "noise", "none, reversed"),
+        *(("none", "orders", f"none, order {order}") for order in (1, 2, 3, 4)),
+        ("none", "withheld", "none, options withheld"),
+        ("towers", "forgetting", "none"),
+        ("towers", "main", "bm25 k=1"),
+        ("towers", "main", "none"),
+    ]
+    assert "not measured: everything, tiny, kinj_benchmark@test:3: " in said
+    assert "the window has 512" in said
+    losses = {json.loads(file.read_text())["bits_per_byte"] for file in out.glob("units/*/general_text.json")}
+    assert len(losses) == 2
+    [trained] = out.glob("units/*/checkpoint")
+    assert (trained / "adapter" / "adapter_model.safetensors").is_file()
+    assert not (trained / "model.safetensors").exists()
+    before = told(out)
+    code, said = compare("out", **{**plan, "reading": ["none", {"retriever": "bm25", "k": [1, 2]}]})
+    assert code == 0, said
+    assert before.items() <= told(out).items()
+    assert "merged again from its adapter, byte for byte" in (trained.parent / "log.txt").read_text()
+    assert not (trained / "model.safetensors").exists()
+
+
 @pytest.mark.real_model
 def test_the_smoke_plan_runs(tmp_path):
     cache = Path(os.environ.get("KINJ_CACHE", "/nowhere"))

@@ -2,18 +2,50 @@
 
 import pytest
 
-from kinj.compare.fetching import fetch
+from kinj.compare import fetching
+from kinj.compare.fetching import is_fetched
 from kinj.compare.plan import make_plan
 from kinj.errors import UserError
+from kinj_training.recipe import files
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("KINJ_CACHE", str(tmp_path / "cache"))
+
+
+def fetch(plan):
+    fetching.fetch(plan, None, files)
 
 
 def plan(**changes):
     return make_plan("p", {"models": {"m": None}, "tasks": ["t"], **changes})
 
 
-def test_models_that_lie_in_folders_are_there(tiny_model, tiny_embedder):
-    reading = ["none", {"retriever": "dense", "embedder": str(tiny_embedder)}]
-    fetch(plan(models={"m": {"pretrained": str(tiny_model)}}, reading=reading, injection=["none"]))
+def test_a_plan_of_which_all_is_here_asks_no_hub_from_then_on(tiny_model, collection, monkeypatch):
+    model = {"m": {"pretrained": str(tiny_model)}}
+    complete = plan(models=model, tasks=["kinj_benchmark_option"], benchmark=str(collection), injection=["none"])
+    asked = []
+
+    def lacking(questions, scratch):
+        asked.extend(one.key for one in questions)
+        return {}
+
+    monkeypatch.setattr(fetching, "_fetch_tasks", lacking)
+    assert not is_fetched(complete)
+    fetch(complete)
+    assert is_fetched(complete)
+    assert not is_fetched(complete.model_copy(update={"seeds": (1,)}))
+    assert {"kinj_benchmark_option@dev:", "kinj_benchmark_option@test:", "kinj_benchmark_generate@test:"} == set(asked)
+
+
+def test_a_data_set_that_cannot_be_had_is_named_and_the_plan_is_not_fetched(tiny_model, collection, monkeypatch):
+    models, tasks = {"m": {"pretrained": str(tiny_model)}}, ["kinj_benchmark_option", "arc_easy"]
+    lacking = plan(models=models, tasks=tasks, benchmark=str(collection), controls=[])
+    monkeypatch.setattr(fetching, "_fetch_tasks", lambda *_: {"arc_easy@:": "gated repo"})
+    with pytest.raises(UserError, match=r"not to be had .*HF_TOKEN set\): arc_easy@:: gated repo"):
+        fetch(lacking)
+    assert not is_fetched(lacking)
 
 
 def test_everything_that_cannot_be_had_is_named_at_once(tiny_model):

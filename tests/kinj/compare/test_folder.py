@@ -11,7 +11,7 @@ from kinj.compare.folder import OutputFolder
 from kinj.compare.plan import make_plan
 from kinj.compare.prompts import first_prompts
 from kinj.compare.rates import keep_rates, kind_of, read_rates
-from kinj.compare.running import _tidy, refuse_unscorable
+from kinj.compare.running import _commands, _tidy, refuse_unscorable
 from kinj.compare.unchanged import find_unchanged
 from kinj.errors import UserError
 from kinj.jsonl import read_records
@@ -99,8 +99,9 @@ def test_what_an_interrupted_run_left_half_written_is_removed(begin, out):
 def test_the_unit_file_has_the_commands_and_the_cells(begin, out):
     made = begin()
     trained = next(unit for unit in made.units if unit.training is not None)
-    out.write_unit(trained, [{"words": ["a"], "done": None}])
+    out.write_unit(trained, 4, None, [{"words": ["a"], "done": None}])
     told = json.loads((out.unit(trained.id) / "unit.json").read_text())
+    assert told["batch_size"] == 4
     assert told["checkpoint"] == str(out.unit(trained.id) / "checkpoint")
     assert [one["cell"]["id"] for one in told["cells"]] == [planned.cell.id for planned in trained.cells]
     assert [bool(one["passages"]) for one in told["cells"]] == [bool(planned.cell.k) for planned in trained.cells]
@@ -173,30 +174,40 @@ def finish_training(out):
         folder = out.unit(unit.id) / "checkpoint"
         (folder / "checkpoint-3").mkdir(parents=True)
         (folder / "model.safetensors").touch()
-        (folder / "manifest.json").write_text('{"tokens": 7}')
+        (folder / "manifest.json").write_text('{"tokens": 7, "files": {"model.safetensors": 0}}')
         return folder
 
     return finish
 
 
-@pytest.mark.parametrize("keeps_weights", [True, False])
-def test_a_finished_unit_keeps_its_trainings_manifest_and_its_weights_as_the_plan_says(
-    begin, out, finish_training, keeps_weights
+@pytest.mark.parametrize("keep", ["all", "adapters", "none"])
+@pytest.mark.parametrize("has_adapter", [True, False])
+def test_a_finished_unit_keeps_its_trainings_manifest_and_of_its_weights_what_the_plan_says(
+    begin, out, finish_training, keep, has_adapter
 ):
     trained = begin().units[1]
     folder = finish_training(trained)
-    _tidy(trained, out, keeps_weights=keeps_weights)
-    assert (out.unit(trained.id) / "training.json").read_text() == '{"tokens": 7}'
-    assert (folder / "model.safetensors").is_file() is keeps_weights
-    assert not (folder / "checkpoint-3").exists()
-    _tidy(trained, out, keeps_weights=keeps_weights)  # once more, as the next run does
+    adapter = folder / "adapter" / "adapter_model.safetensors"
+    if has_adapter:
+        adapter.parent.mkdir()
+        adapter.touch()
+        (adapter.parent / "adapter_config.json").touch()
+    for _ in range(2):  # once more, as the next run does
+        _tidy(trained, out, keep=keep)
+        assert (out.unit(trained.id) / "training.json").read_text().startswith('{"tokens": 7')
+        assert (folder / "model.safetensors").is_file() is (keep == "all" or (keep == "adapters" and not has_adapter))
+        assert adapter.is_file() is (has_adapter and keep != "none")
+        assert not (folder / "checkpoint-3").exists()
+    words = [command["words"] for command in _commands(trained, out)]
+    merging = [one[-2] for one in words if one[-1] == "--merge"]
+    assert merging == ([str(folder)] if has_adapter and keep == "adapters" else [])
 
 
 def test_a_training_that_has_not_ended_is_left_alone(begin, out):
     trained = begin().units[1]
     going_on = out.unit(trained.id) / "checkpoint" / "checkpoint-3"
     going_on.mkdir(parents=True)
-    _tidy(trained, out, keeps_weights=False)
+    _tidy(trained, out, keep="none")
     assert going_on.is_dir()
 
 

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from kinj.compare.files import as_yaml, find_plan, load_plan, shipped_plans
-from kinj.compare.plan import make_plan
+from kinj.compare.plan import CONTROLS, make_plan
 from kinj.errors import UserError
 
 SMALL = {"models": {"demo": None}, "tasks": ["t"]}
@@ -16,7 +16,8 @@ def test_a_plan_comes_back_from_the_file_with_every_default_written_out(plan_val
     assert make_plan("q", written) == plan
     assert written["same_within"] == 3.0
     assert written["spread_prior"] == {"scale": 3.0, "degrees_of_freedom": 3}
-    assert written["contrasts"] == ["RAG - base", "FT - base", "FT - RAG", "FT+RAG - RAG", "FT+RAG - FT"]
+    assert written["contrasts"] is None
+    assert make_plan("r", SMALL).controls == CONTROLS
     assert written["models"]["tiny"]["chat_template"] is False
 
 
@@ -34,6 +35,7 @@ def test_a_plan_comes_back_from_the_file_with_every_default_written_out(plan_val
         ({"reading": [{"retriever": "bm25", "k": 0}]}, "each k is at least 1"),
         ({"reading": [{"retriever": "bm52"}]}, "reading.0.retriever: 'bm52': Input should be 'none', 'bm25'"),
         ({"reading": ["bm25", "bm25"]}, "two reading arms are called 'bm25 k=3': give each a `name`"),
+        ({"reading": [{"retriever": "all", "k": 3}]}, "the whole collection, retriever all, ranks nothing: remove k"),
         ({"reading": [{"retriever": "none", "index": "x"}]}, "the closed book, retriever none, reads nothing"),
         ({"injection": ["raw", "raw"]}, "two injection arms are called 'raw'"),
         ({"injection": [{"name": "mine"}]}, "arm 'mine' has no recipe"),

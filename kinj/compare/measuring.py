@@ -1,0 +1,127 @@
+"""`kinj compare PLAN --measure`: how fast this machine asks and trains each model of a plan, within a minute or two."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from kinj.compare.cells import Comparison, Unit, expand
+from kinj.compare.folder import OutputFolder
+from kinj.compare.identity import RecipeFiles
+from kinj.compare.plan import NONE, InjectionArm, Plan
+from kinj.compare.processes import PYTHON, last_line, run_guarded
+from kinj.compare.rates import TRAINING, Rates, add_rates, kind_of
+from kinj.compare.running import retrieve
+from kinj.manifest import write_whole
+from kinj.records import Json
+
+log = logging.getLogger(__name__)
+
+#: For all cells of a model, and for its training: what is not done by then stays "not measured".
+SECONDS = 60.0
+_QUESTIONS, _STEPS = 3, 3
+#: Cells that take as long as others that are asked anyway.
+_SAME = ("reversed", "orders")
+
+
+class _TimeUpError(Exception):
+    """A measurement took as long as it may."""
+
+
+def measure(plan: Plan, beside: Path, recipes: RecipeFiles) -> Iterator[str]:
+    """Keeps the rates for the next dry run, and yields a line for each, or for what could not be measured.
+
+    Each kind of cell is asked a few questions of, of the untrained model; one training a model goes a few steps.
+
+    Raises:
+        UserError: as `expand` and `retrieve`.
+    """
+    full = expand(plan, beside, recipes)
+    untouched = tuple(dict.fromkeys(p.cell.task for p in full.cells if p.cell.role == "forgetting"))
+    if plan.forgetting is None and any(task.startswith("kinj_current_events") for task in untouched):
+        untouched = ()  # of another benchmark than the plan's: they take as long as its own
+    changes = {
+        "injection": (InjectionArm(name=NONE),),
+        "controls": tuple(name for name in plan.controls if name not in _SAME),
+        "forgetting": untouched,
+        "general_text": None,
+        "limit": _QUESTIONS,
+        "batch_size": plan.batch_size if plan.batch_size != "auto" else 1,
+    }
+    with tempfile.TemporaryDirectory(prefix="kinj-compare-") as scratch:
+        out = OutputFolder(Path(scratch, "out"))
+        small = plan.model_copy(update=changes)
+        comparison = expand(small, beside, recipes)
+        out.path.mkdir()
+        out.begin(small, comparison)
+        comparison = retrieve(comparison, out)
+        for unit in comparison.units:
+            yield from _of_cells(unit, comparison, out)
+        for unit in {unit.model: unit for unit in reversed(full.units) if unit.training is not None}.values():
+            yield _of_training(unit, Path(scratch))
+
+
+def _of_cells(unit: Unit, comparison: Comparison, out: OutputFolder) -> Iterator[str]:
+    command = {"words": [*PYTHON, "kinj_models.evaluate", str(out.unit(unit.id) / "unit.json")], "done": None}
+    out.write_unit(unit, comparison.batch_size, None, [command])
+    failed = _within_time(out.unit(unit.id))
+    rates: Rates = {}
+    for planned in unit.cells:
+        if out.is_complete(planned.cell.id):
+            rates[kind_of(planned)] = _rate(out, planned.cell.id)
+    add_rates(unit.weights, rates)
+    for kind in dict.fromkeys(map(kind_of, unit.cells)):
+        if kind in rates:
+            yield f"{unit.model}: {kind}: {rates[kind][0]:.3f} s and {rates[kind][1]:,.0f} tokens a question"
+        else:
+            yield f"{unit.model}: {kind}: not measured: {failed or 'no time left'}"
+
+
+def _rate(out: OutputFolder, cell: str) -> tuple[float, float]:
+    """Seconds and tokens a question, without what a cell takes whatever the number of its questions."""
+    [file] = out.cell(cell).glob("results_*.json")
+    told: Json = json.loads(file.read_text(encoding="utf-8"))["config"]["kinj"]["per_question"]
+    return float(told["seconds"]), float(told["tokens_computed"] or 0)
+
+
+def _of_training(unit: Unit, scratch: Path) -> str:
+    folder = scratch / unit.id
+    folder.mkdir()
+    words = [word for word in unit.training.words if word != "--search"] if unit.training is not None else []
+    train = [
+        *PYTHON,
+        "kinj.cli",
+        "train",
+        *words,
+        "--max_steps",
+        str(_STEPS),
+        "--output_dir",
+        str(folder / "checkpoint"),
+    ]
+    write_whole(folder / "unit.json", json.dumps({"commands": [{"words": train, "done": None}]}) + "\n")
+    failed = _within_time(folder)
+    manifest = folder / "checkpoint" / "manifest.json"
+    if not manifest.is_file():
+        return f"{unit.model}: {TRAINING}: not measured: {failed or last_line(folder / 'log.txt')}"
+    told = json.loads(manifest.read_text(encoding="utf-8"))
+    rate = float(told["seconds"]) / max(1, int(told["tokens"]))
+    add_rates(unit.weights, {TRAINING: (rate, 1.0)})
+    return f"{unit.model}: {TRAINING}: {1 / rate:,.0f} tokens a second ({_STEPS} steps of {unit.injection})"
+
+
+def _within_time(folder: Path) -> str:
+    """Does what a folder's unit.json says for as long as it may; why it failed, or nothing."""
+    end = time.monotonic() + SECONDS
+
+    def look() -> None:
+        if time.monotonic() > end:
+            raise _TimeUpError
+
+    with suppress(_TimeUpError):
+        return last_line(folder / "log.txt") if run_guarded(folder, look) else ""
+    return f"it took longer than {SECONDS:.0f} s"

@@ -1,0 +1,52 @@
+"""The processes of a comparison: each in a guard's care, so that none outlives the run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+#: Without the working directory on Python's path, where a folder called `kinj` may lie.
+PYTHON = (sys.executable, "-P", "-m")
+_POLL_SECONDS = 0.5
+#: For processes that take what is on this machine, and ask no hub.
+_HUB_OFF = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+
+
+def run_guarded(folder: Path, meanwhile: Callable[[], None], *, hub_off: bool = False) -> int:
+    """The exit code of a folder's commands, which end with this process, however it ends.
+
+    Args:
+        folder: holds their unit.json; they write its log.txt.
+        meanwhile: is called now and then, and once more at the end.
+        hub_off: whether they have to do with what was fetched before.
+    """
+    words = [*PYTHON, "kinj.compare.guard", str(folder), "--with-starter"]
+    env = {**os.environ, **(_HUB_OFF if hub_off else {})}
+    with (folder / "log.txt").open("ab") as sink:
+        guard = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True, env=env
+        )
+        try:
+            while True:
+                try:
+                    code = guard.wait(timeout=_POLL_SECONDS)
+                except subprocess.TimeoutExpired:
+                    meanwhile()
+                else:
+                    meanwhile()
+                    return code
+        finally:
+            # Closing it tells the guard that its starter is gone; interrupted, nothing of it may outlive this run.
+            if guard.stdin is not None:
+                guard.stdin.close()
+            guard.wait()
+
+
+def last_line(file: Path) -> str:
+    """The last line that the processes of a log said."""
+    lines = file.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").split("\n")
+    said = [line.strip() for line in lines if line.strip()]
+    return said[-1].removeprefix("kinj: ") if said else "it said nothing"

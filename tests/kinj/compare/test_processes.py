@@ -1,0 +1,20 @@
+"""The processes of a comparison."""
+
+import json
+import sys
+
+import pytest
+
+from kinj.compare.processes import last_line, run_guarded
+
+SHOW = "import os; print([os.environ.get(n) for n in ('HF_HUB_OFFLINE', 'HF_DATASETS_OFFLINE')]); raise SystemExit(3)"
+
+
+@pytest.mark.parametrize(("hub_off", "shown"), [(False, "[None, None]"), (True, "['1', '1']")])
+def test_they_ask_no_hub_where_all_was_fetched(tmp_path, monkeypatch, hub_off, shown):
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    command = {"words": [sys.executable, "-c", SHOW], "done": None}
+    (tmp_path / "unit.json").write_text(json.dumps({"commands": [command]}))
+    assert run_guarded(tmp_path, lambda: None, hub_off=hub_off) == 3
+    assert last_line(tmp_path / "log.txt") == shown
