@@ -14,9 +14,9 @@ from kinj.cli.train import recipe_files
 from kinj.errors import UserError
 
 if TYPE_CHECKING:
-    from kinj.compare.cells import Comparison
     from kinj.compare.folder import OutputFolder
     from kinj.compare.running import Failure
+    from kinj.compare.units import Comparison
 
 PlanName = Annotated[
     str | None,
@@ -77,13 +77,13 @@ def compare(
 
     loaded = load_plan(plan)
     if fetch:
-        from kinj.compare.fetching import fetch as fetch_models
+        from kinj.compare.ahead.fetching import fetch as fetch_models
 
         fetch_models(loaded, find_plan(plan).parent, recipe_files())
         typer.echo(f"{plan}: all of it is here; its processes ask no hub from now on")
         return
     if measure:
-        from kinj.compare.measuring import measure as measure_rates
+        from kinj.compare.ahead.measuring import measure as measure_rates
 
         with interruptible("rates that were measured are kept; type the same command to measure the others"):
             for line in measure_rates(loaded, find_plan(plan).parent, recipe_files()):
@@ -92,15 +92,17 @@ def compare(
         return
     if output_dir is None:
         raise UserError(f"--output_dir: name the folder of the comparison: kinj compare {plan} --output_dir OUT")
+    from kinj.compare.ahead.fetching import is_fetched
     from kinj.compare.cells import expand
-    from kinj.compare.fetching import is_fetched
     from kinj.compare.folder import OutputFolder
+    from kinj.compare.foreign import check_foreign
 
     comparison = expand(loaded, find_plan(plan).parent, recipe_files())
+    check_foreign(comparison)
     comparison = replace(comparison, hub_off=is_fetched(loaded))
     out = OutputFolder(output_dir)
     if dry_run:
-        from kinj.compare.dry_run import dry_run as show_what_is_planned
+        from kinj.compare.ahead.dry_run import dry_run as show_what_is_planned
 
         show_what_is_planned(loaded, comparison, out, as_json=as_json)
         return

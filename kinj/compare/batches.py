@@ -6,9 +6,9 @@ import json
 import logging
 from collections.abc import Iterator
 
-from kinj.compare.cells import Comparison, PlannedCell, Unit
 from kinj.compare.folder import OutputFolder
 from kinj.compare.processes import PYTHON, last_line, run_guarded
+from kinj.compare.units import Comparison, PlannedCell, Unit
 from kinj.errors import UserError
 from kinj.manifest import write_whole
 from kinj.records import Json
@@ -73,7 +73,7 @@ def _models(comparison: Comparison, out: OutputFolder) -> list[Json]:
     """Each model with every cell of it whose prompts are its own, asked of the weights before any training."""
     cells: dict[str, dict[tuple[object, ...], Json]] = {}
     for unit in comparison.units:
-        for planned in unit.cells:
+        for planned in unit.cells if unit.results is None else ():
             told = {**out.cell_object(planned), "model_args": planned.model_args | unit.untrained_args}
             told["model_args"].pop("peft", None)
             cells.setdefault(unit.model_id, {}).setdefault(_prompts_of(planned), told)

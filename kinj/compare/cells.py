@@ -10,9 +10,9 @@ from typing import Any
 
 from kinj.compare.asked import (
     Extra,
-    Unmeasured,
     forgetting,
     general_text,
+    is_judged,
     left_out,
     option_orders,
     options_withheld,
@@ -29,7 +29,8 @@ from kinj.compare.identity import (
 )
 from kinj.compare.passes import Pass, Questions, passes_of
 from kinj.compare.plan import ALL, EVERYTHING, NONE, InjectionArm, ModelSettings, Plan, ReadingArm, reading_name
-from kinj.compare.trainings import Training, make_training, with_seed
+from kinj.compare.trainings import make_training, with_seed
+from kinj.compare.units import Comparison, PlannedCell, Unit
 from kinj.errors import UserError
 from kinj.records import Cell, Json
 
@@ -37,65 +38,6 @@ from kinj.records import Cell, Json
 REVERSED = "none, reversed"
 #: Their passages are chosen by the right answer, so that they bound what retrieval can do: they are no way of reading.
 CONTROLS = ("gold", "gold+distractors", "distractors")
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedCell:
-    """A cell, and the single `lm_eval` command that gives it."""
-
-    cell: Cell
-    questions: Questions
-    #: of `--model_args`; the checkpoint of a trained model is put in once it is there
-    model_args: Json
-    #: the command's other words
-    words: tuple[str, ...]
-    #: id of the pass that finds its passages; None: closed book
-    passages: str | None
-    #: whether its questions are asked from the last to the first, in other batches
-    is_reversed: bool = False
-    #: whether the comparison goes on without it where it does not fit the model's window
-    may_be_left_out: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """A model, an injection arm and a seed: one training at most, and all cells that hang on it."""
-
-    id: str
-    model: str
-    #: what its models before training share: the same weights, asked alike
-    model_id: str
-    #: the model's weights before training, and those of `--model_args` that name them
-    weights: Json
-    untrained_args: Json
-    injection: str
-    seed: int | None
-    training: Training | None
-    cells: tuple[PlannedCell, ...]
-
-    def __str__(self) -> str:
-        return ", ".join([self.model, self.injection, *([] if self.seed is None else [f"seed {self.seed}"])])
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """All that a plan asks for."""
-
-    units: tuple[Unit, ...]
-    passes: tuple[Pass, ...]
-    #: as the plan has it: a number, or `auto`
-    batch_size: int | str
-    #: the file on which every unit's loss is measured; None: none is
-    general_text: str | None
-    #: controls and measures that it does without
-    unmeasured: tuple[Unmeasured, ...] = ()
-    #: whether all was fetched before, so that its processes ask no hub
-    hub_off: bool = False
-
-    @property
-    def cells(self) -> list[PlannedCell]:
-        """Those of all units, in order."""
-        return [cell for unit in self.units for cell in unit.cells]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +88,8 @@ def expand(plan: Plan, beside: Path, recipes: RecipeFiles) -> Comparison:
     for name, model in plan.models.items():
         model_id = id_of([weights_of(model), asked_as(model)])
         for arm in plan.injection:
+            if arm.model not in (None, name):
+                continue
             content, training = make_training(plan, model, arm, beside, recipes)
             for seed in plan.seeds if training is not None else (None,):
                 key = {"model": weights_of(model), "asked": asked_as(model), "training": content, "seed": seed}
@@ -154,6 +98,11 @@ def expand(plan: Plan, beside: Path, recipes: RecipeFiles) -> Comparison:
                 unit = Unit(
                     id_of(key), name, model_id, weights, untrained, arm.name, seed, with_seed(training, seed), ()
                 )
+                if arm.results is not None:
+                    judged = [one for one in asked if arm.is_asked(one.task) and is_judged(one, plan)]
+                    cells = list(_cells(plan, model, unit, key, {}, judged, [_closed_book()], {}))
+                    units.append(replace(unit, cells=tuple(cells), results=full_path(arm.results)))
+                    continue
                 of_arm = [questions for questions in asked if arm.is_asked(questions.task)]
                 read = readings if content is not None else [*readings, *controls]
                 extras = untouched if content is not None else [*untouched, *reordered, *withheld]
@@ -169,6 +118,10 @@ def expand(plan: Plan, beside: Path, recipes: RecipeFiles) -> Comparison:
     comparison = Comparison(tuple(units), distinct, plan.batch_size, general_text(plan), unmeasured)
     _refuse_twins(comparison)
     return comparison
+
+
+def _closed_book() -> _Reading:
+    return _Reading(ReadingArm(name=NONE, k=()), None)
 
 
 def _readings(arms: Iterable[ReadingArm]) -> Iterator[_Reading]:
@@ -235,7 +188,7 @@ def _extra_cells(
     plan: Plan, model: ModelSettings, unit: Unit, key: Json, base: Json, extras: list[Extra]
 ) -> Iterator[PlannedCell]:
     """Closed book; those that are no measure of forgetting with the first number of shots alone."""
-    closed = _Reading(ReadingArm(name=NONE, k=()), None)
+    closed = _closed_book()
     for extra in extras:
         for shots in plan.shots if extra.role == "forgetting" else plan.shots[:1]:
             cell = replace(_cell(plan, unit, key, extra.questions, closed, shots, extra.role), reading=extra.reading)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kinj.compare.asked import Unmeasured
-from kinj.compare.cells import Comparison, PlannedCell, Unit
 from kinj.compare.plan import ALL, CONTRASTS, NONE, OF_EVERYTHING, Plan
+from kinj.compare.units import Comparison, PlannedCell, Unit
 from kinj.errors import UserError
 from kinj.records import Json
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from kinj.compare.cells import Comparison, PlannedCell, Unit
 from kinj.compare.files import as_yaml
 from kinj.compare.passes import Pass
 from kinj.compare.plan import Plan
+from kinj.compare.units import Comparison, PlannedCell, Unit
 from kinj.errors import UserError
 from kinj.jsonl import read_objects, record_line
 from kinj.manifest import NAME as MANIFEST

@@ -80,6 +80,12 @@ def benchmark_sha256(name: str) -> str:
     return register(collection_folder(name)).sha256
 
 
+def results_sha256(folder: Path) -> str:
+    """Over lm-eval's results and samples in a folder and those below it."""
+    files = sorted([*folder.rglob("results_*.json"), *folder.rglob("samples_*.jsonl")])
+    return sha256_json([[path.relative_to(folder).as_posix(), sha256_file(path)] for path in files])
+
+
 def training_of(arm: InjectionArm, file: Path, collection: str | None, recipes: RecipeFiles) -> Json:
     """What a training is made of, besides model and seed: the recipe with all it names, by content.
 

@@ -15,7 +15,7 @@ Keep = Literal["all", "adapters", "none"]
 #: What stands on the two sides of a contrast: nothing added, passages, a training, both.
 SIDES = ("base", "RAG", "FT", "FT+RAG", "everything")
 #: Where an injection arm's weights are from.
-_SOURCES = ("recipe", "checkpoint", "adapter")
+_SOURCES = ("recipe", "checkpoint", "adapter", "results")
 #: STATISTICS: what a comparison is made for, and what Holm's correction counts
 CONTRASTS = ("RAG - base", "FT - base", "FT - RAG", "FT+RAG - RAG", "FT+RAG - FT")
 #: and where the whole collection is read
@@ -77,6 +77,10 @@ class InjectionArm(_Settings):
     checkpoint: str | None = None
     #: an adapter that somebody else has trained, put over the model
     adapter: str | None = None
+    #: a folder that somebody else's `lm_eval --log_samples --output_path` wrote, closed book: nothing is asked
+    results: str | None = None
+    #: the model that the results are of, where the plan has several
+    model: str | None = None
     #: settings over the recipe's, as `kinj train RECIPE --key value`
     settings: dict[str, Any] = Field(default_factory=dict)  # Any: whatever a recipe holds
     #: whether the recipe's `search` is tried, and the lowest held-out loss chosen
@@ -110,6 +114,8 @@ class InjectionArm(_Settings):
             raise ValueError(f"arm {self.name!r} has settings of a training, but no recipe")
         if not sources and self.name != NONE:
             raise ValueError(f"arm {self.name!r} has no recipe: name one that ships (`kinj train --list`), or a file")
+        if self.model is not None and self.results is None:
+            raise ValueError(f"arm {self.name!r}: every model of the plan is asked; `model` is for `results` alone")
         if sources and self.name == NONE:
             raise ValueError("`none` is the arm without training: give this one another name")
         for key in ("seed", "data_seed", "output_dir", "model_name_or_path"):
@@ -256,6 +262,11 @@ class Plan(_Settings):
         for name, tasks in [(a.name, a.tasks) for a in self.injection] + [(a.name, a.tasks) for a in self.reading]:
             if unknown := sorted(set(tasks or ()) - {*self.tasks, *(self.forgetting or ())}):
                 raise ValueError(f"arm {name}: {unknown[0]} is none of the plan's tasks")
+        for arm in self.injection:
+            if arm.results is not None and (arm.model or next(iter(self.models))) not in self.models:
+                raise ValueError(f"arm {arm.name}: {arm.model} is none of the plan's models")
+            if arm.results is not None and arm.model is None and len(self.models) > 1:
+                raise ValueError(f"arm {arm.name}: say by `model` which of {', '.join(self.models)} its results are of")
         both = set(self.tasks) & set(self.forgetting or ())
         if both:
             raise ValueError(f"{sorted(both)[0]} stands under tasks and under forgetting")

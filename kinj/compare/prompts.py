@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from kinj.compare.cells import Comparison
 from kinj.compare.folder import OutputFolder
+from kinj.compare.units import Comparison
 from kinj.jsonl import read_objects
 from kinj.records import Cell
 
@@ -14,7 +14,7 @@ from kinj.records import Cell
 def first_prompts(comparison: Comparison, out: OutputFolder) -> Iterator[str]:
     """Lines for a person: of each model of the plan the first prompt of its first complete cell."""
     seen: set[str] = set()
-    for planned in comparison.cells:
+    for planned in (planned for unit in comparison.units if unit.results is None for planned in unit.cells):
         cell = planned.cell
         if cell.model not in seen and out.is_complete(cell.id):
             seen.add(cell.model)

@@ -7,9 +7,9 @@ import platform
 from pathlib import Path
 
 from kinj.cache import cache_folder
-from kinj.compare.cells import Comparison, PlannedCell, Unit
 from kinj.compare.folder import OutputFolder
 from kinj.compare.identity import id_of
+from kinj.compare.units import Comparison, PlannedCell, Unit
 from kinj.manifest import write_whole
 from kinj.records import Json
 
@@ -37,6 +37,8 @@ def keep_rates(comparison: Comparison, out: OutputFolder) -> None:
     """Keeps what the complete cells and trainings took, over what was known."""
     by_model: dict[Path, Rates] = {}
     for unit in comparison.units:
+        if unit.results is not None:
+            continue
         rates = by_model.setdefault(_file(unit.weights), read_rates(unit.weights))
         for planned in unit.cells:
             if out.is_complete(planned.cell.id):

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kinj.compare.batches import batch_size_of, find_batch_sizes
-from kinj.compare.cells import Comparison, Unit
 from kinj.compare.fitting import fit_requests, without_what_does_not_fit
 from kinj.compare.folder import OutputFolder
+from kinj.compare.foreign import take_foreign
 from kinj.compare.passes import Pass, Questions
 from kinj.compare.plan import Keep
 from kinj.compare.processes import PYTHON, last_line, run_guarded
+from kinj.compare.units import Comparison, Unit
 from kinj.errors import UserError
 from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import write_whole
@@ -55,13 +56,18 @@ def run(comparison: Comparison, out: OutputFolder, *, keep: Keep = "all") -> lis
     missing = {cell.cell.id for cell in comparison.cells if not out.is_complete(cell.cell.id)}
     total = len(comparison.cells)
     failures = []
+    units = sorted(comparison.units, key=lambda unit: unit.results is not None)  # held against cells of the plan's own
     with progress("cells", total, done=total - len(missing)) as advance:
-        for number, unit in enumerate(comparison.units, 1):
+        for number, unit in enumerate(units, 1):
             waiting = [planned.cell.id for planned in unit.cells if planned.cell.id in missing]
+            if unit.results is not None:
+                failures += _take(unit, comparison, out) if waiting else []
+                advance(sum(out.is_complete(cell) for cell in waiting), str(unit))
+                continue
             if not waiting and out.has_loss(unit, comparison.general_text):
                 _tidy(unit, out, keep=keep)  # where an earlier run was stopped before it
                 continue
-            log.info("unit %d of %d: %s: %d cells to do", number, len(comparison.units), unit, len(waiting))
+            log.info("unit %d of %d: %s: %d cells to do", number, len(units), unit, len(waiting))
             failure = _run_unit(unit, comparison, out, waiting, advance)
             if failure is not None:
                 failures.append(failure)
@@ -160,6 +166,11 @@ def write_request(
     values = {"questions": questions, "counts": str(counts), "passes": wanted, "fits": fit_requests(comparison)}
     write_whole(folder / "request.json", json.dumps(values, indent=1, ensure_ascii=False) + "\n")
     return folder / "request.json"
+
+
+def _take(unit: Unit, comparison: Comparison, out: OutputFolder) -> list[Failure]:
+    reason = take_foreign(unit, comparison, out)
+    return [] if reason is None else [Failure(unit, reason, Path(str(unit.results)), "the same `kinj compare`")]
 
 
 def _run_unit(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kinj.compare.identity import RecipeFiles, training_of, weights_of
+from kinj.compare.identity import RecipeFiles, results_sha256, training_of, weights_of
 from kinj.compare.plan import InjectionArm, ModelSettings, Plan
 from kinj.errors import UserError
 from kinj.hub.packaged import DEMO
@@ -46,6 +46,8 @@ def make_training(
     for key, named in (("checkpoint", arm.checkpoint), ("adapter", arm.adapter)):
         if named is not None:
             return {key: weights_of(ModelSettings(pretrained=named))}, None
+    if arm.results is not None:
+        return {"results": results_sha256(Path(arm.results))}, None
     if arm.recipe is None:
         return None, None
     if model.base not in _LOADERS:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kinj.compare.cells import Comparison, expand
+from kinj.compare.cells import expand
 from kinj.compare.plan import make_plan
+from kinj.compare.units import Comparison
 from kinj_training.recipe import files
 
 

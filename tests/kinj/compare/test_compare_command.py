@@ -165,6 +165,33 @@ def test_the_dry_run_says_what_there_is_to_do_and_writes_nothing(compare, tmp_pa
     assert detectable["without"][0] < detectable["without"][1]
 
 
+def test_what_plain_lm_eval_has_computed_is_an_arm(compare, tiny_model, collection, tmp_path):
+    metadata = json.dumps({"benchmark": str(collection), "split": "test"})
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "lm_eval",
+        "run",
+        "--model",
+        "hf",
+        "--model_args",
+        f"pretrained={tiny_model}",
+    ]
+    command += ["--tasks", "kinj_benchmark_option", "--device", "cpu", "--metadata", metadata, "--log_samples"]
+    for name, limit in (("same", "3"), ("more", "5")):
+        output = ["--limit", limit, "--output_path", str(tmp_path / name)]
+        subprocess.run([*command, *output], check=True, capture_output=True, cwd=tmp_path)
+    plan = {"reading": ["none"], "injection": ["none", {"name": "plain", "results": str(tmp_path / "same")}]}
+    code, said = compare("out", **plan)
+    assert code == 0, said
+    assert "2 of 2 cells are complete" in said
+    more = {"name": "plain", "results": str(tmp_path / "more")}
+    code, said = compare("out", **{**plan, "injection": ["none", more]})
+    assert code == 1
+    assert "other questions than the plan's: it has 5, the plan 3, both 3: not paired" in said
+
+
 def test_speeds_are_measured_for_the_dry_run(compare, tmp_path):
     plan = {"reading": ["none", {"retriever": "bm25", "k": 1}], "limit": None}
     code, said = compare("out", "--measure", **plan)

@@ -42,6 +42,12 @@ def test_a_plan_comes_back_from_the_file_with_every_default_written_out(plan_val
         ({"injection": [{"recipe": "raw", "settings": {"seed": 1}}]}, "seed is not for an arm"),
         ({"injection": [{"recipe": "raw", "tasks": ["u"]}]}, "arm raw: u is none of the plan's tasks"),
         ({"injection": [{"recipe": "raw", "adapter": "a"}]}, "arm 'raw' has recipe and adapter: name one"),
+        ({"injection": [{"results": "a", "model": "other"}]}, "arm a: other is none of the plan's models"),
+        ({"injection": [{"recipe": "raw", "model": "demo"}]}, "`model` is for `results` alone"),
+        (
+            {"injection": [{"results": "a"}], "models": {"m": None, "n": None}},
+            "say by `model` which of m, n its",
+        ),
         ({"injection": [{"adapter": "a", "settings": {"x": 1}}]}, "arm 'a' has settings of a training, but no recipe"),
         ({"contrasts": ["RAG-base"]}, "'RAG-base': write it as `RAG - base`"),
         ({"forgetting": ["t"]}, "t stands under tasks and under forgetting"),

@@ -10,13 +10,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from kinj.compare.cells import Comparison, Unit
 from kinj.compare.folder import OutputFolder
 from kinj.compare.plan import Keep, Plan
 from kinj.compare.processes import PYTHON
 from kinj.compare.rates import TRAINING, kind_of, read_rates
 from kinj.compare.running import counted_keys, write_request
 from kinj.compare.trainings import Training
+from kinj.compare.units import Comparison, Unit
 from kinj.errors import UserError
 from kinj.records import Json
 from kinj.statistics import Prior, smallest_difference
@@ -172,7 +172,7 @@ def estimate_cells(comparison: Comparison, out: OutputFolder, counts: dict[str, 
             cell = planned.cell
             place = (cell.model, cell.injection, cell.reading, cell.task, cell.split, cell.num_fewshot)
             questions = counts[planned.questions.key]["questions"]
-            rate = rates.get(kind_of(planned))
+            rate = (0.0, 0.0) if unit.results is not None else rates.get(kind_of(planned))
             groups.setdefault(place, []).append((out.is_complete(cell.id), questions, rate))
     return [_cells_estimate(place, members) for place, members in groups.items()]
 

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kinj.cache import cache_folder
+from kinj.compare.ahead.estimates import plan_stages
 from kinj.compare.asked import MMLU, questions_of_tasks
-from kinj.compare.cells import Unit, expand
-from kinj.compare.estimates import plan_stages
+from kinj.compare.cells import expand
 from kinj.compare.identity import RecipeFiles, id_of
 from kinj.compare.passes import Questions
 from kinj.compare.plan import Plan
 from kinj.compare.processes import PYTHON, last_line, run_guarded
+from kinj.compare.units import Unit
 from kinj.errors import UserError
 from kinj.hub.find import find_model, hub_errors
 from kinj.hub.packaged import DEMO

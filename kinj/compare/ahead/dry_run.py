@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from kinj.compare.cells import Comparison
-from kinj.compare.estimates import (
+from kinj.compare.ahead.estimates import (
     CellsEstimate,
     Detectable,
     TrainingEstimate,
@@ -27,6 +26,7 @@ from kinj.compare.fitting import with_contrasts
 from kinj.compare.folder import OutputFolder
 from kinj.compare.plan import Plan
 from kinj.compare.running import settle
+from kinj.compare.units import Comparison
 from kinj.records import Json
 
 _NOT_MEASURED = "not measured"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kinj.compare import fetching
-from kinj.compare.fetching import is_fetched
+from kinj.compare.ahead import fetching
+from kinj.compare.ahead.fetching import is_fetched
 from kinj.compare.plan import make_plan
 from kinj.errors import UserError
 from kinj_training.recipe import files
@@ -66,7 +66,7 @@ def test_the_files_are_asked_for_by_revision(monkeypatch):
         asked.append((name, needed[0], more["revision"]))
         raise OSError("gated")
 
-    monkeypatch.setattr("kinj.compare.fetching.find_model", find_model)
+    monkeypatch.setattr("kinj.compare.ahead.fetching.find_model", find_model)
     with pytest.raises(UserError, match="owner/m: gated"):
         fetch(plan(models={"m": {"pretrained": "owner/m", "revision": "abc"}}, injection=[{"adapter": "owner/a"}]))
     assert asked == [("owner/m", "config.json", "abc"), ("owner/a", "adapter_config.json", "main")]

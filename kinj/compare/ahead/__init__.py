@@ -1,0 +1,1 @@
+"""What is told, fetched and measured before a comparison runs."""

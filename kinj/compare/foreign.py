@@ -1,0 +1,152 @@
+"""Results that somebody else has computed with lm-eval, taken as cells where their questions are those of the plan."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from kinj.compare.folder import OutputFolder
+from kinj.compare.plan import NONE
+from kinj.compare.units import Comparison, PlannedCell, Unit
+from kinj.errors import UserError
+from kinj.jsonl import read_objects
+from kinj.manifest import sha256_json, write_manifest
+from kinj.records import Cell, Json
+
+
+def check_foreign(comparison: Comparison) -> None:
+    """Returns where every folder of results has what the plan asks of it.
+
+    Raises:
+        UserError: no such folder, no samples of a task, or another number of shots.
+    """
+    for unit in comparison.units:
+        for planned in unit.cells if unit.results is not None else ():
+            _files_of(Path(str(unit.results)), planned.cell)
+
+
+def take_foreign(unit: Unit, comparison: Comparison, out: OutputFolder) -> str | None:
+    """Takes the cells of a folder of results that are not there yet; why one of them cannot be, or None.
+
+    They are taken last, since their questions are held against those of a complete cell of the plan's own.
+    """
+    for planned in unit.cells:
+        if not out.is_complete(planned.cell.id):
+            try:
+                _take(Path(str(unit.results)), planned, comparison, out)
+            except UserError as error:
+                return str(error)
+    return None
+
+
+def _take(folder: Path, planned: PlannedCell, comparison: Comparison, out: OutputFolder) -> None:
+    results, samples = _files_of(folder, planned.cell)
+    rows = [row for _, row in read_objects(samples)]
+    own = _partner(planned, comparison, out)
+    [own_samples] = out.cell(own.id).glob(f"samples_{own.task}_*.jsonl")
+    _refuse_other_questions(samples, rows, [row for _, row in read_objects(own_samples)])
+    filters = {row["filter"] for row in rows}
+    scratch = out.cell(planned.cell.id + ".part")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    for file in (results, samples):
+        shutil.copyfile(file, scratch / file.name)
+    manifest: Json = {
+        "made_by": "kinj compare",
+        "cell": asdict(planned.cell),
+        "taken_from": str(folder.resolve()),
+        "batch_size": None,
+        "command": None,
+        "rows": {"questions": len(rows) // len(filters), "filters": len(filters), "rows": len(rows)},
+        "responses_sha256": sha256_json(sorted([row["doc_hash"], row["filter"], row["resps"]] for row in rows)),
+        "questions_sha256": sha256_json(sorted(_questions(rows))),
+        "seconds": None,
+        "tokens": None,
+        "memory": None,
+        "device": "",
+        "files": {path.name: path.stat().st_size for path in sorted(scratch.iterdir())},
+        "versions": {},
+    }
+    scratch.rename(out.cell(planned.cell.id))
+    write_manifest(out.cell(planned.cell.id), manifest)
+
+
+def _files_of(folder: Path, cell: Cell) -> tuple[Path, Path]:
+    """The results and samples of a cell's task, the newest where there are several.
+
+    Raises:
+        UserError: there are none, or of another number of shots.
+    """
+    if not folder.is_dir():
+        raise UserError(f"results: {folder}: no such folder; name one that `lm_eval --output_path` wrote")
+    found = [(results, samples) for results, samples in _runs(folder, cell.task)]
+    if not found:
+        raise UserError(
+            f"results: {folder} has no samples of task {cell.task}: run lm_eval with --log_samples, or name the arm's "
+            "`tasks`"
+        )
+    results, samples = max(found)
+    shots = json.loads(results.read_text(encoding="utf-8"))["n-shot"].get(cell.task)
+    if shots != cell.num_fewshot:
+        raise UserError(
+            f"results: {results}: task {cell.task} was asked with {shots} shots, the plan asks with "
+            f"{cell.num_fewshot}: answers to other prompts are not compared"
+        )
+    return results, samples
+
+
+def _runs(folder: Path, task: str) -> Iterator[tuple[Path, Path]]:
+    for samples in folder.rglob(f"samples_{task}_*.jsonl"):
+        date = samples.stem.removeprefix(f"samples_{task}_")
+        results = samples.with_name(f"results_{date}.json")
+        if results.is_file():  # else the task's name only begins so
+            yield results, samples
+
+
+def _partner(planned: PlannedCell, comparison: Comparison, out: OutputFolder) -> Cell:
+    """A complete closed-book cell of the plan's own that asks the same.
+
+    Raises:
+        UserError: there is none.
+    """
+    for unit in comparison.units:
+        for other in unit.cells if unit.results is None else ():
+            cell = other.cell
+            is_same = other.questions == planned.questions and cell.num_fewshot == planned.cell.num_fewshot
+            if is_same and (cell.retriever, cell.role) == (NONE, "main") and out.is_complete(cell.id):
+                return cell
+    raise UserError(
+        f"no cell of the plan asks {planned.questions.key} closed book, to hold these results against: add the arm "
+        "`none` to `injection` and to `reading`"
+    )
+
+
+def _refuse_other_questions(file: Path, theirs: list[Json], ours: list[Json]) -> None:
+    """Returns where two files of samples answer the same questions, asked by the same prompts.
+
+    By lm-eval's hashes of row and target, never by place: `--limit` and order may differ (STATISTICS, section 8).
+
+    Raises:
+        UserError: they do not, with the numbers.
+    """
+    keys = [(row["filter"], row["doc_hash"]) for row in theirs]
+    if len(set(keys)) < len(keys):
+        raise UserError(f"{file}: a question stands twice: results of several runs in one file cannot be paired")
+    their_questions, our_questions = _questions(theirs), _questions(ours)
+    if their_questions != our_questions:
+        raise UserError(
+            f"{file}: other questions than the plan's: it has {len(their_questions)}, the plan {len(our_questions)}, "
+            f"both {len(their_questions & our_questions)}: not paired; ask the same rows (version, split, --limit)"
+        )
+    if {row["prompt_hash"] for row in theirs} != {row["prompt_hash"] for row in ours}:
+        raise UserError(
+            f"{file}: the same questions by other prompts (template, system prompt, shots): not paired; ask them as "
+            "the plan does"
+        )
+
+
+def _questions(rows: list[Json]) -> set[str]:
+    return {f"{row['doc_hash']} {row['target_hash']}" for row in rows}

@@ -1,0 +1,98 @@
+"""Somebody else's results as cells."""
+
+import json
+
+import pytest
+
+from kinj.compare.folder import OutputFolder
+from kinj.compare.foreign import check_foreign, take_foreign
+from kinj.compare.plan import make_plan
+from kinj.errors import UserError
+
+
+def rows(count=3, **changes):
+    return [
+        {
+            "doc_id": number, "doc_hash": f"d{number}", "target_hash": f"t{number}", "prompt_hash": f"p{number}",
+            "filter": "none", "resps": [[["-1.0", "False"]]], "acc": 1.0, "doc": {}, **changes,
+        }
+        for number in range(count)
+    ]  # fmt: skip
+
+
+def write(folder, samples, shots=0):
+    folder.mkdir(parents=True, exist_ok=True)
+    task = "kinj_benchmark_option"
+    (folder / f"samples_{task}_2026-01-01.jsonl").write_text("".join(json.dumps(row) + "\n" for row in samples))
+    (folder / "results_2026-01-01.json").write_text(json.dumps({"n-shot": {task: shots}}))
+
+
+@pytest.fixture
+def theirs(tmp_path):
+    return tmp_path / "theirs" / "model"
+
+
+@pytest.fixture
+def begin(comparison, plan_values, theirs, tmp_path):
+    """A comparison with the arm, of which the plan's own closed-book cell is complete: (it, the arm's unit, folder)."""
+
+    def make():
+        arms = ["none", {"name": "axolotl", "results": str(theirs.parent)}]
+        made = comparison(injection=arms, reading=["none"])
+        out = OutputFolder(tmp_path / "out")
+        out.path.mkdir(exist_ok=True)
+        out.begin(make_plan("p", plan_values(injection=arms, reading=["none"])), made)
+        own = out.cell(made.units[0].cells[0].cell.id)
+        write(own, rows())
+        (own / "manifest.json").write_text("{}")
+        return made, made.units[1], out
+
+    return make
+
+
+def test_the_same_questions_become_a_cell_of_the_arm(begin, theirs):
+    write(theirs, rows()[::-1])
+    made, unit, out = begin()
+    [planned] = unit.cells
+    assert (planned.cell.injection, planned.cell.reading, planned.cell.task) == (
+        "axolotl", "none", "kinj_benchmark_option",
+    )  # fmt: skip
+    check_foreign(made)
+    assert take_foreign(unit, made, out) is None
+    told = out.read_cell(planned.cell.id)
+    assert told["rows"] == {"questions": 3, "filters": 1, "rows": 3}
+    assert told["taken_from"] == str(theirs.parent)
+    assert set(told["files"]) == {path.name for path in out.cell(planned.cell.id).iterdir()} - {"manifest.json"}
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (rows(2), "it has 2, the plan 3, both 2: not paired"),
+        (rows(3, target_hash="x"), "it has 3, the plan 3, both 0: not paired"),
+        (rows(3, prompt_hash="x"), "the same questions by other prompts"),
+        ([*rows(), *rows(1)], "a question stands twice"),
+    ],
+)
+def test_what_cannot_be_paired_is_refused_with_the_reason(begin, theirs, samples, message):
+    write(theirs, samples)
+    made, unit, out = begin()
+    assert message in take_foreign(unit, made, out)
+    assert not out.is_complete(unit.cells[0].cell.id)
+
+
+def test_what_is_not_there_is_said_before_anything_runs(begin, theirs):
+    theirs.mkdir(parents=True)
+    with pytest.raises(UserError, match="has no samples of task kinj_benchmark_option: run lm_eval with --log_samples"):
+        check_foreign(begin()[0])
+    write(theirs, rows(), shots=5)
+    with pytest.raises(UserError, match="was asked with 5 shots, the plan asks with 0"):
+        check_foreign(begin()[0])
+
+
+def test_changed_results_are_another_cell_and_the_others_stay(begin, theirs):
+    write(theirs, rows())
+    before = [planned.cell.id for planned in begin()[0].cells]
+    write(theirs, rows(2))
+    after = [planned.cell.id for planned in begin()[0].cells]
+    assert (before[0], before[1] != after[1]) == (after[0], True)
