@@ -4,9 +4,9 @@
     python benchmarks/compare_kills.py OUT --tiny     # on a random model of two layers: minutes
 
 Three injection arms x three reading arms x two tasks x two seeds, twelve questions each, trainings of a few steps. It
-runs once undisturbed, then again, killed by SIGKILL at random moments and started anew. Held against each other: of every
-cell the samples (log-likelihoods, metrics), the metrics in the results and the trace (passages and prompts), and the
-SHA-256 of every trained model's weights.
+runs once undisturbed, then again, killed by SIGKILL at random moments and started anew. Held against each other: of
+every cell the samples (log-likelihoods, metrics), the metrics in the results and the trace (passages and prompts), and
+the SHA-256 of every trained model's weights.
 """
 
 from __future__ import annotations

@@ -212,7 +212,8 @@ class Cell:
     num_fewshot: int = 0
     #: the first so many questions only; None: all
     limit: int | None = None
-    #: main: compared by the plan's contrasts; control: passages chosen by the right answer; forgetting: closed book on
-    #: what was not trained; noise: a main cell once more, its questions in reversed order and other batches; orders: a
-    #: main task closed book with its options in another order; withheld: a main task closed book without its options
+    #: main: compared by the plan's contrasts; everything: by those of that name, reading the whole collection; control:
+    #: passages chosen by the right answer; forgetting: closed book on what was not trained; noise: a main cell once
+    #: more, its questions in reversed order and other batches; orders: a main task closed book with its options in
+    #: another order; withheld: a main task closed book without its options
     role: str = "main"

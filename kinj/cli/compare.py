@@ -39,7 +39,7 @@ Fetch = Annotated[
 Measure = Annotated[
     bool,
     typer.Option(
-        "--measure", help="Take the speed of this machine with the plan's models, a minute each, for --dry-run; stop."
+        "--measure", help="Take the speed of this machine with the plan's models, minutes each, for --dry-run; stop."
     ),
 ]
 ListPlans = Annotated[bool, typer.Option("--list", help="Name the plans that ship, with the files they are in.")]
@@ -134,7 +134,7 @@ def _report(comparison: Comparison, out: OutputFolder, failures: list[Failure]) 
     """Says what is there, what changed nothing and what failed.
 
     Raises:
-        typer.Exit: a cell is missing: exit code 1.
+        typer.Exit: a cell or a loss is missing: exit code 1.
     """
     from kinj.compare.batches import batch_lines
     from kinj.compare.prompts import first_prompts
@@ -152,7 +152,7 @@ def _report(comparison: Comparison, out: OutputFolder, failures: list[Failure]) 
     for failure in failures:
         typer.echo(f"failed: {failure.unit}: {failure.reason}\n  log: {failure.log}\n  alone: {failure.command}")
     typer.echo(f"{_so_far(comparison, out)}: {out.path}")
-    if len(complete) < len(comparison.cells):
+    if failures or len(complete) < len(comparison.cells):
         raise typer.Exit(1)
 
 

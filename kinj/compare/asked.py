@@ -109,20 +109,20 @@ def forgetting(plan: Plan, beside: Path, recipes: RecipeFiles) -> tuple[list[Ext
     tasks, split, why = plan.forgetting or (), "test", "the plan leaves it out"
     if plan.forgetting is None:
         tasks, split, why = _untouched(plan, beside, recipes)
-    asked = questions_of_tasks(replace_benchmark(plan, tasks), tasks, (split,))
+    asked = (one for task in tasks for one in questions_of_tasks(_as_about(plan, task), (task,), (split,)))
     extras = [Extra(one, "forgetting", "none", "" if plan.forgetting is None else one.task) for one in asked]
     return extras, [] if extras or not why else [Unmeasured("forgetting", why)]
 
 
-def replace_benchmark(plan: Plan, tasks: tuple[str, ...]) -> Plan:
-    """The plan as it stands for these tasks: current events are a benchmark of their own."""
-    is_about_events = any(task.startswith("kinj_current_events") for task in tasks)
-    return plan.model_copy(update={"benchmark": CURRENT_EVENTS}) if is_about_events else plan
+def _as_about(plan: Plan, task: str) -> Plan:
+    """The plan as it stands for a task on what was not trained: current events are a benchmark of their own."""
+    return plan.model_copy(update={"benchmark": CURRENT_EVENTS}) if task.startswith("kinj_current_events") else plan
 
 
 def _untouched(plan: Plan, beside: Path, recipes: RecipeFiles) -> tuple[tuple[str, ...], str, str]:
     """Tasks that ask about nothing that the plan trains on, their split, and why there are none."""
-    trained = [_texts_of(arm.recipe, arm.settings, plan, beside, recipes) for arm in plan.injection if not arm.is_base]
+    arms = [arm for arm in plan.injection if not arm.is_base and arm.results is None]
+    trained = [_texts_of(arm.recipe, arm.settings, plan, beside, recipes) for arm in arms]
     if not trained:
         return (), "", ""
     is_about_events = any(task.startswith("kinj_current_events") for task in plan.tasks)

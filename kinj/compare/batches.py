@@ -24,9 +24,11 @@ def find_batch_sizes(comparison: Comparison, out: OutputFolder) -> None:
     Raises:
         UserError: it failed, with the last line that was said.
     """
+    if comparison.batch_size != AUTO:
+        return
     known = _read(out)
     models = [model for model in _models(comparison, out) if model["id"] not in known]
-    if comparison.batch_size != AUTO or not models:
+    if not models:
         return
     folder = out.path / "batch_sizes"
     folder.mkdir(exist_ok=True)

@@ -38,6 +38,7 @@ from kinj.records import Cell, Json
 REVERSED = "none, reversed"
 #: Their passages are chosen by the right answer, so that they bound what retrieval can do: they are no way of reading.
 CONTROLS = ("gold", "gold+distractors", "distractors")
+_ROLES = {**dict.fromkeys(CONTROLS, "control"), ALL: EVERYTHING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ def _cells(
         for reading in readings:
             if not reading.arm.reads(questions.task):
                 continue
-            role = "control" if reading.arm.retriever in CONTROLS else "main"
+            role = _ROLES.get(reading.arm.retriever, "main")
             for shots in plan.shots:
                 cell = _cell(plan, unit, key, questions, reading, shots, role)
                 found = passes.get((questions.key, cell.reading))

@@ -12,6 +12,7 @@ from kinj.records import Json
 
 #: lm-eval's models whose tokenizer and configuration lie with their weights.
 _MEASURED = ("hf", "hf-auto", "huggingface", "vllm", "sglang")
+_SYSTEM = "--system_instruction"
 
 
 def fit_requests(comparison: Comparison) -> list[Json]:
@@ -20,10 +21,13 @@ def fit_requests(comparison: Comparison) -> list[Json]:
     for unit in comparison.units:
         for planned in unit.cells:
             if planned.cell.retriever == ALL and _is_measured(planned):
+                words = planned.words
+                system = words[words.index(_SYSTEM) + 1] if _SYSTEM in words else ""
                 wanted[_key(unit, planned)] = {
                     "questions": planned.questions.key,
                     "model_args": planned.model_args | unit.untrained_args,
-                    "shots": max(planned.cell.num_fewshot, wanted.get(_key(unit, planned), {}).get("shots", 0)),
+                    "system_prompt": system,
+                    "shots": planned.cell.num_fewshot,
                 }
     return [{"key": key, **one} for key, one in wanted.items()]
 
@@ -69,7 +73,8 @@ def _is_measured(planned: PlannedCell) -> bool:
 
 
 def _key(unit: Unit, planned: PlannedCell) -> str:
-    return f"{unit.model_id} {planned.questions.key} {planned.model_args.get('index', NONE)}"
+    index = planned.model_args.get("index", NONE)
+    return f"{unit.model_id} {planned.questions.key} {index} {planned.cell.num_fewshot}"
 
 
 def _why_not(planned: PlannedCell, measured: Json | None) -> str | None:

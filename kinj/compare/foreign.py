@@ -13,7 +13,7 @@ from kinj.compare.plan import NONE
 from kinj.compare.units import Comparison, PlannedCell, Unit
 from kinj.errors import UserError
 from kinj.jsonl import read_objects
-from kinj.manifest import sha256_json, write_manifest
+from kinj.manifest import sha256_file, sha256_json, write_manifest
 from kinj.records import Cell, Json
 
 
@@ -68,6 +68,7 @@ def _take(folder: Path, planned: PlannedCell, comparison: Comparison, out: Outpu
         "memory": None,
         "device": "",
         "files": {path.name: path.stat().st_size for path in sorted(scratch.iterdir())},
+        "sha256": {path.name: sha256_file(path) for path in sorted(scratch.iterdir())},
         "versions": {},
     }
     scratch.rename(out.cell(planned.cell.id))

@@ -27,7 +27,8 @@ def measure_fit(asked: Json, task: str, rows: list[Row]) -> Json:
     """`tokens` of the collection with the longest of these questions, at least as many as will be sent; and `window`.
 
     Args:
-        asked: `model_args` of a cell that reads all, and `shots`, each of which may be as long as the longest question.
+        asked: `model_args` of a cell that reads all, `system_prompt`, and `shots`, each of which may be as long as the
+            longest question.
         task: of the rows.
         rows: the questions.
 
@@ -43,7 +44,7 @@ def measure_fit(asked: Json, task: str, rows: list[Row]) -> Json:
         return {"tokens": len(passages), "window": window, "collection": source}
     block = load_template(settings.template).render(passages)
     longest = max(len(tokenizer(_shown(row)).input_ids) for row in rows)
-    tokens = len(tokenizer(block).input_ids) + (1 + asked["shots"]) * (longest + _FRAME_TOKENS)
+    tokens = len(tokenizer(asked["system_prompt"] + block).input_ids) + (1 + asked["shots"]) * (longest + _FRAME_TOKENS)
     return {"tokens": tokens, "window": window, "collection": source}
 
 

@@ -79,7 +79,7 @@ def test_the_whole_collection_is_read_by_the_untrained_model(comparison):
     made = comparison(controls=["everything"])
     [planned] = [planned for planned in made.cells if planned.cell.retriever == "all"]
     assert (planned.cell.injection, planned.cell.reading, planned.cell.k) == ("none", "everything", None)
-    assert planned.cell.role == "main"
+    assert planned.cell.role == "everything"
     assert planned.model_args["retriever"] == "all"
     assert "k" not in planned.model_args
     assert planned.passages is None

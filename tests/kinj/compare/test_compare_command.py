@@ -160,6 +160,7 @@ def test_the_dry_run_says_what_there_is_to_do_and_writes_nothing(compare, tmp_pa
     }  # fmt: skip
     assert shown["total"]["cells"] == 9
     assert shown["total"]["not_measured"] == 2 + 6
+    assert {"what": "forgetting", "why": "the plan leaves it out"} in shown["not_measured"]
     [detectable] = shown["smallest_difference_points"]
     assert (detectable["questions"], detectable["clusters"]) == (6, 6)
     assert detectable["without"][0] < detectable["without"][1]
@@ -197,7 +198,7 @@ def test_speeds_are_measured_for_the_dry_run(compare, tmp_path):
     code, said = compare("out", "--measure", **plan)
     assert code == 0, said
     assert "tiny: kinj_benchmark_option, 0 shots, bm25, k 1: " in said
-    assert "tiny: training: " in said
+    assert " s (towers, a few texts)" in said, said
     assert not (tmp_path / "out").exists()
     code, said = compare("out", "--dry-run", "--json", **plan)
     shown = json.loads(said)
@@ -215,9 +216,11 @@ def test_controls_and_a_general_text_are_measured_and_merged_weights_made_again_
         "controls": None,
         "forgetting": None,
         "general_text": "general.txt",
+        "batch_size": "auto",
     }
     code, said = compare("out", **plan)
     assert code == 0, said
+    assert "tiny: asked in batches of 1: on a CPU" in said
     out = tmp_path / "out"
     cells = [json.loads(line) for line in (out / "cells.jsonl").read_text().splitlines()]
     assert sorted((cell.get("injection"), cell.get("role", "main"), cell["reading"]) for cell in cells) == [

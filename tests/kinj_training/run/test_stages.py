@@ -5,6 +5,8 @@ import signal
 
 import pytest
 
+from kinj_training.run.merging import merge_again
+
 
 def test_stages_are_chained_gone_on_with_and_recorded(write_recipe, kinj_train, weights, manifest, tmp_path):
     stages = [{"arm": "raw"}, {"arm": "qa", "learning_rate": 1e-4, "layout": "single"}]
@@ -55,3 +57,18 @@ def test_an_adapters_training_with_dropout_resumes_exactly(write_recipe, kinj_tr
     assert [path.name for path in (tmp_path / "out").glob("checkpoint-*")] == ["checkpoint-6"]
     completion = json.loads((tmp_path / "out" / "checkpoint-6" / "kinj_complete.json").read_text())
     assert "optimizer.pt" in completion["files"]
+
+
+@pytest.mark.long
+def test_the_adapters_of_two_stages_are_merged_again_one_upon_the_other(write_recipe, kinj_train, tmp_path):
+    stages = [{"arm": "raw"}, {"arm": "qa", "layout": "single"}]
+    recipe = write_recipe(stages=stages, num_train_epochs=1, use_peft=True, lora_r=4, learning_rate=1e-2)
+    done = kinj_train(recipe)
+    assert done.code == 0, done.output
+    files = sorted((tmp_path / "out").rglob("model.safetensors"))
+    before = [file.read_bytes() for file in files]
+    assert len(files) == 2
+    for file in files:
+        file.unlink()
+    merge_again(tmp_path / "out")
+    assert [file.read_bytes() for file in files] == before

@@ -9,7 +9,7 @@ import logging
 import shutil
 from pathlib import Path
 
-from kinj.checkpoint import fingerprint
+from kinj.checkpoint import fingerprint, read_training
 from kinj.errors import UserError
 from kinj.manifest import read_manifest, sha256_files
 from kinj_training.base import Base, find_base
@@ -41,6 +41,9 @@ def merge_again(folder: Path) -> None:
             raise UserError(f"{folder}: weights are missing and no adapter is there to merge: {_REMEDY}")
         model, training = manifest["settings"]["model"], manifest["settings"]["training"]
         code = bool(training.get("trust_remote_code"))
+        earlier = Path(model["model_name_or_path"])
+        if read_training(earlier) is not None:
+            merge_again(earlier)  # a stage before this one, of which its adapter alone may be there too
         base = find_base(ModelSource(model["model_name_or_path"], model["model_revision"], code))
         _refuse_another(base, manifest["base"]["fingerprint"])
         part = folder / "merged.part"
