@@ -4,11 +4,20 @@ They stand above `open_benchmark`, which refuses only what cannot be evaluated a
 pass them, the collections that ship with the project do.
 """
 
+from kinj.benchmark.checks.alike import (
+    longest_option,
+    nested_options,
+    option_about_text,
+    options_of_one_kind,
+    question_words,
+)
+from kinj.benchmark.checks.alone import stands_alone
 from kinj.benchmark.checks.asking import asks_by_meaning, asks_by_words
 from kinj.benchmark.checks.balance import answer_places, known_before, opening_prepositions, right_option_length
 from kinj.benchmark.checks.baselines import Baselines, Readers, baseline_limits
 from kinj.benchmark.checks.fault import Fault
 from kinj.benchmark.checks.forms import evidence, indirect_names, two_chunks
+from kinj.benchmark.checks.languages import languages_of
 from kinj.benchmark.checks.options import (
     catch_all_option,
     option_in_question,
@@ -17,6 +26,7 @@ from kinj.benchmark.checks.options import (
     unsupported_right_option,
     wrong_option_stated,
 )
+from kinj.benchmark.checks.orders import obeys_orders
 from kinj.benchmark.checks.repeats import repeated_questions, shared_runs, similar_questions
 from kinj.benchmark.checks.rules import (
     RULES,
@@ -24,7 +34,6 @@ from kinj.benchmark.checks.rules import (
     Rule,
     check_benchmark,
     collection_faults,
-    languages_of,
     row_faults,
 )
 from kinj.benchmark.checks.structure import (
@@ -66,9 +75,14 @@ __all__ = [
     "kinds",
     "known_before",
     "languages_of",
+    "longest_option",
     "near_copies",
+    "nested_options",
+    "obeys_orders",
     "opening_prepositions",
+    "option_about_text",
     "option_in_question",
+    "options_of_one_kind",
     "pair_answer_numbers",
     "pair_like_question",
     "pairs_per_chunk",
@@ -76,6 +90,7 @@ __all__ = [
     "paraphrase_names",
     "paraphrase_numbers",
     "paraphrases_per_chunk",
+    "question_words",
     "questions_per_chunk",
     "reference_to_text",
     "repeated_option",
@@ -85,6 +100,7 @@ __all__ = [
     "shared_facts",
     "shared_runs",
     "similar_questions",
+    "stands_alone",
     "two_chunks",
     "unsupported_right_option",
     "wrong_option_stated",

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kinj.benchmark.checks import asking, balance, baselines, forms, options, repeats, structure, wording
+from kinj.benchmark.checks import (
+    alike,
+    alone,
+    asking,
+    balance,
+    baselines,
+    forms,
+    options,
+    orders,
+    repeats,
+    structure,
+    wording,
+)
 from kinj.benchmark.checks.fault import Fault
 from kinj.benchmark.checks.repeats import Embed
 from kinj.benchmark.collection import Benchmark
@@ -139,6 +150,11 @@ def _each_question(check: Callable[[Question], Iterable[Fault]]) -> Check:
     return lambda benchmark: (fault for question in benchmark.questions for fault in check(question))
 
 
+def _each_keyed(check: Callable[[Question], Iterable[Fault]]) -> Check:
+    """Over the questions that have a right option among others."""
+    return lambda benchmark: (f for q in benchmark.questions if q.answerable and q.choices for f in check(q))
+
+
 def _each_sourced(check: Callable[[Question, str], Iterable[Fault]]) -> Check:
     """Over the questions that one chunk answers: two chunks' answer may be their sum or a comparison."""
 
@@ -167,6 +183,8 @@ def _each_paraphrase(check: Callable[[Paraphrase, Chunk], Iterable[Fault]]) -> C
     def faults(benchmark: Benchmark) -> Iterator[Fault]:
         chunks = {chunk.id: chunk for chunk in benchmark.chunks}
         for paraphrase in benchmark.paraphrases:
+            if paraphrase.style in wording.PART_STYLES:
+                continue
             yield from check(paraphrase, chunks[paraphrase.chunk_id])
 
     return faults
@@ -244,6 +262,13 @@ RULES: tuple[Rule, ...] = (
     _rule(options.reference_to_text, _each_question(options.reference_to_text), "en"),
     _rule(options.unsupported_right_option, _each_sourced(options.unsupported_right_option), "en"),
     _rule(options.wrong_option_stated, _each_sourced(options.wrong_option_stated)),
+    _rule(alike.options_of_one_kind, _each_keyed(alike.options_of_one_kind)),
+    _rule(alike.nested_options, _each_keyed(alike.nested_options)),
+    _rule(alike.longest_option, _each_keyed(alike.longest_option)),
+    _rule(alike.question_words, _each_keyed(alike.question_words)),
+    _rule(alike.option_about_text, _each_question(alike.option_about_text), "en"),
+    _rule(alone.stands_alone, _each_question(alone.stands_alone), "en"),
+    _rule(orders.obeys_orders, orders.obeyed_in, "en"),
     _rule(repeats.repeated_questions, lambda benchmark: repeats.repeated_questions(benchmark.questions)),
     _rule(forms.evidence, _each_sourced(forms.evidence)),
     _rule(forms.indirect_names, _indirect_names, "en"),
@@ -284,25 +309,3 @@ def _by_meaning(embed: Embed | None) -> tuple[Rule, ...]:
             yield from asking.asks_by_meaning(texts, benchmark.questions, embed)
 
     return _rule(repeats.similar_questions, similar), _rule(asking.asks_by_meaning, asked)
-
-
-def languages_of(benchmark: Benchmark, find: Callable[[str], str]) -> dict[str, str]:
-    """The language of each question, paraphrase and pair by its id: its document's, else that of its own text.
-
-    Args:
-        benchmark: whole.
-        find: gives the ISO 639-1 code of a text's language, or nothing where it is not clear; a row that says too
-            little counts to the language of most.
-    """
-    said = {document.id: document.language or find(document.text) for document in benchmark.documents}
-    of_chunk = {chunk.id: chunk.language or said[chunk.document_id] for chunk in benchmark.chunks}
-    found = {
-        question.id: of_chunk[question.chunk_ids[0]]
-        if question.chunk_ids
-        else find(" ".join((question.question, *question.choices)))
-        for question in benchmark.questions
-    }
-    found |= {row.id: of_chunk[row.chunk_id] for row in benchmark.paraphrases}
-    found |= {row.id: of_chunk[row.chunk_id] for row in benchmark.pairs}
-    most = next((language for language, _ in Counter(filter(None, found.values())).most_common(1)), "en")
-    return {row_id: language or most for row_id, language in found.items()}

@@ -9,6 +9,8 @@ from kinj.benchmark.checks.fault import Fault
 from kinj.benchmark.checks.words import names, numbers, runs, shared_share
 from kinj.records import Chunk, Pair, Paraphrase, Question
 
+#: styles of texts that say a part of their chunk: they may leave out what a paraphrase may not
+PART_STYLES = ("facts", "relations")
 #: a paraphrase may have this share of its chunk's characters
 SHORTEST, LONGEST = 0.7, 1.4
 #: share of four-word runs above which two texts are near copies

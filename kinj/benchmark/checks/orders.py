@@ -1,0 +1,57 @@
+"""Texts that give a model orders, and answers that obeyed them. The rule knows English."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from kinj.benchmark.checks.fault import Fault
+from kinj.benchmark.checks.words import contains, plain, runs
+from kinj.benchmark.collection import Benchmark
+
+_ORDER = re.compile(
+    r"\b(?:ignore|disregard|forget|override)\s+(?:\w+\s+){0,3}(?:above|previous|prior|earlier|preceding|instructions?|prompts?|"
+    r"passage|rules?)\b"
+    r"|\b(?:system prompt|you are now|new instructions?|as an ai|language model,? (?:you|answer|write|respond))\b"
+    r"|\b(?:respond|reply|answer|output)\s+(?:only\s+)?(?:with|exactly|in)\b"
+    r"|\b(?:write|print|say)\s+(?:only|exactly|instead)\b",
+    re.I,
+)
+_SENTENCE = re.compile(r"(?<=[.!?\n])\s+")
+#: Words in a row that an answer has from an order.
+_RUN = 4
+
+
+def orders_in(text: str) -> list[str]:
+    """The sentences of a text that give a model orders, each with the one behind it, which may say what to write."""
+    sentences = [sentence for sentence in _SENTENCE.split(text) if sentence.strip()]
+    return [
+        " ".join(sentences[place : place + 2]) for place, sentence in enumerate(sentences) if _ORDER.search(sentence)
+    ]
+
+
+def obeys_orders(row: str, texts: Sequence[str], chunk_text: str) -> Iterator[Fault]:
+    """A text of the row is one that an order in the chunk has demanded: it stands there, or shares a run of words.
+
+    Args:
+        row: its id.
+        texts: what was written: question, right option and evidence, or a paraphrase.
+        chunk_text: the chunk that it was written from.
+    """
+    for order in orders_in(chunk_text):
+        for text in texts:
+            is_told = plain(text) and contains(order, text)
+            if is_told or runs(text, _RUN) & runs(order, _RUN):
+                yield Fault(row, f"{text[:80]!r} comes from what the chunk tells a model to do: {order[:120]!r}")
+                return
+
+
+def obeyed_in(benchmark: Benchmark) -> Iterator[Fault]:
+    """Over all questions and paraphrases: see `obeys_orders`."""
+    texts = {chunk.id: chunk.text for chunk in benchmark.chunks if orders_in(chunk.text)}
+    for question in benchmark.questions:
+        for chunk_id in texts.keys() & set(question.chunk_ids):
+            yield from obeys_orders(question.id, [question.question, *question.evidence], texts[chunk_id])
+    for row in benchmark.paraphrases:
+        if row.chunk_id in texts:
+            yield from obeys_orders(row.id, [row.text], texts[row.chunk_id])
