@@ -60,6 +60,8 @@ ONE_PLACE = {
     ("kinj", "mwparserfromhell"): "corpus/wiki/nodes.py",
     ("kinj", "mwxml"): "corpus/sources/dump.py",
     ("kinj", "requests"): "corpus/wiki/api.py",
+    ("kinj", "openai"): "writing/server.py",
+    ("kinj", "json_repair"): "writing/answer.py",
     ("kinj", "transformers"): "hub/install.py",
     ("kinj", "statsmodels"): "statistics/family.py",
     ("kinj", "matplotlib"): "report/page/figures.py",

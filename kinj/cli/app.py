@@ -22,6 +22,7 @@ from kinj.cli import (
     search,
     train,
     wiki,
+    write,
 )
 from kinj.errors import UserError
 
@@ -33,6 +34,7 @@ COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
     corpus.add_to,
     wiki.add_to,
     ready_made.add_to,
+    write.add_to,
     benchmark.add_to,
     index.add_to,
     search.add_to,

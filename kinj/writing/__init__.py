@@ -1,0 +1,64 @@
+"""Questions and training texts, written by any model that is served (docs/writing.md)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from kinj.writing.finishing import Written
+from kinj.writing.prompts import copy_prompts
+from kinj.writing.question_run import FORMS, QuestionPlan, QuestionRun
+from kinj.writing.session import NOBODY, Estimate, Settings, open_session
+from kinj.writing.text_run import TextRun
+from kinj.writing.texts import KINDS
+
+__all__ = [
+    "FORMS",
+    "KINDS",
+    "NOBODY",
+    "Estimate",
+    "QuestionPlan",
+    "Settings",
+    "Written",
+    "copy_prompts",
+    "estimate_questions",
+    "estimate_texts",
+    "write_questions",
+    "write_texts",
+]
+
+
+def write_questions(settings: Settings, plan: QuestionPlan, agree: Callable[[str], bool]) -> Written:
+    """Asks for questions, checks them, and makes the folder whole.
+
+    Args:
+        settings: of the run.
+        plan: which questions are wanted.
+        agree: is told where the documents go, where that is another machine, and says whether they may.
+
+    Raises:
+        UserError: see `open_session`; or the server was found not to do (see `probe`).
+        OSError: the disk is full; what is in the journal stays.
+    """
+    with open_session(settings, agree) as session:
+        return asyncio.run(QuestionRun(session, plan).run())
+
+
+def write_texts(settings: Settings, kind: str, per_chunk: int, agree: Callable[[str], bool]) -> Written:
+    """Asks for training texts of one kind, checks them, and makes the folder whole; see `write_questions`."""
+    with open_session(settings, agree) as session:
+        return asyncio.run(TextRun(session, kind, per_chunk).run())
+
+
+def estimate_questions(settings: Settings, plan: QuestionPlan) -> tuple[Estimate, float | None]:
+    """What a run would ask, and its cost in US dollars, None where the price is unknown; nothing is sent."""
+    with open_session(settings, lambda _: False, read_only=True) as session:
+        found = QuestionRun(session, plan).estimate()
+        return found, session.budget.cost_of(settings.model, found.prompt_tokens, found.completion_tokens)
+
+
+def estimate_texts(settings: Settings, kind: str, per_chunk: int) -> tuple[Estimate, float | None]:
+    """See `estimate_questions`."""
+    with open_session(settings, lambda _: False, read_only=True) as session:
+        found = TextRun(session, kind, per_chunk).estimate()
+        return found, session.budget.cost_of(settings.model, found.prompt_tokens, found.completion_tokens)

@@ -1,0 +1,118 @@
+"""What was written, kept or refused: rows of the review file, and what people decided about them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kinj.benchmark.reviewing import DECISIONS, REVIEW, Decision, Item, read_decisions
+from kinj.benchmark.reviewing.deciding import STRUCK
+from kinj.benchmark.reviewing.items import KEPT, RECORDS, REFUSED
+from kinj.errors import UserError
+from kinj.jsonl import read_records, to_object, to_record
+from kinj.records import Pair, Paraphrase, Question
+
+Row = Question | Paraphrase | Pair
+
+#: The ids of rows that were written here; all others are somebody else's and stay.
+_OWN_ID = re.compile(r"\.w\d+\.(?:\d+(?P<indirect>\.i\d*)?|(?P<two>two)|(?P<letter>[pafr])\d+)$")
+_LETTERS = {"p": "paraphrases", "a": "pairs", "f": "facts", "r": "relations"}
+
+
+def sort_of(row_id: str) -> str:
+    """Which form of questions or kind of texts a row written here is of, by its id; empty for somebody else's row."""
+    match = _OWN_ID.search(row_id)
+    if match is None:
+        return ""
+    if match["letter"]:
+        return _LETTERS[match["letter"]]
+    return "two" if match["two"] else "indirect" if match["indirect"] else "direct"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A row that was written, or a try that gave none."""
+
+    id: str
+    #: question, paraphrase or pair: the kind of its row
+    what: str
+    chunk_ids: tuple[str, ...]
+    #: None where there is nothing that could stand in a file
+    row: Row | None
+    #: `rule: why`; empty where it is kept
+    reasons: tuple[str, ...] = ()
+    #: what was quoted, also where it stands in no chunk
+    evidence: tuple[str, ...] = ()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether nothing speaks against it."""
+        return not self.reasons and self.row is not None
+
+    def refused(self, *reasons: str) -> Candidate:
+        """The same, refused for these reasons too."""
+        return replace(self, reasons=(*self.reasons, *reasons))
+
+
+def rules_of(candidates: Iterable[Candidate]) -> Counter[str]:
+    """How many each rule refused; a row that several refused counts with its first."""
+    return Counter(c.reasons[0].partition(":")[0] for c in candidates if c.reasons)
+
+
+def review_items(folder: Path, candidates: Sequence[Candidate], is_ours: Callable[[str], bool]) -> list[Item]:
+    """What the review file is to hold: the candidates, and what other commands have written.
+
+    Args:
+        folder: of the file as it was.
+        candidates: all that one command has written.
+        is_ours: of the sort of an older item's id: the command writes such rows, and the item goes.
+    """
+    path = folder / REVIEW
+    items = [item for item in read_records(path, Item) if not is_ours(sort_of(item.id))] if path.is_file() else []
+    items += [
+        Item(
+            id=candidate.id,
+            what=candidate.what,
+            chunk_ids=candidate.chunk_ids,
+            row=to_object(candidate.row) if candidate.row else {},
+            state=KEPT if candidate.is_kept else REFUSED,
+            reasons=candidate.reasons,
+            evidence=candidate.evidence,
+        )
+        for candidate in candidates
+    ]
+    return sorted(items, key=lambda item: (item.what, item.id))
+
+
+def decided(folder: Path, candidates: Sequence[Candidate]) -> tuple[list[Candidate], Counter[str]]:
+    """The candidates as the folder's decisions leave them, and how many were accepted, struck and edited.
+
+    Raises:
+        UserError: a decision is none of accept, strike and edit, or an edited row is no row.
+    """
+    path = folder / DECISIONS
+    decisions = {decision.id: decision for decision in read_decisions(path)} if path.is_file() else {}
+    counts: Counter[str] = Counter()
+    found: list[Candidate] = []
+    for candidate in candidates:
+        decision = decisions.get(candidate.id)
+        if decision is not None:
+            candidate = _after(path, decision, candidate)
+            counts[{"accept": "accepted", "strike": "struck", "edit": "edited"}[decision.decision]] += 1
+        found.append(candidate)
+    return found, counts
+
+
+def _after(path: Path, decision: Decision, candidate: Candidate) -> Candidate:
+    if decision.decision == "strike":
+        return candidate.refused(STRUCK)
+    if decision.decision == "accept":
+        return replace(candidate, reasons=())
+    if not decision.row:
+        raise UserError(f"{path}: {candidate.id}: an edit needs the whole row, as `row`")
+    place = f"{path}: {candidate.id}"
+    row: Row = to_record(place, {**decision.row, "id": candidate.id}, RECORDS[candidate.what])
+    return replace(candidate, row=row, reasons=())

@@ -1,0 +1,139 @@
+"""OUT: a whole benchmark folder of what stands, whichever command wrote it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from kinj.benchmark import QUESTION_FILES, Benchmark
+from kinj.benchmark.reviewing import REVIEW, Item
+from kinj.benchmark.sealing import write_benchmark
+from kinj.jsonl import read_records
+from kinj.manifest import NAME as MANIFEST
+from kinj.manifest import read_manifest, sha256_file
+from kinj.records import Chunk, Document, Json, Pair, Paraphrase, Question
+from kinj.writing.candidate import Row, sort_of
+from kinj.writing.journal import Journal
+from kinj.writing.material import Material
+
+T = TypeVar("T", bound=Row)
+
+_DOCUMENTS = "documents"
+
+
+def write_folder(
+    journal: Journal,
+    out: Path,
+    source: Path,
+    material: Material,
+    *,
+    rows: Sequence[Row],
+    review: Sequence[Item],
+    is_ours: Callable[[str], bool],
+    splits: Mapping[str, str],
+    facts: Json,
+) -> None:
+    """Makes the folder whole: documents with their splits, chunks, every row that stands, and the manifest last.
+
+    Args:
+        journal: keeps the manifest while there is none.
+        out: exists; may be `source`.
+        source: the collection.
+        material: what it holds.
+        rows: of this command that stand; its earlier ones go, all others stay that are about a chunk as it still is.
+        review: all that the review file is to hold.
+        is_ours: of the sort of a row's id (`sort_of`): whether this command writes such rows.
+        splits: document -> test, dev or fewshot; the others keep what they have.
+        facts: of this command, for the manifest.
+
+    Raises:
+        UserError: a row that a person edited is none that could be asked; the folder stays what it was.
+    """
+    unchanged = _unchanged_chunks(out, material)
+    given = {**journal.facts.get("splits", {}), **splits}
+    ids = {row.id for row in rows}
+
+    def stays(row: Row) -> bool:
+        chunks = row.chunk_ids if isinstance(row, Question) else (row.chunk_id,)
+        return unchanged.issuperset(chunks) and row.id not in ids and not is_ours(sort_of(row.id))
+
+    def standing(names: Sequence[str], kind: type[T]) -> tuple[T, ...]:
+        old = [row for name in names for row in _read(out, source, name, kind) if stays(row)]
+        return (*old, *(row for row in rows if isinstance(row, kind)))
+
+    benchmark = Benchmark(
+        folder=out,
+        documents=tuple(replace(d, split=given.get(d.id, d.split)) for d in material.benchmark.documents),
+        chunks=material.benchmark.chunks,
+        questions=standing(QUESTION_FILES, Question),
+        paraphrases=standing(("paraphrases.jsonl",), Paraphrase),
+        pairs=standing(("pairs.jsonl",), Pair),
+        sources=material.benchmark.sources,
+    )
+    before = _manifest_before(journal, out, source)
+    values = {
+        "name": out.resolve().name,
+        **before,
+        "writing": {**before.get("writing", {}), **facts},
+        "files": sorted({*before.get("files", ()), REVIEW}),
+    }
+    write_benchmark(benchmark, out, values, {REVIEW: review})
+
+
+def _manifest_before(journal: Journal, out: Path, source: Path) -> Json:
+    """What the folder's manifest says; for a new folder, what that of its collection says about the texts."""
+    if (out / MANIFEST).is_file():
+        journal.set_fact("manifest", read_manifest(out, "restore it or delete it"))
+    # Where a run was killed between the old manifest and the new one, it stands in the journal alone.
+    if before := journal.facts.get("manifest"):
+        return before
+    if not (source / MANIFEST).is_file():
+        return {}
+    given = read_manifest(source, "restore it or delete it")
+    known: Json = {name: given[name] for name in ("license", "languages", "licenses") if name in given}
+    return known | {"collection": {"name": given.get("name", source.name), "sha256": sha256_file(source / MANIFEST)}}
+
+
+def standing_questions(out: Path, source: Path) -> list[Question]:
+    """The evaluation questions of the folder, or of the collection where the folder has none; those with options."""
+    found = (row for name in QUESTION_FILES for row in _read(out, source, name, Question))
+    return [question for question in found if question.choices]
+
+
+def _read(out: Path, source: Path, name: str, kind: type[T]) -> list[T]:
+    place = next((folder / name for folder in (out, source) if (folder / name).is_file()), None)
+    return list(read_records(place, kind)) if place else []
+
+
+def _unchanged_chunks(out: Path, material: Material) -> set[str]:
+    """Chunks that `out` has in the same words: rows about others are about something that is gone."""
+    if not (out / "chunks.jsonl").is_file():
+        return set(material.chunks)
+    old = {chunk.id: chunk.text for chunk in read_records(out / "chunks.jsonl", Chunk)}
+    return {chunk_id for chunk_id, chunk in material.chunks.items() if old.get(chunk_id, chunk.text) == chunk.text}
+
+
+def changes_since(journal: Journal, command: str, documents: Sequence[Document]) -> dict[str, list[str]]:
+    """Ids of documents added, changed and gone since the command last came to its end; nothing before it ever did."""
+    before = journal.facts.get(_DOCUMENTS, {}).get(command)
+    if before is None:
+        return {}
+    now = {document.id: _sha(document) for document in documents}
+    return {
+        "added": [name for name in now if name not in before],
+        "changed": [name for name in now if before.get(name, now[name]) != now[name]],
+        "gone": [name for name in before if name not in now],
+    }
+
+
+def keep_documents(journal: Journal, command: str, documents: Sequence[Document]) -> None:
+    """The command has come to its end with these documents."""
+    known = journal.facts.get(_DOCUMENTS, {})
+    journal.set_fact(_DOCUMENTS, {**known, command: {document.id: _sha(document) for document in documents}})
+
+
+def _sha(document: Document) -> str:
+    return hashlib.sha256(document.text.encode("utf-8", "replace")).hexdigest()[:16]
