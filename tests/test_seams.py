@@ -247,6 +247,29 @@ def test_the_hugging_face_base_has_what_the_shared_scorer_reads(hf):
 
 
 @seam(
+    "_encode_pair gives the tokens of a context and of what follows; _detect_batch_size takes [(_, tokens, tokens)]",
+    ours="one batch size is found for all arms of a model, on the longest prompt that any of them sends",
+    place="kinj_models/asking/batch_size.py",
+    code="base._detect_batch_size([(None, *longest)])",
+)
+def test_the_hugging_face_base_finds_how_many_requests_like_one_it_can_hold(hf, monkeypatch):
+    prompt, continuation = hf._encode_pair("The tower", " was")
+    assert prompt + continuation == hf.tok_encode("The tower was")
+    tried = []
+
+    def call(tokens, **_):
+        tried.append(tuple(tokens.shape))
+        if len(tokens) > 40:
+            raise RuntimeError("CUDA out of memory.")
+        return torch.zeros(1)
+
+    monkeypatch.setattr(hf, "_model_call", call)
+    found = hf._detect_batch_size([(None, prompt, continuation)])
+    assert 1 <= found <= 40 < tried[0][0]
+    assert {length for _, length in tried} == {len(prompt + continuation) - 1}
+
+
+@seam(
     "HFLM cuts too long a request from the left to max_length + 1 tokens and leaves the last one unread; sums in order",
     ours="the shared scorer cuts the same way, and tries itself against the base before it is used",
     place="kinj_models",
