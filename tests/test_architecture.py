@@ -31,6 +31,7 @@ FLOORS = {
         "retrieval",
         "writing",
         "report | compare",
+        "decide",
         "cli",
     ),
     "kinj.retrieval": (

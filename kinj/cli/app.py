@@ -13,6 +13,7 @@ from kinj.cli import (
     chunk,
     compare,
     corpus,
+    decide,
     index,
     leaderboard,
     model,
@@ -42,6 +43,7 @@ COMMANDS: tuple[Callable[[typer.Typer], None], ...] = (
     compare.add_to,
     leaderboard.add_to,
     report.add_to,
+    decide.add_to,
 )
 
 

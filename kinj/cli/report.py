@@ -34,6 +34,12 @@ PriceFile = Annotated[
         "name. Without it costs are in tokens.",
     ),
 ]  # fmt: skip
+Notes = Annotated[
+    list[str],
+    typer.Option(
+        "--note", metavar="TEXT", help="Stands with each verdict: what was left out, say.", show_default=False
+    ),
+]
 WithoutTexts = Annotated[
     bool,
     typer.Option("--without-texts", help="No questions, passages, prompts, commands: can be shown around."),
@@ -51,6 +57,7 @@ def report(
     output_dir: Out,
     questions_asked: QuestionsAsked = 10_000,
     prices: PriceFile = None,
+    note: Notes = [],  # noqa: B006  # typer reads it and changes nothing
     without_texts: WithoutTexts = False,
     as_json: Json = False,
 ) -> None:
@@ -65,7 +72,7 @@ def report(
     from kinj.report.writing import make_report, report_json, write_report
 
     found_prices = None if prices is None else read_prices(prices)
-    made, found = make_report(folders, found_prices, questions_asked)
+    made, found = make_report(folders, found_prices, questions_asked, note)
     write_report(made, found, folders, output_dir, with_texts=not without_texts)
     if as_json:
         typer.echo(report_json(made))

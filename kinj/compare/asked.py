@@ -203,6 +203,12 @@ def _has_open_questions(questions: Questions, plan: Plan) -> bool:
     return any(question.accepted_answers for question in open_benchmark(folder).part(questions.split).asked())
 
 
+def say_their_chunks(questions: Questions, plan: Plan) -> bool:
+    """Whether each of a benchmark's questions says which chunks hold its answer; imported ones may not."""
+    folder = collection_folder(str(_collection_of(questions.task, plan.benchmark)))
+    return all(question.chunk_ids for question in open_benchmark(folder).part(questions.split).asked())
+
+
 def left_out(plan: Plan, controls: list[ReadingArm]) -> Iterator[Unmeasured]:
     """What the plan leaves out by name, and what none of its questions can be asked with.
 
@@ -216,7 +222,9 @@ def left_out(plan: Plan, controls: list[ReadingArm]) -> Iterator[Unmeasured]:
         if name not in plan.controls and retriever not in read:
             yield Unmeasured(called, "the plan leaves it out")
         elif retriever in RETRIEVERS and retriever not in read:
-            yield Unmeasured(called, "no arm of the plan reads, or no question says which chunk holds its answer")
+            yield Unmeasured(
+                called, "no arm of the plan reads, or not every question says which chunk holds its answer"
+            )
     if plan.general_text is None:
         yield Unmeasured("loss on general text", "the plan names none (general_text: FILE)")
 

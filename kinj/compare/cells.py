@@ -17,6 +17,7 @@ from kinj.compare.asked import (
     option_orders,
     options_withheld,
     questions_of_tasks,
+    say_their_chunks,
 )
 from kinj.compare.identity import (
     RecipeFiles,
@@ -134,16 +135,19 @@ def _readings(arms: Iterable[ReadingArm]) -> Iterator[_Reading]:
 def _control_arms(plan: Plan, asked: list[Questions]) -> Iterator[ReadingArm]:
     """Ceiling and floor of what retrieval can do, and all of the collection, where the plan has no such arm itself.
 
-    For the untrained model, and questions about a collection of their own, which say where their answer stands; k is
-    the plan's largest.
+    For the untrained model, and questions about a collection of their own; k is the plan's largest. Ceiling and floor
+    need questions that say where their answer stands.
     """
-    tasks = tuple(dict.fromkeys(q.task for q in asked if q.benchmark is not None and q.task in plan.tasks))
+    own = [questions for questions in asked if questions.benchmark is not None and questions.task in plan.tasks]
+    tasks = tuple(dict.fromkeys(questions.task for questions in own))
+    silent = {questions.task for questions in own if not say_their_chunks(questions, plan)}
+    told = tuple(task for task in tasks if task not in silent)
     longest = max((k for arm in plan.reading if arm.index is None for k in arm.k), default=None)
     if not tasks or longest is None:
         return
     for name in plan.controls:
-        if name in CONTROLS and all(name not in (arm.retriever, arm.name) for arm in plan.reading):
-            yield ReadingArm(name=name, retriever=name, k=(longest,), tasks=tasks)
+        if name in CONTROLS and told and all(name not in (arm.retriever, arm.name) for arm in plan.reading):
+            yield ReadingArm(name=name, retriever=name, k=(longest,), tasks=told)
         if name == EVERYTHING and all(arm.retriever != ALL and arm.name != name for arm in plan.reading):
             yield ReadingArm(name=name, retriever=ALL, tasks=tasks)
 

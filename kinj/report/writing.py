@@ -7,7 +7,7 @@ import shlex
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -50,13 +50,16 @@ class Report:
     command: str
 
 
-def make_report(folders: Sequence[Path], prices: Prices | None, asked: int) -> tuple[Report, Findings]:
+def make_report(
+    folders: Sequence[Path], prices: Prices | None, asked: int, said: Sequence[str] = ()
+) -> tuple[Report, Findings]:
     """What is to be said of comparisons' folders.
 
     Args:
         folders: of `kinj compare`.
         prices: of the user's file; None: costs are in tokens.
         asked: how many questions are asked, for what an arm costs.
+        said: what whoever asks for the report wants to stand with each verdict.
 
     Raises:
         UserError: no such folder, plans that contradict each other, or nothing complete.
@@ -78,7 +81,9 @@ def make_report(folders: Sequence[Path], prices: Prices | None, asked: int) -> t
     more = [beside.training_table(found), contents.cell_table(found)]
     report = Report(
         title="Report: " + ", ".join(folder.resolve().name for folder in folders),
-        blocks=tuple(blocks(found, prospects, unit, lines, asked)),
+        blocks=tuple(
+            replace(block, warnings=(*block.warnings, *said)) for block in blocks(found, prospects, unit, lines, asked)
+        ),
         tables=tuple(one for one in tables if one is not None),
         more_tables=tuple(one for one in more if one is not None),
         missing=contents.missing_table(found),

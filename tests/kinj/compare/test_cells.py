@@ -228,3 +228,19 @@ def test_one_closed_book_cell_of_each_untrained_model_is_asked_in_reversed_order
     assert (noise.cell.injection, noise.cell.split, noise.cell.num_fewshot) == ("none", "test", 0)
     assert (noise.cell.role, noise.cell.reading) == ("noise", "none, reversed")
     assert ids(made) - ids(comparison(splits=["dev", "test"], shots=[0, 1])) == {noise.cell.id}
+
+
+def test_ceiling_and_floor_are_left_out_where_a_question_does_not_say_its_chunk(comparison, collection, tmp_path):
+    told = comparison(controls=["gold", "distractors"], reading=["none", {"retriever": "bm25", "k": [1]}])
+    assert {"gold k=1", "distractors k=1"} <= {planned.cell.reading for planned in told.cells}
+    folder = tmp_path / "silent"
+    shutil.copytree(collection, folder)
+    (folder / "manifest.json").unlink(missing_ok=True)
+    rows = [json.loads(line) for line in (folder / "questions.jsonl").read_text().splitlines()]
+    rows[0] |= {"chunk_ids": [], "split": "test"}
+    (folder / "questions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    silent = comparison(
+        benchmark=str(folder), controls=["gold", "distractors"], reading=["none", {"retriever": "bm25", "k": [1]}]
+    )
+    assert {planned.cell.reading for planned in silent.cells} == {"none", "bm25 k=1"}
+    assert any("not every question says which chunk" in one.why for one in silent.unmeasured)

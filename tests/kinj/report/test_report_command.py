@@ -251,3 +251,11 @@ def test_without_the_extra_the_way_to_install_it_is_said(drawn, tmp_path, monkey
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(UserError, match=rf"needs {library}, which is not installed: pip install 'kinj\[report\]'"):
         report(drawn().folder, "--output_dir", tmp_path / "r")
+
+
+def test_a_note_stands_with_every_verdict(made, tmp_path):
+    drawn, _, _ = made
+    done = report(drawn.folder, "--output_dir", tmp_path / "out", "--note", "Left out for the budget: k=1.")
+    assert "  Left out for the budget: k=1." in done.stdout.splitlines()
+    blocks = json.loads((tmp_path / "out" / "report.json").read_text())["verdicts"]
+    assert all("Left out for the budget: k=1." in block["warnings"] for block in blocks)

@@ -1,0 +1,1 @@
+"""From documents to a verdict: the other commands, one behind the other."""

@@ -1,0 +1,79 @@
+"""What `kinj decide` plans of what a benchmark holds, and what a budget leaves of it."""
+
+import pytest
+import yaml
+
+from kinj.benchmark import open_benchmark
+from kinj.cli.decide import seconds
+from kinj.compare.plan import Plan
+from kinj.decide.planning import LEAST_SEEDS, Extent, Texts, as_text, cuts, plan, recipe
+from kinj.decide.stages import Request
+from kinj.errors import UserError
+
+ALL = Texts(chunks=60, paraphrases=10, pairs=120, held_out=True)
+
+
+def request(tmp_path, **more):
+    return Request((tmp_path / "docs",), None, tmp_path / "out", **more)
+
+
+def test_a_budget_cuts_numbers_of_passages_then_paraphrases_then_trainings_down_to_two():
+    steps = list(cuts(Extent()))
+    assert [said for _, said in steps] == [
+        "k=1",
+        "paraphrases 6 to 10 of a chunk",
+        "paraphrases 3 to 5 of a chunk",
+        "training 3 of each recipe",
+    ]
+    least, _ = steps[-1]
+    assert least == Extent(k=(3,), paraphrases=2, seeds=LEAST_SEEDS)
+
+
+def test_what_is_not_there_is_not_cut():
+    assert [said for _, said in cuts(Extent(k=(3,), paraphrases=2, seeds=2))] == []
+
+
+@pytest.mark.parametrize(
+    ("texts", "arm", "searches"),
+    [
+        (ALL, "mix", True),
+        (Texts(60, 10, 0, held_out=True), "paraphrase", True),
+        (Texts(60, 10, 0, held_out=False), "paraphrase", False),
+        (Texts(60, 0, 0, held_out=False), "raw", False),
+    ],
+)
+def test_the_recipe_is_the_best_that_the_texts_allow(tmp_path, texts, arm, searches):
+    values = recipe(texts, Extent())
+    assert values["arm"] == arm
+    assert ("search" in values) == searches
+    planned = plan(request(tmp_path), texts, Extent(), tmp_path / "recipe.yaml")
+    assert planned["injection"][1]["search"] == searches
+
+
+def test_a_recipe_never_asks_for_more_paraphrases_than_every_chunk_has():
+    assert recipe(Texts(60, 3, 0, held_out=False), Extent())["paraphrases"] == 3
+
+
+def test_the_plan_is_one_that_compare_takes_and_that_a_person_can_read(tmp_path):
+    asked = request(tmp_path)
+    text = as_text(asked, plan(asked, ALL, Extent(), tmp_path / "recipe.yaml"))
+    assert text.startswith(f"# kinj compare {asked.plan} --output_dir {asked.comparison}")
+    taken = Plan.model_validate(yaml.safe_load(text))
+    assert [arm.retriever for arm in taken.reading] == ["none", "bm25"]
+    assert (taken.reading[1].k, taken.seeds) == ((1, 3), (0, 1, 2))
+
+
+def test_texts_count_the_chunk_with_fewest_paraphrases(collection):
+    found = Texts.of(open_benchmark(collection))
+    assert (found.chunks, found.paraphrases, found.pairs, found.held_out) == (9, 0, 0, False)
+
+
+@pytest.mark.parametrize(("said", "meant"), [("2h", 7200), ("90m", 5400), ("1.5 h", 5400), ("30", 30), ("1d", 86400)])
+def test_a_budget_is_a_time(said, meant):
+    assert seconds(said) == meant
+
+
+@pytest.mark.parametrize("said", ["", "0h", "soon", "-1h", "2 weeks"])
+def test_what_is_no_time_is_refused_with_an_example(said):
+    with pytest.raises(UserError, match="expected a time, as 90m"):
+        seconds(said)

@@ -1,0 +1,139 @@
+"""The commands of `kinj decide`, in order, and how they go on."""
+
+import json
+import shlex
+
+import pytest
+from typer.testing import CliRunner
+
+from kinj.benchmark import open_benchmark
+from kinj.cli.app import build_app
+from kinj.decide import running
+from kinj.decide.stages import Request, stages
+from kinj.errors import UserError
+
+
+def request(tmp_path, **more):
+    (tmp_path / "docs").mkdir(exist_ok=True)
+    (tmp_path / "docs" / "a.txt").write_text("The mill was sold in 1911. " * 400)
+    return Request((tmp_path / "docs",), "org/model", tmp_path / "out", **more)
+
+
+def test_with_a_writer_questions_come_first_so_that_no_training_text_asks_them(tmp_path):
+    made = stages(request(tmp_path, writer="http://localhost:1/v1", writer_model="w"))
+    assert [stage.name for stage in made] == ["collection", "questions", "paraphrases", "pairs", "compare", "report"]
+    assert all("--base-url http://localhost:1/v1 --model w" in stage.typed for stage in made[1:4])
+    assert "--send" not in made[1].words
+
+
+def test_with_questions_alone_nothing_is_sent_anywhere(tmp_path):
+    made = stages(request(tmp_path, questions=tmp_path / "q.csv"))
+    assert [stage.name for stage in made] == ["collection", "questions", "compare", "report"]
+    assert not any("--base-url" in stage.words for stage in made)
+
+
+def test_with_questions_and_a_writer_only_training_texts_are_written(tmp_path):
+    made = stages(request(tmp_path, questions=tmp_path / "q.csv", writer="http://localhost:1/v1", writer_model="w"))
+    assert made[1].words[:2] == ("benchmark", "import")
+    assert [stage.name for stage in made[2:4]] == ["paraphrases", "pairs"]
+
+
+def test_with_neither_it_says_what_each_way_takes(tmp_path):
+    with pytest.raises(UserError, match=r"--writer URL .* \(about [\d,]+ tokens .*--questions FILE takes yours"):
+        stages(request(tmp_path))
+
+
+def test_every_stage_is_a_command_that_there_is(tmp_path):
+    asked = request(tmp_path, writer="http://localhost:1/v1", writer_model="w", send=True)
+    for stage in (*stages(asked), *stages(request(tmp_path, questions=tmp_path / "q.csv"))):
+        words = shlex.split(stage.typed)[1:]
+        group = 1 if words[0] in ("compare", "report") else 2
+        done = CliRunner().invoke(build_app(), [*words[:group], "--help"])
+        assert done.exit_code == 0, stage.typed
+        options = {word for word in words[group:] if word.startswith("--")}
+        assert all(option[:20] in done.stdout for option in options), (stage.typed, options)
+
+
+def test_a_server_without_a_model_is_refused(tmp_path):
+    words = ["decide", str(tmp_path), "--writer", "http://localhost:1/v1", "--output_dir", str(tmp_path / "out")]
+    done = CliRunner().invoke(build_app(), words)
+    assert isinstance(done.exception, UserError)
+    assert "--writer-model NAME" in str(done.exception)
+
+
+@pytest.fixture
+def noted(collection, tmp_path, monkeypatch):
+    """A request whose stages only note what was run; its benchmark is there."""
+    asked = Request((tmp_path,), None, tmp_path / "out", questions=tmp_path / "q.csv")
+    asked.questions.write_text("question,A,B,answer\nWhy?,a,b,A\n")
+    ran = []
+
+    def run(stage):
+        ran.append(stage)
+        stage.folder.mkdir(parents=True, exist_ok=True)
+        (stage.folder / "manifest.json").write_text("{}")
+        if stage.name == "collection":
+            (stage.folder / "chunks.jsonl").write_text("{}\n")
+        if stage.name == "report":
+            verdict = {"recommendation": ["Ask the model alone.", "It costs least."]}
+            (stage.folder / "report.json").write_text(json.dumps({"verdicts": [verdict]}))
+
+    monkeypatch.setattr(running, "run", run)
+    monkeypatch.setattr(running, "open_benchmark", lambda _: open_benchmark(collection))
+    return asked, ran
+
+
+def estimates(monkeypatch, *values):
+    given = iter(values)
+    monkeypatch.setattr(running, "_estimate", lambda _: next(given))
+
+
+def test_questions_are_imported_once_and_anew_when_they_changed(noted, monkeypatch):
+    asked, ran = noted
+    for _ in range(2):
+        estimates(monkeypatch, 60.0)
+        lines = running.decide(asked, None, print)
+    assert [stage.name for stage in ran].count("questions") == 1
+    assert lines[0] == "Ask the model alone. It costs least."
+    asked.questions.write_text("question,A,B,answer\nWhen?,a,b,B\n")
+    estimates(monkeypatch, 60.0)
+    running.decide(asked, None, print)
+    again = [stage for stage in ran if stage.name == "questions"][1]
+    assert again.words[-1] == "--overwrite"
+
+
+def test_what_a_budget_leaves_out_stands_in_the_verdict(noted, monkeypatch):
+    asked, ran = noted
+    estimates(monkeypatch, 9000.0, 6000.0, 3000.0)
+    lines = running.decide(asked, 3600, print)
+    assert "left out for the budget: k=1, training 3 of each recipe" in lines
+    assert ran[-1].words[-2:] == ("--note", "Left out for the budget: k=1, training 3 of each recipe.")
+
+
+def test_a_budget_that_nothing_fits_stops_before_anything_is_trained(noted, monkeypatch):
+    asked, ran = noted
+    estimates(monkeypatch, *[9000.0] * 5)
+    with pytest.raises(UserError, match=r"the least that can be compared takes 2\.5 hours, the budget is 10 minutes"):
+        running.decide(asked, 600, print)
+    assert [stage.name for stage in ran] == ["collection", "questions"]
+
+
+def test_a_plan_that_a_person_edited_is_taken_as_it_is(noted, monkeypatch):
+    asked, _ = noted
+    estimates(monkeypatch, 60.0)
+    running.decide(asked, None, print)
+    edited = asked.plan.read_text() + "limit: 5\n"
+    asked.plan.write_text(edited)
+    said = []
+    running.decide(asked, None, said.append)
+    assert asked.plan.read_text() == edited
+    assert any("was edited and is taken as it is" in line for line in said)
+
+
+def test_minutes_of_all_runs_are_kept_for_each_stage(noted, monkeypatch):
+    asked, _ = noted
+    estimates(monkeypatch, 60.0)
+    running.decide(asked, None, print)
+    kept = json.loads((asked.out / "decide.json").read_text())
+    assert set(kept["stages"]) == {"collection", "questions", "compare", "report"}
+    assert all(entry["seconds"] >= 0 and entry["command"].startswith("kinj ") for entry in kept["stages"].values())
