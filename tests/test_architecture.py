@@ -64,7 +64,6 @@ ONE_PLACE = {
     ("kinj", "openai"): "writing/server.py",
     ("kinj", "json_repair"): "writing/answer.py",
     ("kinj", "transformers"): "hub/install.py",
-    ("kinj", "statsmodels"): "statistics/family.py",
     ("kinj", "matplotlib"): "report/page/figures.py",
     ("kinj_models", "torch"): "prefix_sharing/",
     ("kinj_models", "transformers"): ("prefix_sharing/", "asking/fitting.py"),

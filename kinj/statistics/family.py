@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from kinj.errors import MissingExtraError
+import numpy as np
+import numpy.typing as npt
+
 from kinj.statistics.paired import Difference
 
 Word = Literal["better", "worse", "the same", "can't tell", "too few to tell"]
@@ -16,19 +18,17 @@ ALPHA = 0.05
 FEWEST_CLUSTERS, FEWEST_DIFFERING = 20, 10
 
 
-def holm(p: Sequence[float]) -> list[float]:
-    """P of each comparison as Holm (1979) corrects it for all of them.
+def holm(p: Sequence[float] | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """P of each comparison as Holm (1979) corrects it for all: at most `ALPHA` exactly where his procedure rejects.
 
-    Raises:
-        MissingExtraError: statsmodels is not installed.
+    Shape (comparisons,), 0 to 1.
     """
-    if not p:
-        return []
-    try:
-        from statsmodels.stats.multitest import multipletests
-    except ImportError as error:
-        raise MissingExtraError("statsmodels", "report", "a family of comparisons") from error
-    return [float(value) for value in multipletests(p, ALPHA, "holm")[1]]
+    values = np.asarray(p, dtype=np.float64)
+    order = np.argsort(values)
+    steps = values[order] * (len(values) - np.arange(len(values)))
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
 
 
 def word_for(difference: Difference, adjusted_p: float, margin: float, noise: float | None = None) -> Word:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from kinj.errors import UserError
 from kinj.report.board.columns import make_columns
-from kinj.report.board.ranks import ALPHA, paired_differences, share_variance, unpaired_p
+from kinj.report.board.ranks import paired_differences, share_variance, unpaired_p
 from kinj.report.board.rows import Row, make_rows
 from kinj.report.reading import Problem, Result, Run
 from kinj.report.reading.runs import CHECKED, CONTRADICTED, SEALED, UNCHECKED
+from kinj.statistics import ALPHA, holm
 from kinj.statistics.shares import Z_95
 
 BETTER, WORSE, SAME, UNSURE = "better", "worse", "the same", "can't tell"
@@ -68,7 +67,7 @@ def compare_runs(
     if not both:
         raise UserError("--against: no cell is in both: the same model, settings, task, shots and questions are needed")
     numbers = [_difference(result, before) for _, _, result, before in both]
-    called = _holm([p for _, _, p in numbers])
+    called = holm([p for _, _, p in numbers]) <= ALPHA
     changes = [
         Change(
             model=row.label,
@@ -81,7 +80,7 @@ def compare_runs(
             p=p,
             paired=len(result.answers.keys) if result.answers is not None and before.answers is not None else None,
             checked=max(result.checked, before.checked, key=(CHECKED, SEALED, UNCHECKED).index),
-            word=_word(difference, interval, is_called, margin),
+            word=_word(difference, interval, bool(is_called), margin),
         )
         for (row, column, result, before), (difference, interval, p), is_called in zip(
             both, numbers, called, strict=True
@@ -119,17 +118,6 @@ def _difference(new: Result, old: Result) -> tuple[float, tuple[float, float], f
     half = Z_95 * sum(known) ** 0.5 if len(known) == 2 else 1.0
     p = float(unpaired_p([new.value, old.value], variances)[0, 1])
     return difference, (difference - half, difference + half), p
-
-
-def _holm(values: Sequence[float]) -> list[bool]:
-    """Which of a family of p-values are called."""
-    order = np.argsort(values)
-    called = [False] * len(values)
-    for i, index in enumerate(order.tolist()):
-        if values[index] > ALPHA / (len(values) - i):
-            break
-        called[index] = True
-    return called
 
 
 def _word(difference: float, interval: tuple[float, float], is_called: bool, margin: float) -> str:

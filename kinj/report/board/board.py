@@ -13,7 +13,7 @@ from kinj.report.board.ranks import (
     LARGEST_CLUSTER,
     Flags,
     Matrix,
-    holm,
+    differing,
     largest_share,
     mean_interval,
     paired_differences,
@@ -191,7 +191,7 @@ def _differ(
     if len(paired) > 1:
         differences = paired_differences([one for one in answers if one is not None], weights)
         p[np.ix_(paired, paired)] = differences.p
-    return holm(p)
+    return differing(p)
 
 
 def _all_answers(row: Sequence[Result]) -> list[Answers] | None:

@@ -13,13 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from kinj.report.reading import Answers
-from kinj.statistics import wilson_interval
+from kinj.statistics import ALPHA, holm, wilson_interval
 from kinj.statistics.shares import Z_95
 
 Matrix = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
-ALPHA = 0.05
 #: Below so many effective clusters nothing is told apart.
 LEAST_CLUSTERS = 20
 #: From this share of the questions in one cluster on, the delete-one jackknife takes the place of linearisation.
@@ -151,16 +150,11 @@ def share_variance(share: float, n: int | None, stderr: float | None) -> float |
     return max(middle * (1 - middle) / (n + 2), stated or 0.0)
 
 
-def holm(p: Matrix, alpha: float = ALPHA) -> Flags:
-    """Which pairs differ, over all pairs of the symmetric matrix as one family (Holm 1979)."""
+def differing(p: Matrix) -> Flags:
+    """Which pairs differ, over all pairs of the symmetric matrix as one family under Holm's correction."""
     above = np.triu_indices(len(p), 1)
-    values = p[above]
-    order = np.argsort(values)
-    passes = values[order] <= alpha / (len(values) - np.arange(len(values)))
-    rejected = np.zeros(len(values), dtype=np.bool_)
-    rejected[order[: len(values) if passes.all() else int(np.argmin(passes))]] = True
     differ = np.zeros(p.shape, dtype=np.bool_)
-    differ[above] = rejected
+    differ[above] = holm(p[above]) <= ALPHA
     return differ | differ.T
 
 

@@ -101,7 +101,7 @@ def judge(contrasts: Iterable[Contrast], margin: float, noise: dict[tuple[str, s
     """
     family = list(contrasts)
     # What has no p counts as one that shows nothing, which leaves the others' correction as declared.
-    p = holm([1.0 if one.difference is None else one.difference.p for one in family])
+    p = holm([1.0 if one.difference is None else one.difference.p for one in family]).tolist()
     most = max(noise.values(), default=None)
     judged = []
     for one, adjusted in zip(family, p, strict=True):
