@@ -62,6 +62,7 @@ def test_without_demo_model_and_hub_one_line_names_both_ways(lm_eval):
     assert "huggingface.co" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("share", ["true", "false"])
 def test_closed_book_log_likelihoods_are_those_of_the_base_alone(forked_lm_eval, base, tmp_path, samples, share):
     tasks = ("--tasks", "mmlu_anatomy,arc_easy", "--num_fewshot", "2")
@@ -131,6 +132,7 @@ def test_own_texts_are_evaluated_by_the_same_task_with_retrieval_quality_in_the_
         assert 0.5 <= found["mrr"] < 1.0
 
 
+@pytest.mark.long
 def test_rows_are_the_same_wherever_the_folder_lies(forked_lm_eval, base, collection, tmp_path, samples):
     hashes = []
     for place in ("here", "there"):

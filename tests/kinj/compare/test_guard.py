@@ -75,10 +75,15 @@ def test_when_its_starter_goes_all_go_children_of_other_sessions_and_orphans_too
     wait_for(lambda: all(map(is_gone, pids)))
 
 
+def _hear_ctrl_c():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_when_it_is_told_to_end_it_leaves_nothing(write_unit, tmp_path, number):
     folder = write_unit((python(FAMILY, str(tmp_path / "pids"), "120"), None))
-    guard = subprocess.Popen([*GUARD, str(folder)], stderr=subprocess.DEVNULL)
+    # A shell makes what it starts in the background deaf to Ctrl-C, these tests too; the guard is started from a terminal.
+    guard = subprocess.Popen([*GUARD, str(folder)], stderr=subprocess.DEVNULL, preexec_fn=_hear_ctrl_c)  # noqa: PLW1509
     pids = read_family(tmp_path / "pids")
     guard.send_signal(number)
     assert guard.wait(timeout=30) == 128 + number
