@@ -82,8 +82,8 @@ def _hear_ctrl_c():
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_when_it_is_told_to_end_it_leaves_nothing(write_unit, tmp_path, number):
     folder = write_unit((python(FAMILY, str(tmp_path / "pids"), "120"), None))
-    # A shell makes what it starts in the background deaf to Ctrl-C, these tests too; the guard is started from a terminal.
-    guard = subprocess.Popen([*GUARD, str(folder)], stderr=subprocess.DEVNULL, preexec_fn=_hear_ctrl_c)  # noqa: PLW1509
+    # What a shell starts in the background is deaf to Ctrl-C, these tests too; a guard at a terminal is not.
+    guard = subprocess.Popen([*GUARD, str(folder)], stderr=subprocess.DEVNULL, preexec_fn=_hear_ctrl_c)
     pids = read_family(tmp_path / "pids")
     guard.send_signal(number)
     assert guard.wait(timeout=30) == 128 + number
