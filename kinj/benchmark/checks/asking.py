@@ -23,6 +23,9 @@ LEAST_WORDS = 0.6
 LEAST_COSINE = 0.9
 
 _SENTENCE = re.compile(r"(?<=[.!?])[\"'\u2019\u201d)]*\s+")
+_HALVES = re.compile(r";| and (?=[A-Z])")
+#: Words that make an answer no other one.
+_LOOSE = frozenset({"all", "about", "nearly", "over", "some"})
 _ASKS = re.compile(r"\?[\"'\u2019\u201d)]*$")
 
 #: a text that asks something, and what it answers
@@ -42,9 +45,15 @@ def asked_in(row: Paraphrase | Pair) -> list[Asked]:
 
 
 def is_asked(question: Question, asked: Asked, least: float = LEAST_WORDS) -> bool:
-    """Whether, by words, the answer says the question's right option."""
+    """Whether, by words, the answer says the question's right option, or one of the two things that it asks for."""
+    answer = set(content(asked[1]))
     right = set(content(question.right_answer))
-    return len(right & set(content(asked[1]))) >= least * len(right)
+    if len(right & answer) >= least * len(right):
+        return True
+    # "16 articles; Jon Landau" is asked for by halves, each of which may be said in fewer words: "All 16".
+    halves = _HALVES.split(question.right_answer) if question.form == "two" else []
+    said = answer - _LOOSE
+    return len(halves) > 1 and any(said and said <= set(content(half)) for half in halves)
 
 
 def asks_by_words(rows: Sequence[Paraphrase | Pair], questions: Sequence[Question]) -> Iterator[Fault]:

@@ -56,6 +56,13 @@ def test_a_pair_that_answers_as_an_evaluation_question_wants_is_found():
     assert said(asks_by_words([Pair("a", "c", "Who is it?", "Mr. Richard Teng")], [QUESTION])) != []
 
 
+@pytest.mark.parametrize(("answer", "is_found"), [("All 16", 1), ("Landau", 1), ("14", 0), ("Patrick", 0)])
+def test_half_of_a_question_of_two_chunks_is_one_too(answer, is_found):
+    options = ("16 articles; Jon Landau", "b", "c", "d")
+    question = Question("q", ("c", "other"), "How many articles, and who voted?", options, 0, form="two")
+    assert len(said(asks_by_words([Pair("a", "c", "Which?", answer)], [question]))) == is_found
+
+
 def test_a_question_that_means_the_same_is_found_by_its_vector():
     def embed(texts):
         return np.array([[1.0, 0.0] if "Teng" in text or "Zhao" in text else [0.0, 1.0] for text in texts])
