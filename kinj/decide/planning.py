@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]  # its types are a package of their own
 
@@ -16,6 +15,7 @@ _HEAD = """\
 # kinj compare {plan} --output_dir {comparison}
 # Written by `kinj decide`; edit it, and `kinj decide` takes it as it is.
 """
+LEARNING_RATE = 5e-5
 #: Tried per seed, chosen by the loss on paraphrases that are not trained on.
 _LEARNING_RATES = (1e-5, 5e-5, 2e-4)
 #: Fewer trainings than this say nothing about the spread between them.
@@ -36,8 +36,7 @@ class Extent:
 class Texts:
     """What a benchmark has to train on."""
 
-    chunks: int
-    #: of the chunk that has fewest, those to be trained on
+    #: of the chunk that has fewest, those to be trained on: a training takes as many of every chunk
     paraphrases: int
     pairs: int
     #: whether there are paraphrases to choose a learning rate by
@@ -50,8 +49,7 @@ class Texts:
         for paraphrase in benchmark.paraphrases:
             trained[paraphrase.chunk_id] += paraphrase.use == "train"
         return cls(
-            len(trained),
-            max(trained.values(), default=0),
+            min(trained.values(), default=0),
             len(benchmark.pairs),
             any(paraphrase.use == "validation" for paraphrase in benchmark.paraphrases),
         )
@@ -79,7 +77,7 @@ def recipe(texts: Texts, extent: Extent) -> Json:
     Paraphrases and, with them, question-answer pairs have given more than raw texts in every comparison so far
     (Ovadia et al. 2023; docs/training.md).
     """
-    values: Json = {"layout": "packed", "max_length": 1024, "num_train_epochs": 3, "learning_rate": 5e-5}
+    values: Json = {"layout": "packed", "max_length": 1024, "num_train_epochs": 3, "learning_rate": LEARNING_RATE}
     values |= {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 4}
     if not texts.paraphrases:
         return {"arm": "raw", **values}
@@ -93,7 +91,7 @@ def recipe(texts: Texts, extent: Extent) -> Json:
     return values
 
 
-def plan(request: Request, texts: Texts, extent: Extent, recipe_file: Path) -> Json:
+def plan(request: Request, extent: Extent) -> Json:
     """What `kinj compare` is given."""
     model: Json = {} if request.model is None else {"pretrained": request.model}
     name = "demo" if request.model is None else request.model.rstrip("/").rpartition("/")[2]
@@ -102,10 +100,7 @@ def plan(request: Request, texts: Texts, extent: Extent, recipe_file: Path) -> J
         "benchmark": str(request.benchmark),
         # Options as texts: letters leave models under 1B parameters at chance.
         "tasks": ["kinj_benchmark_option"],
-        "injection": [
-            "none",
-            {"name": "fine-tuned", "recipe": str(recipe_file), "search": bool(texts.paraphrases and texts.held_out)},
-        ],
+        "injection": ["none", {"name": "fine-tuned", "recipe": str(request.recipe)}],
         "reading": ["none", {"retriever": "bm25", "k": sorted(extent.k)}],
         "seeds": list(range(extent.seeds)),
     }

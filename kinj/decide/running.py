@@ -7,11 +7,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]  # its types are a package of their own
 
-from kinj.benchmark import open_benchmark
-from kinj.decide.planning import Extent, Texts, as_text, cuts, plan, recipe
+from kinj.benchmark import open_benchmark, register
+from kinj.decide.planning import LEARNING_RATE, Extent, Texts, as_text, cuts, plan, recipe
 from kinj.decide.stages import Request, Stage, command, run, stages
 from kinj.errors import UserError
 from kinj.manifest import NAME as MANIFEST
@@ -38,7 +39,7 @@ def decide(request: Request, budget: float | None, say: Say) -> list[str]:
     record = Record(request)
     for place, stage in enumerate(planned, start=1):
         say(f"stage {place} of {len(planned)}, {stage.name}: {stage.typed}")
-        begun = time.monotonic()
+        begun, imported = time.monotonic(), ""
         if stage.name == "compare":
             write_plan(request, budget, record, say)
         if stage.name == "report" and (left_out := record.values["left_out"]):
@@ -49,9 +50,10 @@ def decide(request: Request, budget: float | None, say: Say) -> list[str]:
                 say("the same questions about the same chunks are there already")
                 continue
             stage = replace(stage, words=(*stage.words, "--overwrite")) if record.values["imported"] else stage
-            record.values["imported"] = imported
         try:
             run(stage)
+            if imported:
+                record.values["imported"] = imported
         finally:
             record.took(stage, time.monotonic() - begun)
     return list(conclusion(request, record))
@@ -69,7 +71,8 @@ class Record:
         self._path = request.out / RECORD
         asked = {name: str(value) for name, value in asdict(request).items() if value is not None}
         before: Json = json.loads(self._path.read_text(encoding="utf-8")) if self._path.is_file() else {}
-        self.values: Json = {"made_by": "kinj decide", "stages": {}, "left_out": [], "plan_sha256": "", "imported": ""}
+        self.values: Json = {"made_by": "kinj decide", "stages": {}, "left_out": [], "chosen": {}, "imported": ""}
+        self.values |= {"plan_sha256": "", "recipe_sha256": ""}
         self.values |= before | {"request": asked}
 
     def took(self, stage: Stage, seconds: float) -> None:
@@ -78,54 +81,81 @@ class Record:
         entry |= {"command": stage.typed, "seconds": round(entry["seconds"] + seconds, 1)}
         self.keep()
 
+    def is_edited(self, name: str, file: Path) -> bool:
+        """Whether a file that was written, the plan or the recipe, is there as somebody else has left it."""
+        return file.is_file() and sha256_file(file) != self.values[f"{name}_sha256"]
+
     def keep(self) -> None:
         """Writes the file."""
         write_whole(self._path, json.dumps(self.values, indent=1, ensure_ascii=False) + "\n")
 
 
 def write_plan(request: Request, budget: float | None, record: Record, say: Say) -> None:
-    """Writes the comparison's plan and recipe, cut to the budget; a plan that a person has edited stays.
+    """Writes the comparison's plan and recipe, cut to the budget; what a person has edited stays.
 
     Raises:
-        UserError: the least that can be compared takes longer than the budget.
+        UserError: the least that can be compared takes longer than the budget, or what it takes cannot be measured.
     """
-    if request.plan.is_file() and sha256_file(request.plan) != record.values["plan_sha256"]:
+    if record.is_edited("plan", request.plan):
         say(f"plan: {request.plan} was edited and is taken as it is; delete it to have it written anew")
         return
-    texts = Texts.of(open_benchmark(request.benchmark))
-    extent, left_out = Extent(paraphrases=min(Extent().paraphrases, texts.paraphrases)), []
+    texts, is_own = Texts.of(open_benchmark(request.benchmark)), record.is_edited("recipe", request.recipe)
+    if is_own:
+        say(f"plan: {request.recipe} was edited and is taken as it is; delete it to have it written anew")
+    elif texts.paraphrases and not texts.held_out:
+        say(f"plan: no paraphrases are held out to choose a learning rate by: {LEARNING_RATE:g} is taken unsearched")
+    # A budget cuts no paraphrases out of a person's own recipe.
+    extent = Extent(paraphrases=0 if is_own else min(Extent().paraphrases, texts.paraphrases))
+    basis = sha256_json([register(request.benchmark).sha256, request.model, budget, asdict(extent)])
+    chosen = record.values["chosen"]
+    if budget is not None and chosen.get("basis") == basis:
+        # Not chosen anew: the estimate is of what is missing, into which more would seem to fit the further a run got.
+        kept = chosen["extent"]
+        _write(request, texts, replace(extent, **{**kept, "k": tuple(kept["k"])}), record)
+        say(f"plan: {request.plan}: cut as before; {_hours(_estimate(request))} for what is missing")
+        return
     _write(request, texts, extent, record)
     seconds = _estimate(request)
     if seconds is None and budget is not None:
-        say("plan: this machine's speed is not known yet and is measured, a few minutes")
-        subprocess.run(command(("compare", str(request.plan), "--measure")), check=False)
-        seconds = _estimate(request)
-        if seconds is None:
-            raise UserError("--budget: the speed of this machine could not be measured: leave the budget out")
+        seconds = _measured(request, say)
     say(f"plan: {request.plan}: {_hours(seconds)} for trainings and questions")
+    left_out = []
     if budget is not None and seconds is not None:
         for smaller, what in cuts(extent):
             if seconds <= budget:
                 break
             left_out.append(what)
-            _write(request, texts, smaller, record)
-            seconds = _estimate(request) or 0.0
+            extent = smaller
+            _write(request, texts, extent, record)
+            smaller_seconds = _estimate(request)
+            seconds = _measured(request, say) if smaller_seconds is None else smaller_seconds
             say(f"over the budget of {_hours(budget)}: without {what} it is {_hours(seconds)}")
         if seconds > budget:
             raise UserError(
                 f"--budget: the least that can be compared takes {_hours(seconds)}, the budget is {_hours(budget)}: "
                 f"give more, a smaller model, or edit {request.plan} (limit: asks fewer questions)"
             )
-    record.values["left_out"] = left_out
+    record.values |= {"left_out": left_out, "chosen": {"basis": basis, "extent": asdict(extent)}}
     record.keep()
 
 
 def _write(request: Request, texts: Texts, extent: Extent, record: Record) -> None:
-    file = request.out / "fine-tuned.yaml"
-    write_whole(file, yaml.safe_dump(recipe(texts, extent), sort_keys=False))
-    write_whole(request.plan, as_text(request, plan(request, texts, extent, file)))
+    if not record.is_edited("recipe", request.recipe):
+        write_whole(request.recipe, yaml.safe_dump(recipe(texts, extent), sort_keys=False))
+        record.values["recipe_sha256"] = sha256_file(request.recipe)
+    write_whole(request.plan, as_text(request, plan(request, extent)))
     record.values["plan_sha256"] = sha256_file(request.plan)
     record.keep()
+
+
+def _measured(request: Request, say: Say) -> float:
+    """Seconds that the plan takes, once the speed of this machine was measured for it."""
+    say("plan: this machine's speed is not known yet and is measured, a few minutes")
+    subprocess.run(command(("compare", str(request.plan), "--measure")), check=False)
+    seconds = _estimate(request)
+    if seconds is None:
+        raise UserError("--budget: the speed of this machine could not be measured: leave the budget out")
+    return seconds
 
 
 def _estimate(request: Request) -> float | None:

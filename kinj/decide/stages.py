@@ -51,6 +51,11 @@ class Request:
         return self.out / "plan.yaml"
 
     @property
+    def recipe(self) -> Path:
+        """How the model is fine-tuned, which may be edited."""
+        return self.out / "fine-tuned.yaml"
+
+    @property
     def comparison(self) -> Path:
         """What `kinj compare` leaves."""
         return self.out / "comparison"

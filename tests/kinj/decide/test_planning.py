@@ -1,5 +1,8 @@
 """What `kinj decide` plans of what a benchmark holds, and what a budget leaves of it."""
 
+import json
+import shutil
+
 import pytest
 import yaml
 
@@ -10,7 +13,7 @@ from kinj.decide.planning import LEAST_SEEDS, Extent, Texts, as_text, cuts, plan
 from kinj.decide.stages import Request
 from kinj.errors import UserError
 
-ALL = Texts(chunks=60, paraphrases=10, pairs=120, held_out=True)
+ALL = Texts(paraphrases=10, pairs=120, held_out=True)
 
 
 def request(tmp_path, **more):
@@ -37,35 +40,51 @@ def test_what_is_not_there_is_not_cut():
     ("texts", "arm", "searches"),
     [
         (ALL, "mix", True),
-        (Texts(60, 10, 0, held_out=True), "paraphrase", True),
-        (Texts(60, 10, 0, held_out=False), "paraphrase", False),
-        (Texts(60, 0, 0, held_out=False), "raw", False),
+        (Texts(10, 0, held_out=True), "paraphrase", True),
+        (Texts(10, 0, held_out=False), "paraphrase", False),
+        (Texts(0, 0, held_out=False), "raw", False),
     ],
 )
-def test_the_recipe_is_the_best_that_the_texts_allow(tmp_path, texts, arm, searches):
+def test_the_recipe_is_the_best_that_the_texts_allow(texts, arm, searches):
     values = recipe(texts, Extent())
     assert values["arm"] == arm
     assert ("search" in values) == searches
-    planned = plan(request(tmp_path), texts, Extent(), tmp_path / "recipe.yaml")
-    assert planned["injection"][1]["search"] == searches
 
 
 def test_a_recipe_never_asks_for_more_paraphrases_than_every_chunk_has():
-    assert recipe(Texts(60, 3, 0, held_out=False), Extent())["paraphrases"] == 3
+    assert recipe(Texts(3, 0, held_out=False), Extent())["paraphrases"] == 3
 
 
 def test_the_plan_is_one_that_compare_takes_and_that_a_person_can_read(tmp_path):
     asked = request(tmp_path)
-    text = as_text(asked, plan(asked, ALL, Extent(), tmp_path / "recipe.yaml"))
+    text = as_text(asked, plan(asked, Extent()))
     assert text.startswith(f"# kinj compare {asked.plan} --output_dir {asked.comparison}")
     taken = Plan.model_validate(yaml.safe_load(text))
     assert [arm.retriever for arm in taken.reading] == ["none", "bm25"]
     assert (taken.reading[1].k, taken.seeds) == ((1, 3), (0, 1, 2))
 
 
-def test_texts_count_the_chunk_with_fewest_paraphrases(collection):
+def test_texts_count_the_chunk_with_fewest_paraphrases(collection, tmp_path):
     found = Texts.of(open_benchmark(collection))
-    assert (found.chunks, found.paraphrases, found.pairs, found.held_out) == (9, 0, 0, False)
+    assert (found.paraphrases, found.pairs, found.held_out) == (0, 0, False)
+    folder = shutil.copytree(collection, tmp_path / "towers")
+    chunks = [json.loads(line)["id"] for line in (folder / "chunks.jsonl").read_text().splitlines()]
+    counts = dict.fromkeys(chunks, 3)
+    for fewest in (1, 0):
+        counts[chunks[0]] = fewest
+        rows = [
+            {
+                "id": f"{chunk}.p{number}",
+                "chunk_id": chunk,
+                "text": f"{chunk} {number}",
+                "use": "train",
+                "number": number,
+            }
+            for chunk, count in counts.items()
+            for number in range(1, count + 1)
+        ]
+        (folder / "paraphrases.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        assert Texts.of(open_benchmark(folder)).paraphrases == fewest
 
 
 @pytest.mark.parametrize(("said", "meant"), [("2h", 7200), ("90m", 5400), ("1.5 h", 5400), ("30", 30), ("1d", 86400)])

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from kinj.benchmark import open_benchmark
 from kinj.cli.app import build_app
 from kinj.decide import running
+from kinj.decide.planning import Texts
 from kinj.decide.stages import Request, stages
 from kinj.errors import UserError
 
@@ -100,6 +101,74 @@ def test_questions_are_imported_once_and_anew_when_they_changed(noted, monkeypat
     running.decide(asked, None, print)
     again = [stage for stage in ran if stage.name == "questions"][1]
     assert again.words[-1] == "--overwrite"
+
+
+def test_an_import_that_failed_is_done_again(noted, monkeypatch):
+    asked, ran = noted
+    monkeypatch.setattr(running, "_estimate", lambda _: 60.0)
+    running.decide(asked, None, print)
+    works, asked_before = running.run, len(ran)
+
+    def fails(stage):
+        if stage.name == "questions":
+            raise UserError("no such answer")
+        works(stage)
+
+    asked.questions.write_text("question,A,B,answer\nWhen?,a,b,B\n")
+    monkeypatch.setattr(running, "run", fails)
+    with pytest.raises(UserError, match="no such answer"):
+        running.decide(asked, None, print)
+    monkeypatch.setattr(running, "run", works)
+    running.decide(asked, None, print)
+    assert [stage.name for stage in ran[asked_before:]].count("questions") == 1
+
+
+def test_a_recipe_that_a_person_edited_stays_and_no_cut_is_said_of_it(noted, monkeypatch):
+    asked, _ = noted
+    estimates(monkeypatch, 60.0)
+    running.decide(asked, None, print)
+    edited = asked.recipe.read_text() + "warmup_steps: 3\n"
+    asked.recipe.write_text(edited)
+    said = []
+    estimates(monkeypatch, 9000.0, 3000.0)
+    lines = running.decide(asked, 3600, said.append)
+    assert asked.recipe.read_text() == edited
+    assert any("fine-tuned.yaml was edited and is taken as it is" in line for line in said)
+    assert "left out for the budget: k=1" in lines
+
+
+def test_the_same_budget_leaves_the_same_out_when_half_of_it_is_done(noted, monkeypatch):
+    asked, _ = noted
+    estimates(monkeypatch, 9000.0, 3000.0)
+    running.decide(asked, 3600, print)
+    plan = asked.plan.read_text()
+    estimates(monkeypatch, 600.0)  # what is missing
+    assert "left out for the budget: k=1" in running.decide(asked, 3600, print)
+    assert asked.plan.read_text() == plan
+    estimates(monkeypatch, 600.0)
+    assert not any("left out" in line for line in running.decide(asked, 7200, print))
+    assert asked.plan.read_text() != plan
+
+
+def test_a_cut_plan_that_is_not_measured_does_not_count_as_no_time(noted, monkeypatch):
+    asked, _ = noted
+    measured = []
+    monkeypatch.setattr(running.subprocess, "run", lambda words, **_: measured.append(words))
+    estimates(monkeypatch, 9000.0, None, None)
+    with pytest.raises(UserError, match="speed of this machine could not be measured"):
+        running.decide(asked, 3600, print)
+    assert measured[0][-1] == "--measure"
+
+
+def test_a_learning_rate_that_nothing_is_held_out_for_is_said(noted, monkeypatch):
+    asked, _ = noted
+    monkeypatch.setattr(running, "_estimate", lambda _: 60.0)
+    for held_out in (False, True):
+        monkeypatch.setattr(running.Texts, "of", lambda _, held=held_out: Texts(10, 20, held))
+        said = []
+        asked.recipe.unlink(missing_ok=True)
+        running.decide(asked, None, said.append)
+        assert any("5e-05 is taken unsearched" in line for line in said) is not held_out
 
 
 def test_what_a_budget_leaves_out_stands_in_the_verdict(noted, monkeypatch):
