@@ -16,16 +16,21 @@ from kinj.jsonl import read_objects
 from kinj.manifest import sha256_file, sha256_json, write_manifest
 from kinj.records import Cell, Json
 
+#: Of a row of samples, what its answers are paired by.
+_ROW = ("filter", "doc_hash", "target_hash", "prompt_hash", "resps")
+
 
 def check_foreign(comparison: Comparison) -> None:
     """Returns where every folder of results has what the plan asks of it.
 
     Raises:
-        UserError: no such folder, no samples of a task, or another number of shots.
+        UserError: no such folder, no samples of a task or those of several runs, samples of another program, or
+            another number of shots.
     """
     for unit in comparison.units:
         for planned in unit.cells if unit.results is not None else ():
-            _files_of(Path(str(unit.results)), planned.cell)
+            _, samples = _files_of(Path(str(unit.results)), planned.cell)
+            _rows_of(samples)
 
 
 def take_foreign(unit: Unit, comparison: Comparison, out: OutputFolder) -> str | None:
@@ -44,7 +49,7 @@ def take_foreign(unit: Unit, comparison: Comparison, out: OutputFolder) -> str |
 
 def _take(folder: Path, planned: PlannedCell, comparison: Comparison, out: OutputFolder) -> None:
     results, samples = _files_of(folder, planned.cell)
-    rows = [row for _, row in read_objects(samples)]
+    rows = _rows_of(samples)
     own = _partner(planned, comparison, out)
     [own_samples] = out.cell(own.id).glob(f"samples_{own.task}_*.jsonl")
     _refuse_other_questions(samples, rows, [row for _, row in read_objects(own_samples)])
@@ -75,11 +80,28 @@ def _take(folder: Path, planned: PlannedCell, comparison: Comparison, out: Outpu
     write_manifest(out.cell(planned.cell.id), manifest)
 
 
-def _files_of(folder: Path, cell: Cell) -> tuple[Path, Path]:
-    """The results and samples of a cell's task, the newest where there are several.
+def _rows_of(samples: Path) -> list[Json]:
+    """The rows of a file of samples.
 
     Raises:
-        UserError: there are none, or of another number of shots.
+        UserError: one of them lacks what lm-eval writes and answers are paired by.
+    """
+    rows = []
+    for place, row in read_objects(samples):
+        if lacking := [key for key in _ROW if key not in row]:
+            raise UserError(
+                f"results: {place}: no `{lacking[0]}`: not as lm_eval --log_samples writes it (another program, or "
+                "another version): ask again with the lm_eval of here"
+            )
+        rows.append(row)
+    return rows
+
+
+def _files_of(folder: Path, cell: Cell) -> tuple[Path, Path]:
+    """The results and samples of a cell's task, the newest where a folder has several.
+
+    Raises:
+        UserError: there are none, in several folders, or of another number of shots.
     """
     if not folder.is_dir():
         raise UserError(f"results: {folder}: no such folder; name one that `lm_eval --output_path` wrote")
@@ -89,7 +111,12 @@ def _files_of(folder: Path, cell: Cell) -> tuple[Path, Path]:
             f"results: {folder} has no samples of task {cell.task}: run lm_eval with --log_samples, or name the arm's "
             "`tasks`"
         )
-    results, samples = max(found)
+    if len(folders := sorted({samples.parent for _, samples in found})) > 1:
+        places = ", ".join(str(place) for place in folders)
+        raise UserError(
+            f"results: {folder} has task {cell.task} in several folders, as of several models: name one of {places}"
+        )
+    results, samples = max(found)  # lm-eval's names end with the date
     shots = json.loads(results.read_text(encoding="utf-8"))["n-shot"].get(cell.task)
     if shots != cell.num_fewshot:
         raise UserError(
@@ -108,7 +135,7 @@ def _runs(folder: Path, task: str) -> Iterator[tuple[Path, Path]]:
 
 
 def _partner(planned: PlannedCell, comparison: Comparison, out: OutputFolder) -> Cell:
-    """A complete closed-book cell of the plan's own that asks the same.
+    """A complete closed-book cell of the plan's own that asks the same of the same model.
 
     Raises:
         UserError: there is none.
@@ -117,10 +144,12 @@ def _partner(planned: PlannedCell, comparison: Comparison, out: OutputFolder) ->
         for other in unit.cells if unit.results is None else ():
             cell = other.cell
             is_same = other.questions == planned.questions and cell.num_fewshot == planned.cell.num_fewshot
+            is_same &= cell.model == planned.cell.model  # whose prompts may have another template
             if is_same and (cell.retriever, cell.role) == (NONE, "main") and out.is_complete(cell.id):
                 return cell
     raise UserError(
-        f"no cell of the plan asks {planned.questions.key} closed book, to hold these results against: add the arm "
+        f"no complete cell of the plan asks {planned.cell.model} {planned.questions.key} closed book, to hold these "
+        "results against: add the arm "
         "`none` to `injection` and to `reading`"
     )
 
@@ -142,6 +171,13 @@ def _refuse_other_questions(file: Path, theirs: list[Json], ours: list[Json]) ->
             f"{file}: other questions than the plan's: it has {len(their_questions)}, the plan {len(our_questions)}, "
             f"both {len(their_questions & our_questions)}: not paired; ask the same rows (version, split, --limit)"
         )
+    for name in {row["filter"] for row in theirs}:
+        filtered = _questions([row for row in theirs if row["filter"] == name])
+        if filtered != our_questions:
+            raise UserError(
+                f"{file}: filter {name} has {len(filtered)} of {len(our_questions)} questions: the file is cut, or its "
+                "rows are of several runs: not paired"
+            )
     if {row["prompt_hash"] for row in theirs} != {row["prompt_hash"] for row in ours}:
         raise UserError(
             f"{file}: the same questions by other prompts (template, system prompt, shots): not paired; ask them as "

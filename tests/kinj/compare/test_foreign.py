@@ -20,11 +20,11 @@ def rows(count=3, **changes):
     ]  # fmt: skip
 
 
-def write(folder, samples, shots=0):
+def write(folder, samples, shots=0, date="2026-01-01"):
     folder.mkdir(parents=True, exist_ok=True)
     task = "kinj_benchmark_option"
-    (folder / f"samples_{task}_2026-01-01.jsonl").write_text("".join(json.dumps(row) + "\n" for row in samples))
-    (folder / "results_2026-01-01.json").write_text(json.dumps({"n-shot": {task: shots}}))
+    (folder / f"samples_{task}_{date}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in samples))
+    (folder / f"results_{date}.json").write_text(json.dumps({"n-shot": {task: shots}}))
 
 
 @pytest.fixture
@@ -72,6 +72,7 @@ def test_the_same_questions_become_a_cell_of_the_arm(begin, theirs):
         (rows(3, target_hash="x"), "it has 3, the plan 3, both 0: not paired"),
         (rows(3, prompt_hash="x"), "the same questions by other prompts"),
         ([*rows(), *rows(1)], "a question stands twice"),
+        ([*rows(), *rows(1, filter="flexible")], "filter flexible has 1 of 3 questions"),
     ],
 )
 def test_what_cannot_be_paired_is_refused_with_the_reason(begin, theirs, samples, message):
@@ -96,3 +97,37 @@ def test_changed_results_are_another_cell_and_the_others_stay(begin, theirs):
     write(theirs, rows(2))
     after = [planned.cell.id for planned in begin()[0].cells]
     assert (before[0], before[1] != after[1]) == (after[0], True)
+
+
+def test_of_several_runs_in_a_folder_the_newest_is_taken_and_several_folders_are_refused(begin, theirs):
+    write(theirs, rows(2), date="2025-12-31")
+    write(theirs, rows())
+    made, unit, out = begin()
+    assert take_foreign(unit, made, out) is None
+    assert out.read_cell(unit.cells[0].cell.id)["rows"]["questions"] == 3
+    write(theirs.parent / "another", rows(), date="2024-01-01")
+    with pytest.raises(UserError, match=r"in several folders, as of several models: name one of \S*another, \S*model$"):
+        check_foreign(begin()[0])
+
+
+def test_rows_that_lm_eval_did_not_write_are_refused_before_anything_runs(begin, theirs):
+    write(theirs, [{key: value for key, value in row.items() if key != "filter"} for row in rows()])
+    with pytest.raises(UserError, match=r"2026-01-01\.jsonl:1: no `filter`: not as lm_eval --log_samples writes"):
+        check_foreign(begin()[0])
+
+
+def test_results_are_held_against_the_cell_of_their_own_model(
+    comparison, make_tiny_model, tiny_model, theirs, tmp_path
+):
+    write(theirs, rows())
+    models = {"A": {"pretrained": str(tiny_model)}, "B": {"pretrained": str(make_tiny_model(seed=1))}}
+    arms = ["none", {"name": "theirs", "results": str(theirs.parent), "model": "B"}]
+    made = comparison(models=models, injection=arms, reading=["none"])
+    out = OutputFolder(tmp_path / "out")
+    [unit] = [unit for unit in made.units if unit.results is not None]
+    for model, prompt in (("A", "x"), ("B", "y")):
+        [own] = [one for one in made.units if (one.model, one.injection) == (model, "none")]
+        write(out.cell(own.cells[0].cell.id), rows(prompt_hash=prompt))
+        (out.cell(own.cells[0].cell.id) / "manifest.json").write_text("{}")
+    write(theirs, rows(prompt_hash="y"))
+    assert take_foreign(unit, made, out) is None
