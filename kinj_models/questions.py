@@ -1,8 +1,8 @@
 """`python -m kinj_models.questions FILE`: what a comparison asks, counted, and its passages, before a model is loaded.
 
-FILE is JSON: `questions` (each with `key`, `task`, `metadata`, `limit`), `counts` (the file for their counts), `passes`
-(each with `folder`, `questions`, a key of theirs, `split` and `settings`), and `fits` (each with `key`, `questions` and
-what `measure_fit` takes). What is there is left alone.
+FILE is JSON: `questions` (each with `key`, `task`, `metadata`, `limit` and `of`, their content), `counts` (the file for
+their counts), `passes` (each with `folder`, `questions`, a key of theirs, `split` and `settings`), and `fits` (each with
+`key`, `questions` and what `measure_fit` takes). What is there is left alone, but for counts of another content.
 """
 
 from __future__ import annotations
@@ -49,10 +49,11 @@ def main(file: Path) -> None:
     rows: dict[str, list[Row]] = {}
     tasks = Tasks()
     for asked in request["questions"]:
-        if asked["key"] in needed or asked["key"] not in counts:
+        if asked["key"] in needed or counts.get(asked["key"], {}).get("of") != asked["of"]:
             task = tasks.load(asked["task"], asked["metadata"])
             rows[asked["key"]] = _rows(task, asked)
-            counts[asked["key"]] = {"output_type": str(task.OUTPUT_TYPE), **_counts(rows[asked["key"]])}
+            counts[asked["key"]] = {"output_type": str(task.OUTPUT_TYPE), "of": asked["of"]}
+            counts[asked["key"]] |= _counts(rows[asked["key"]])
     names = {asked["key"]: asked["task"] for asked in request["questions"]}
     for one in fits:
         counts[one["key"]] = measure_fit(one, names[one["questions"]], rows[one["questions"]])

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kinj.compare.asked import Unmeasured
+from kinj.compare.identity import id_of, index_identity
 from kinj.compare.plan import ALL, CONTRASTS, NONE, OF_EVERYTHING, Plan
 from kinj.compare.units import Comparison, PlannedCell, Unit
 from kinj.errors import UserError
+from kinj.passages import load_template
 from kinj.records import Json
 
 #: lm-eval's models whose tokenizer and configuration lie with their weights.
@@ -73,8 +75,10 @@ def _is_measured(planned: PlannedCell) -> bool:
 
 
 def _key(unit: Unit, planned: PlannedCell) -> str:
-    index = planned.model_args.get("index", NONE)
-    return f"{unit.model_id} {planned.questions.key} {index} {planned.cell.num_fewshot}"
+    index, template = planned.model_args.get("index"), planned.model_args.get("template")
+    collection = None if index is None else index_identity(index, ALL)
+    content = id_of([planned.questions.content, collection, load_template(template).sha256])
+    return f"{unit.model_id} {planned.questions.key} {index or NONE} {planned.cell.num_fewshot} {content}"
 
 
 def _why_not(planned: PlannedCell, measured: Json | None) -> str | None:

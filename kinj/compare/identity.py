@@ -140,11 +140,16 @@ def ranking_of(arm: ReadingArm) -> Json:
         UserError: its index is not there, or has no vectors where they are asked for.
     """
     settings = arm.model_dump(include={"retriever", "query", "embedder", "filter"})
-    return settings | {"index": None if arm.index is None else _index_of(arm.index, arm.retriever)}
+    return settings | {"index": None if arm.index is None else index_identity(arm.index, arm.retriever)}
 
 
 @cache
-def _index_of(name: str, retriever: str) -> str:
+def index_identity(name: str, retriever: str) -> str:
+    """Over what of an index a retriever reads.
+
+    Raises:
+        UserError: it is not there, or has no vectors where they are asked for.
+    """
     index = open_index(name)
     methods = _METHODS[retriever]
     if "dense" in methods and index.manifest.get("embedder") is None:

@@ -83,7 +83,7 @@ def retrieve(comparison: Comparison, out: OutputFolder) -> Comparison:
         UserError: it failed, with the last line that was said; or a model cannot do its task.
     """
     passes = out.missing_passes(comparison)
-    if passes or not counted_keys(comparison) <= set(out.read_counts()):
+    if passes or not is_counted(comparison, out.read_counts()):
         _retrieve(comparison, passes, out)
     return settle(comparison, out.read_counts())
 
@@ -98,9 +98,10 @@ def settle(comparison: Comparison, counts: dict[str, Json]) -> Comparison:
     return without_what_does_not_fit(comparison, counts)
 
 
-def counted_keys(comparison: Comparison) -> set[str]:
-    """All that the counts of a comparison tell of."""
-    return {*questions_of(comparison), *(str(one["key"]) for one in fit_requests(comparison))}
+def is_counted(comparison: Comparison, counts: dict[str, Json]) -> bool:
+    """Whether the counts tell of all that a comparison asks, as its benchmark is now."""
+    are_known = all(counts.get(key, {}).get("of") == one.content for key, one in questions_of(comparison).items())
+    return are_known and all(one["key"] in counts for one in fit_requests(comparison))
 
 
 def refuse_unscorable(comparison: Comparison, counts: dict[str, Json]) -> None:
@@ -151,7 +152,7 @@ def write_request(
         folder: of the file.
     """
     questions = [
-        {"key": key, "task": one.task, "metadata": one.metadata, "limit": one.limit}
+        {"key": key, "task": one.task, "metadata": one.metadata, "limit": one.limit, "of": one.content}
         for key, one in questions_of(comparison).items()
     ]
     wanted = [

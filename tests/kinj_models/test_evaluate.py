@@ -41,7 +41,8 @@ def make_units(collection, tmp_path):
         request = {
             "counts": str(tmp_path / "questions.json"),
             "questions": [
-                {"key": key, "task": q.task, "metadata": q.metadata, "limit": q.limit} for key, q in asked.items()
+                {"key": key, "task": q.task, "metadata": q.metadata, "limit": q.limit, "of": q.content}
+                for key, q in asked.items()
             ],
             "passes": [
                 {"folder": str(tmp_path / p.id), "questions": p.questions.key, "split": "test", "settings": p.settings}

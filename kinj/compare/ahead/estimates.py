@@ -14,7 +14,7 @@ from kinj.compare.folder import OutputFolder
 from kinj.compare.plan import Keep, Plan
 from kinj.compare.processes import PYTHON
 from kinj.compare.rates import TRAINING, kind_of, read_rates
-from kinj.compare.running import counted_keys, write_request
+from kinj.compare.running import is_counted, write_request
 from kinj.compare.trainings import Training
 from kinj.compare.units import Comparison, Unit
 from kinj.errors import UserError
@@ -82,7 +82,7 @@ def count_questions(comparison: Comparison, out: OutputFolder) -> dict[str, Json
         UserError: no such task, or one without questions.
     """
     known = out.read_counts()
-    if counted_keys(comparison) <= set(known):
+    if is_counted(comparison, known):
         return known
     with tempfile.TemporaryDirectory(prefix="kinj-compare-") as scratch:
         counts = Path(scratch, "questions.json")

@@ -1,11 +1,14 @@
 """What is asked beside a plan's tasks unless it leaves that out."""
 
 import json
+import shutil
 
 import pytest
 
 from kinj.compare.fitting import fit_requests, with_contrasts, without_what_does_not_fit
+from kinj.compare.identity import benchmark_sha256
 from kinj.compare.plan import CONTRASTS, OF_EVERYTHING, make_plan
+from kinj.compare.running import is_counted, questions_of
 from kinj.errors import UserError
 
 
@@ -119,3 +122,18 @@ def test_a_general_text_must_be_there(comparison, tmp_path):
     for name, message in (("nowhere.txt", "cannot be read"), ("empty.txt", "is empty")):
         with pytest.raises(UserError, match=f"general_text: .*{name} {message}"):
             comparison(general_text=str(tmp_path / name))
+
+
+def test_counts_and_fits_of_a_benchmark_that_changed_are_not_taken(comparison, collection, tmp_path):
+    folder = shutil.copytree(collection, tmp_path / "towers")
+    plan = {"benchmark": str(folder), "controls": ["everything"], "limit": None}
+    made = comparison(**plan)
+    counts = {key: {"of": one.content} for key, one in questions_of(made).items()}
+    counts |= {one["key"]: {"tokens": 5, "window": 512} for one in fit_requests(made)}
+    assert is_counted(made, counts)
+    (folder / "questions.jsonl").write_text((folder / "questions.jsonl").read_text().replace("color", "colour"))
+    benchmark_sha256.cache_clear()  # as in another process
+    changed = comparison(**plan)
+    assert questions_of(changed).keys() == questions_of(made).keys()
+    assert not is_counted(changed, counts)
+    assert not {one["key"] for one in fit_requests(changed)} & set(counts)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from kinj.compare.identity import _index_of, benchmark_sha256
+from kinj.compare.identity import benchmark_sha256, index_identity
 from kinj.errors import UserError
 from kinj.jsonl import read_records
 from kinj.records import Chunk
@@ -123,7 +123,7 @@ def test_a_changed_index_changes_the_cells_that_read_it(comparison, collection, 
     before = comparison(reading=reading)
     shutil.rmtree(tmp_path / "index")
     build_index([replace(chunks[0], text="Another text."), *chunks[1:]], tmp_path / "index", None)
-    _index_of.cache_clear()  # as in another process
+    index_identity.cache_clear()  # as in another process
     same = ids(before) & ids(comparison(reading=reading))
     assert same == {planned.cell.id for planned in before.cells if planned.cell.reading == "none"}
 
