@@ -1,8 +1,8 @@
 """`python -m kinj_models.questions FILE`: what a comparison asks, counted, and its passages, before a model is loaded.
 
 FILE is JSON: `questions` (each with `key`, `task`, `metadata`, `limit` and `of`, their content), `counts` (the file for
-their counts), `passes` (each with `folder`, `questions`, a key of theirs, `split` and `settings`), and `fits` (each with
-`key`, `questions` and what `measure_fit` takes). What is there is left alone, but for counts of another content.
+their counts), `passes` (each with `folder`, `questions`, a key of theirs, `split` and `settings`), and `fits` (each
+with `key`, `questions` and what `measure_fit` takes). What is there is left alone, but for counts of another content.
 """
 
 from __future__ import annotations

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kinj.compare.asked import Unmeasured
-from kinj.compare.identity import id_of, index_identity
+from kinj.compare.identity import LOADERS, id_of, index_identity
 from kinj.compare.plan import ALL, CONTRASTS, NONE, OF_EVERYTHING, Plan
 from kinj.compare.units import Comparison, PlannedCell, Unit
 from kinj.errors import UserError
 from kinj.passages import load_template
 from kinj.records import Json
 
-#: lm-eval's models whose tokenizer and configuration lie with their weights.
-_MEASURED = ("hf", "hf-auto", "huggingface", "vllm", "sglang")
 _SYSTEM = "--system_instruction"
 
 
@@ -71,7 +69,7 @@ def with_contrasts(plan: Plan, comparison: Comparison) -> Plan:
 
 
 def _is_measured(planned: PlannedCell) -> bool:
-    return str(planned.model_args.get("base", "hf")) in _MEASURED
+    return str(planned.model_args.get("base", "hf")) in LOADERS
 
 
 def _key(unit: Unit, planned: PlannedCell) -> str:

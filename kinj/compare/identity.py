@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -10,7 +11,7 @@ from kinj.benchmark import collection_folder, register
 from kinj.checkpoint import fingerprint
 from kinj.compare.plan import InjectionArm, ModelSettings, ReadingArm
 from kinj.errors import UserError
-from kinj.hub.find import commit_in_cache, find_demo_model
+from kinj.hub.find import commit_in_cache, commit_on_hub, find_demo_model, hub_errors
 from kinj.manifest import sha256_file, sha256_json
 from kinj.passages import load_template
 from kinj.records import Json
@@ -18,6 +19,8 @@ from kinj.retrieval import open_index
 from kinj.retrieval.index import Method
 from kinj.settings_file import read_settings
 
+#: lm-eval's models that load weights out of a folder or from the hub, a tokenizer and a configuration beside them.
+LOADERS = ("hf", "hf-auto", "huggingface", "vllm", "sglang")
 #: Keys of a recipe that say where something is written.
 _PLACES = ("output_dir", "logging_dir", "run_name")
 #: Keys of a recipe that may name a file, or a list of them.
@@ -55,14 +58,38 @@ def weights_of(model: ModelSettings) -> Json:
     """Which weights a model has: by content (a folder), commit (a hub name) or label (the demo model).
 
     Raises:
-        UserError: a folder without a model, or no demo model to be had.
+        UserError: a folder without a model, no demo model to be had, or a hub name of which no commit is known.
     """
     if model.pretrained is None:
         return {"demo": find_demo_model().label} if model.base == "hf" else {}
     if Path(model.pretrained).is_dir():
         return {"fingerprint": fingerprint(Path(model.pretrained))}
     revision = model.revision or "main"
-    return {"name": model.pretrained, "commit": commit_in_cache(model.pretrained, revision) or revision}
+    commit = commit_in_cache(model.pretrained, revision)
+    if commit is None:
+        commit = _commit_on_hub(model.pretrained, revision) if model.base in LOADERS else revision
+    return {"name": model.pretrained, "commit": commit}
+
+
+@cache
+def _commit_on_hub(name: str, revision: str) -> str:
+    """What the hub's cache will say once the model is there: an id must not change when it comes.
+
+    Raises:
+        UserError: the hub does not say.
+    """
+    from huggingface_hub.errors import HFValidationError
+
+    if re.fullmatch("[0-9a-f]{40}", revision):
+        return revision
+    try:
+        return commit_on_hub(name, revision)
+    except hub_errors() + (HFValidationError,) as error:  # noqa: RUF005  # mypy knows the types of a sum
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise UserError(
+            f"{name}: not on this machine, and the hub does not say which commit {revision} is, by which its cells are "
+            f"named ({reason}): bring it with `kinj compare PLAN --fetch`, or name a folder"
+        ) from error
 
 
 def asked_as(model: ModelSettings) -> Json:

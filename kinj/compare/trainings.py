@@ -7,15 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kinj.compare.identity import RecipeFiles, results_sha256, training_of, weights_of
+from kinj.compare.identity import LOADERS, RecipeFiles, results_sha256, training_of, weights_of
 from kinj.compare.plan import InjectionArm, ModelSettings, Plan
 from kinj.errors import UserError
 from kinj.hub.packaged import DEMO
 from kinj.records import Json
 from kinj.settings_file import read_settings
-
-#: lm-eval's models that load a folder of weights, as a training leaves one
-_LOADERS = ("hf", "hf-auto", "huggingface", "vllm", "sglang")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,7 @@ def make_training(
         return {"results": results_sha256(Path(arm.results))}, None
     if arm.recipe is None:
         return None, None
-    if model.base not in _LOADERS:
+    if model.base not in LOADERS:
         raise UserError(f"injection arm {arm.name}: a model behind base={model.base} cannot be trained here")
     file = recipes.find_recipe(Path(arm.recipe), beside)
     grid = (read_settings(file).get("search") or {}) if arm.search else {}

@@ -83,6 +83,18 @@ def commit_in_cache(name: str, revision: str = "main") -> str | None:
     return next((folder.name for folder in folders if folder is not None), None)
 
 
+def commit_on_hub(name: str, revision: str = "main") -> str:
+    """The commit that a branch, tag or commit of a model is on the hub, 40 hex digits.
+
+    Raises:
+        OSError: one of `hub_errors`: the hub did not say.
+        huggingface_hub.errors.HFValidationError: no name that a hub could know.
+    """
+    from huggingface_hub import HfApi
+
+    return str(HfApi().model_info(name, revision=revision, timeout=HUB_SECONDS).sha)
+
+
 def find_demo_model() -> DemoModel:
     """The demo model, wherever `find_model` finds it.
 

@@ -4,10 +4,12 @@ import json
 import shutil
 from collections import Counter
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 import yaml
 
+from kinj.compare import identity
 from kinj.compare.identity import benchmark_sha256, index_identity
 from kinj.errors import UserError
 from kinj.jsonl import read_records
@@ -87,6 +89,22 @@ def test_the_weights_count_and_not_where_they_lie(comparison, plan_values, tiny_
     assert ids(comparison(models={"tiny": {"pretrained": str(copied)}})) == ids(comparison())
     other = make_tiny_model(seed=1)
     assert not ids(comparison(models={"tiny": {"pretrained": str(other)}})) & ids(comparison())
+
+
+def test_a_model_of_the_hub_has_the_same_ids_before_and_after_it_is_brought(comparison, monkeypatch):
+    def made():
+        identity._commit_on_hub.cache_clear()  # as in another process
+        return ids(comparison(models={"m": {"pretrained": "owner/name", "device": "cpu"}}, injection=["none"]))
+
+    monkeypatch.setattr(identity, "commit_in_cache", lambda *_: None)
+    monkeypatch.setattr(identity, "commit_on_hub", lambda *_: "c" * 40)
+    before = made()
+    monkeypatch.setattr(identity, "commit_in_cache", lambda *_: "c" * 40)
+    assert made() == before
+    monkeypatch.setattr(identity, "commit_in_cache", lambda *_: None)
+    monkeypatch.setattr(identity, "commit_on_hub", Mock(side_effect=OSError("offline")))
+    with pytest.raises(UserError, match=r"owner/name: not on this machine, .* \(offline\): bring it with .* --fetch"):
+        made()
 
 
 def test_a_changed_recipe_changes_the_cells_of_its_arm_alone(comparison, tmp_path):
