@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kinj.benchmark import collection_folder, open_benchmark, shipped_collections
 from kinj.compare.identity import RecipeFiles, benchmark_sha256, full_path
 from kinj.compare.passes import Questions
-from kinj.compare.plan import ALL, EVERYTHING, Plan, ReadingArm
+from kinj.compare.plan import ALL, EVERYTHING, Plan
 from kinj.errors import UserError
-from kinj.records import Json
+from kinj.records import Cell, Json
 from kinj.retrieval import RETRIEVERS
 from kinj.settings_file import read_settings
 
@@ -153,7 +153,11 @@ def _has_mmlu() -> bool:
     from huggingface_hub.constants import HF_HUB_CACHE
 
     folder = os.environ.get("KINJ_MMLU_DIR")
-    return Path(folder).is_dir() if folder else Path(HF_HUB_CACHE, "datasets--cais--mmlu").is_dir()
+    if folder:
+        return any(Path(folder).glob("*/*.csv"))
+    subjects = [task.removeprefix("kinj_mmlu_") for task in MMLU]
+    snapshots = Path(HF_HUB_CACHE, "datasets--cais--mmlu", "snapshots")  # a download that was refused leaves none
+    return all(any(snapshots.glob(f"*/{subject}/*")) for subject in subjects)
 
 
 def option_orders(plan: Plan, asked: list[Questions]) -> tuple[list[Extra], list[Unmeasured]]:
@@ -209,22 +213,32 @@ def say_their_chunks(questions: Questions, plan: Plan) -> bool:
     return all(question.chunk_ids for question in open_benchmark(folder).part(questions.split).asked())
 
 
-def left_out(plan: Plan, controls: list[ReadingArm]) -> Iterator[Unmeasured]:
-    """What the plan leaves out by name, and what none of its questions can be asked with.
+def left_out(plan: Plan, made: Iterable[Cell], extras: Iterable[Extra]) -> Iterator[Unmeasured]:
+    """Controls that no cell asks, with the reason: what a plan wishes for may find no arm that can be asked it.
 
     Args:
         plan: as it was given.
-        controls: the reading arms that are asked beside its own.
+        made: all cells that came of it.
+        extras: that the untrained model was to be asked.
     """
-    read = {arm.retriever for arm in (*plan.reading, *controls)}
+    cells = list(made)
+    told = {cell.role for cell in cells} | {cell.retriever for cell in cells}
+    told |= {"withheld"} if any(cell.task.endswith("_generate") for cell in cells) else set()
+    wished = {extra.role for extra in extras}
+    is_base_asked = any(arm.is_base for arm in plan.injection)
     for name, called in _CALLED.items():
-        retriever = ALL if name == EVERYTHING else name
-        if name not in plan.controls and retriever not in read:
+        if {EVERYTHING: ALL, "reversed": "noise"}.get(name, name) in told:
+            continue
+        if name not in plan.controls:
             yield Unmeasured(called, "the plan leaves it out")
-        elif retriever in RETRIEVERS and retriever not in read:
+        elif not is_base_asked or name in wished:
+            yield Unmeasured(called, "no arm asks the untrained model (`none` under injection) these tasks")
+        elif name in (*RETRIEVERS, EVERYTHING):
             yield Unmeasured(
                 called, "no arm of the plan reads, or not every question says which chunk holds its answer"
             )
+        elif name == "reversed":
+            yield Unmeasured(called, "the untrained model is not asked closed book (`none` under reading)")
     if plan.general_text is None:
         yield Unmeasured("loss on general text", "the plan names none (general_text: FILE)")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from kinj.compare.asked import (
     Extra,
+    Unmeasured,
     forgetting,
     general_text,
     is_judged,
@@ -115,11 +116,19 @@ def expand(plan: Plan, beside: Path, recipes: RecipeFiles) -> Comparison:
                     cells += _noise(cells)
                 cells += _extra_cells(plan, model, unit, key, base, extras)
                 units.append(replace(unit, cells=tuple(cells)))
-    unmeasured = (*lacking, *no_order, *not_open, *left_out(plan, [reading.arm for reading in controls]))
+    made = [planned.cell for unit in units for planned in unit.cells]
+    unasked = [] if plan.general_text is not None else _trained_for_nothing(units)
+    unmeasured = (*lacking, *no_order, *not_open, *left_out(plan, made, [*reordered, *withheld]), *unasked)
     distinct = tuple({one.id: one for one in passes.values()}.values())
     comparison = Comparison(tuple(units), distinct, plan.batch_size, general_text(plan), unmeasured)
     _refuse_twins(comparison)
     return comparison
+
+
+def _trained_for_nothing(units: list[Unit]) -> list[Unmeasured]:
+    """Trainings that are left out, since no arm's tasks leave them any."""
+    why = "it is not trained: no reading arm is asked any of its tasks"
+    return [Unmeasured(str(unit), why) for unit in units if unit.training is not None and not unit.cells]
 
 
 def _closed_book() -> _Reading:

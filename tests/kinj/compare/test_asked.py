@@ -47,7 +47,12 @@ def test_where_current_events_are_trained_forgetting_is_asked_of_mmlu_if_that_is
     made = comparison(**events)
     assert of_role(made, "forgetting") == []
     assert "MMLU is not here: bring it" in unmeasured(made, "forgetting")[0]
-    monkeypatch.setenv("KINJ_MMLU_DIR", str(tmp_path))
+    (tmp_path / "hub" / "datasets--cais--mmlu" / "refs").mkdir(parents=True)  # as a refused download leaves it
+    assert of_role(comparison(**events), "forgetting") == []
+    monkeypatch.setenv("KINJ_MMLU_DIR", str(tmp_path / "mmlu"))
+    (tmp_path / "mmlu" / "anatomy").mkdir(parents=True)
+    assert of_role(comparison(**events), "forgetting") == []
+    (tmp_path / "mmlu" / "anatomy" / "test.csv").touch()
     cells = [planned.cell for planned in of_role(comparison(**events), "forgetting")]
     assert {cell.task.removeprefix("kinj_mmlu_") for cell in cells} == {
         "anatomy", "astronomy", "college_biology", "prehistory",
@@ -115,6 +120,51 @@ def test_what_the_plan_leaves_out_is_said_by_name(comparison):
     for name in ("distractors", "everything", "reversed", "orders", "withheld"):
         assert any(what.endswith(f"({name})") for what in left)
     assert unmeasured(comparison(), "loss on general text") == ["the plan names none (general_text: FILE)"]
+
+
+def test_mmlu_is_here_once_every_subject_is_in_the_cache(comparison, tmp_path):
+    events = {"benchmark": "current_events", "tasks": ["kinj_current_events_option"], "forgetting": None}
+    events |= {"injection": ["none", {"recipe": "raw", "search": False}]}
+    asked = []
+    for subject in ("anatomy", "astronomy", "college_biology", "prehistory"):
+        file = tmp_path / "hub" / "datasets--cais--mmlu" / "snapshots" / "c" / subject / "test.parquet"
+        file.parent.mkdir(parents=True)
+        file.touch()
+        asked.append(len(of_role(comparison(**events), "forgetting")))
+    assert asked == [0, 0, 0, 8]
+
+
+ALL = ("gold", "distractors", "everything", "reversed", "orders", "withheld")
+
+
+@pytest.mark.parametrize(
+    ("changes", "lacking", "why"),
+    [
+        ({"injection": ["towers.yaml"]}, ALL, "no arm asks the untrained model"),
+        ({"injection": [{"name": "none", "tasks": []}]}, ("orders", "withheld"), "no arm asks the untrained model"),
+        ({"reading": ["bm25"]}, ("reversed",), "is not asked closed book"),
+        ({"reading": ["none"]}, ("gold", "distractors", "everything"), "no arm of the plan reads"),
+        ({}, (), ""),
+    ],
+)
+def test_a_control_that_no_cell_asks_is_said_with_the_reason(comparison, changes, lacking, why):
+    made = comparison(controls=ALL, tasks=["kinj_benchmark"], **changes)
+    said = {name: one.why for one in made.unmeasured for name in ALL if one.what.endswith(f"({name})")}
+    assert set(lacking) <= set(said)
+    assert all(why in said[name] for name in lacking)
+    asked = {planned.cell.role for planned in made.cells} | {planned.cell.retriever for planned in made.cells}
+    called = {"everything": "all", "reversed": "noise"}
+    assert all((name in said) != (called.get(name, name) in asked) for name in ALL)
+
+
+def test_a_training_that_no_question_hangs_on_is_said(comparison, tmp_path):
+    made = comparison(
+        tasks=["kinj_benchmark", "kinj_benchmark_option"],
+        injection=["none", {"recipe": "towers.yaml", "tasks": ["kinj_benchmark"]}],
+        reading=[{"retriever": "bm25", "k": 1, "tasks": ["kinj_benchmark_option"]}],
+    )
+    assert [unit.injection for unit in made.units if not unit.cells] == ["towers"]
+    assert unmeasured(made, "tiny, towers, seed 0") == ["it is not trained: no reading arm is asked any of its tasks"]
 
 
 def test_a_general_text_must_be_there(comparison, tmp_path):
