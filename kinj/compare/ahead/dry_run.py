@@ -161,6 +161,7 @@ def _detectable_lines(plan: Plan, shown: Sequence[Detectable]) -> Iterable[str]:
             "the smallest difference that is shown in 80 of 100 comparisons, if two arms answer half of the questions "
             "differently; in brackets at the strictest step of Holm's correction:"
         )
+    trains = any(arm.recipe is not None for arm in plan.injection)
     for one in shown:
         yield (
             f"  {one.key}: {one.questions} questions in {one.clusters} clusters: {_points(one.without)} between ways "
@@ -168,7 +169,7 @@ def _detectable_lines(plan: Plan, shown: Sequence[Detectable]) -> Iterable[str]:
         )
         if one.clusters < _LEAST_CLUSTERS:
             yield f"  WARNING: with fewer than {_LEAST_CLUSTERS} clusters the report says neither better nor worse"
-        elif min(one.without[1], one.trained[1]) > _COARSE:
+        elif (one.trained if trains else one.without)[1] > _COARSE:
             yield "  WARNING: smaller differences stay unseen: ask more questions, or train more seeds"
 
 

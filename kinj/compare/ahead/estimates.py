@@ -70,7 +70,7 @@ class Detectable:
     key: str
     questions: int
     clusters: int
-    #: points, without and with a training in the contrast; at .05 and at Holm's strictest step
+    #: points, without and with a training in the contrast; at .05 and at Holm's strictest step; 100 or more: none
     without: tuple[float, float]
     trained: tuple[float, float]
 
@@ -214,7 +214,8 @@ def detectable(plan: Plan, comparison: Comparison, counts: dict[str, Json]) -> l
     found = []
     for key in judged:
         questions, clusters = counts[key]["questions"], counts[key]["clusters"]
-        if clusters < 2:
+        if clusters < 2:  # nothing tells how answers vary
+            found.append(Detectable(key, questions, clusters, (100.0, 100.0), (100.0, 100.0)))
             continue
         variance = DISCORDANCE / questions
         without = [smallest_difference(variance, clusters, alpha) * 100 for alpha in (0.05, strictest)]

@@ -21,6 +21,7 @@ from kinj.errors import UserError
 from kinj.hub.find import find_model, hub_errors
 from kinj.hub.packaged import DEMO
 from kinj.manifest import write_whole
+from kinj.retrieval import DEFAULT_EMBEDDER
 
 log = logging.getLogger(__name__)
 
@@ -122,5 +123,8 @@ def _named(plan: Plan) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         if arm.adapter is not None:
             yield arm.adapter, "main", _ADAPTER
     for reading in plan.reading:
-        if reading.embedder is not None and not Path(reading.embedder).is_dir():
-            yield reading.embedder, "main", _EMBEDDER
+        embedder = reading.embedder
+        if embedder is None and reading.index is None and reading.retriever in ("dense", "hybrid"):
+            embedder = DEFAULT_EMBEDDER
+        if embedder is not None and not Path(embedder).is_dir():
+            yield embedder, "main", _EMBEDDER

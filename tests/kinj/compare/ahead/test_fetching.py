@@ -6,6 +6,7 @@ from kinj.compare.ahead import fetching
 from kinj.compare.ahead.fetching import is_fetched
 from kinj.compare.plan import make_plan
 from kinj.errors import UserError
+from kinj.retrieval import DEFAULT_EMBEDDER
 from kinj_training.recipe import files
 
 
@@ -70,3 +71,9 @@ def test_the_files_are_asked_for_by_revision(monkeypatch):
     with pytest.raises(UserError, match="owner/m: gated"):
         fetch(plan(models={"m": {"pretrained": "owner/m", "revision": "abc"}}, injection=[{"adapter": "owner/a"}]))
     assert asked == [("owner/m", "config.json", "abc"), ("owner/a", "adapter_config.json", "main")]
+
+
+def test_the_embedder_that_dense_and_hybrid_take_by_default_is_asked_for(tmp_path):
+    reading = ["none", "bm25", {"retriever": "hybrid"}, {"retriever": "dense", "index": str(tmp_path)}]
+    named = [name for name, *_ in fetching._named(plan(reading=reading))]
+    assert named.count(DEFAULT_EMBEDDER) == 1
