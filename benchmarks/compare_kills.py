@@ -34,7 +34,7 @@ FEW_STEPS = {
 
 
 def main() -> int:
-    """Prints what was killed and what differs; the exit status is 1 where anything does."""
+    """Prints what was killed and what differs; the exit status is 1 where anything does, or nothing was killed."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("out", type=Path, help="a folder that is not there yet; both comparisons stay in it")
     options.add_argument("--kills", type=int, default=10)
@@ -63,8 +63,10 @@ def main() -> int:
             break
     end(start(out, "killed"))
     differing = differences(out / "undisturbed", out / "killed")
-    print(f"killed {killed} times; differing: {', '.join(differing) or 'nothing'}")
-    return int(bool(differing))
+    print(f"killed {killed} times of {chosen.kills}; differing: {', '.join(differing) or 'nothing'}")
+    if not killed:
+        print("it ended before the first kill, so this shows nothing: take another --seed")
+    return int(bool(differing) or not killed)
 
 
 def plan_of(model: str | None) -> dict[str, object]:

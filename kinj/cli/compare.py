@@ -76,6 +76,8 @@ def compare(
     from kinj.compare.files import find_plan, load_plan
 
     loaded = load_plan(plan)
+    if as_json and not dry_run:
+        raise UserError("--json: it is for --dry-run alone; of a run, OUT holds everything as files (docs/cells.md)")
     if fetch:
         from kinj.compare.ahead.fetching import fetch as fetch_models
 
@@ -112,7 +114,7 @@ def compare(
 
     with interruptible(f"type the same command to go on; what is complete stays in {out.path}"), out.alone():
         left = out.left_over(comparison)
-        out.begin(loaded, comparison)
+        out.claim(loaded, comparison)
         comparison = retrieve(comparison, out)
         out.begin(with_contrasts(loaded, comparison), comparison)
         typer.echo(f"{plan}: {_so_far(comparison, out)}; every setting is in {out.path / 'plan.yaml'}", err=True)

@@ -37,8 +37,8 @@ def find_batch_sizes(comparison: Comparison, out: OutputFolder) -> None:
     command = {"words": [*PYTHON, "kinj_models.asking.batch_size", str(folder / "request.json")], "done": None}
     write_whole(folder / "unit.json", json.dumps({"commands": [command]}, indent=1) + "\n")
     log.info("finding the batch size of %d models on their longest prompts", len(models))
-    if run_guarded(folder, lambda: None, hub_off=comparison.hub_off):
-        raise UserError(f"{last_line(folder / 'log.txt')} ({folder / 'log.txt'} has all of it)")
+    if code := run_guarded(folder, lambda: None, hub_off=comparison.hub_off):
+        raise UserError(f"{last_line(folder / 'log.txt', code)} ({folder / 'log.txt'} has all of it)")
 
 
 def batch_size_of(unit: Unit, comparison: Comparison, out: OutputFolder) -> int | str:

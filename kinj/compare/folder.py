@@ -130,6 +130,11 @@ class OutputFolder:
             )
         return [cell for cell in there if cell not in planned]
 
+    def claim(self, plan: Plan, comparison: Comparison) -> None:
+        """Begins where nothing has begun; else leaves the plan that was asked, which a refused one must not replace."""
+        if not (self.path / _PLAN).is_file():
+            self.begin(plan, comparison)
+
     def begin(self, plan: Plan, comparison: Comparison) -> None:
         """Writes down the plan and its cells, and removes what an interrupted run left half-written."""
         for name in ("cells", "units", "passages"):

@@ -38,7 +38,7 @@ def main(words: Sequence[str]) -> int:
                 if command["done"] is not None and Path(command["done"]).is_file():
                     continue
                 if code := _run(command["words"], with_starter=with_starter):
-                    return code
+                    return code if code > 0 else 128 - code  # killed by a signal, as shells say it
     except Timeout:
         print(f"kinj: {folder}: other processes are at work there", file=sys.stderr)  # noqa: T201  # a command
         return 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from pathlib import Path
 #: Without the working directory on Python's path, where a folder called `kinj` may lie.
 PYTHON = (sys.executable, "-P", "-m")
 _POLL_SECONDS = 0.5
+#: As shells have it: a process that a signal killed has the signal's number above this for an exit code.
+_SIGNALS = 128
 #: For processes that take what is on this machine, and ask no hub.
 _HUB_OFF = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
@@ -45,8 +48,12 @@ def run_guarded(folder: Path, meanwhile: Callable[[], None], *, hub_off: bool = 
             guard.wait()
 
 
-def last_line(file: Path) -> str:
-    """The last line that the processes of a log said."""
+def last_line(file: Path, code: int) -> str:
+    """The last line that the processes of a log said; with the exit code where they did not end by themselves."""
     lines = file.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").split("\n")
     said = [line.strip() for line in lines if line.strip()]
-    return said[-1].removeprefix("kinj: ") if said else "it said nothing"
+    shown = said[-1].removeprefix("kinj: ") if said else "it said nothing"
+    if code < _SIGNALS:
+        return shown
+    out_of_memory = ", as by a system out of memory" if code - _SIGNALS == signal.SIGKILL else ""
+    return f"killed by signal {code - _SIGNALS}{out_of_memory}; last it said: {shown}"

@@ -130,8 +130,8 @@ def _retrieve(comparison: Comparison, passes: Sequence[Pass], out: OutputFolder)
     command = {"words": [*PYTHON, "kinj_models.questions", str(request)], "done": None}
     write_whole(folder / "unit.json", json.dumps({"commands": [command]}, indent=1) + "\n")
     log.info("reading the questions, and the passages of %d rankings", len(passes))
-    if run_guarded(folder, lambda: None, hub_off=comparison.hub_off):
-        raise UserError(f"{last_line(folder / 'log.txt')} ({folder / 'log.txt'} has all of it)")
+    if code := run_guarded(folder, lambda: None, hub_off=comparison.hub_off):
+        raise UserError(f"{last_line(folder / 'log.txt', code)} ({folder / 'log.txt'} has all of it)")
 
 
 def questions_of(comparison: Comparison) -> dict[str, Questions]:
@@ -189,9 +189,10 @@ def _run_unit(
             advance(len(done), str(unit))
 
     for death in range(1, _DEATHS + 1):
-        if not run_guarded(folder, count, hub_off=comparison.hub_off):
+        code = run_guarded(folder, count, hub_off=comparison.hub_off)
+        if not code:
             return None
-        reason = last_line(folder / "log.txt")
+        reason = last_line(folder / "log.txt", code)
         log.warning("%s: failed, time %d of %d: %s", unit, death, _DEATHS, reason)
     command = shlex.join([*PYTHON, "kinj.compare.guard", str(folder)])
     return Failure(unit, reason, folder / "log.txt", command)

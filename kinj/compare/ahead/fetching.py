@@ -106,8 +106,8 @@ def _fetch_tasks(questions: list[Questions], scratch: Path) -> dict[str, str]:
     command = {"words": [*PYTHON, "kinj_models.asking.data_sets", str(scratch / "request.json")], "done": None}
     write_whole(scratch / "unit.json", json.dumps({"commands": [command]}) + "\n")
     log.info("fetching the data sets of %d tasks and splits", len(questions))
-    if run_guarded(scratch, lambda: None):
-        raise UserError(f"the data sets of the tasks: {last_line(scratch / 'log.txt')}")
+    if code := run_guarded(scratch, lambda: None):
+        raise UserError(f"the data sets of the tasks: {last_line(scratch / 'log.txt', code)}")
     reasons: dict[str, str] = json.loads(lacking.read_text(encoding="utf-8"))
     return reasons
 

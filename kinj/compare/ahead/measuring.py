@@ -130,5 +130,6 @@ def _within_time(folder: Path) -> str:
             raise _TimeUpError
 
     with suppress(_TimeUpError):
-        return last_line(folder / "log.txt") if run_guarded(folder, look) else ""
+        code = run_guarded(folder, look)
+        return last_line(folder / "log.txt", code) if code else ""
     return f"it took longer than {SECONDS:.0f} s"

@@ -2,11 +2,15 @@
 
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import yaml
 from filelock import FileLock
+from typer.testing import CliRunner
 
+from kinj.cli.app import build_app
+from kinj.compare import running
 from kinj.compare.folder import OutputFolder
 from kinj.compare.plan import make_plan
 from kinj.compare.prompts import first_prompts
@@ -67,6 +71,23 @@ def test_a_plan_that_shares_no_cell_is_refused(begin, out, comparison):
     begin()
     with pytest.raises(UserError, match="holds another comparison: the plan shares no cell with it"):
         out.left_over(comparison(limit=2))
+
+
+def test_a_plan_that_is_refused_does_not_replace_the_one_that_was_asked(begin, out, plan_values, monkeypatch, tmp_path):
+    plan = {"injection": ["none"], "reading": ["none"]}
+    begin(**plan)
+    before = (out.path / "plan.yaml").read_text(), (out.path / "cells.jsonl").read_text()
+    monkeypatch.setattr(running, "retrieve", Mock(side_effect=UserError("it does not fit")))
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(plan_values(**{**plan, "reading": ["none", "all"]})))
+    done = CliRunner().invoke(build_app(), ["compare", str(tmp_path / "p.yaml"), "--output_dir", str(out.path)])
+    assert str(done.exception) == "it does not fit"
+    assert ((out.path / "plan.yaml").read_text(), (out.path / "cells.jsonl").read_text()) == before
+
+
+def test_json_is_refused_where_nothing_is_printed_as_json(tmp_path):
+    done = CliRunner().invoke(build_app(), ["compare", "smoke", "--output_dir", str(tmp_path / "out"), "--json"])
+    assert "--json: it is for --dry-run alone" in str(done.exception)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_of_somebody_else_is_refused_and_left_alone(out, comparison):

@@ -17,4 +17,14 @@ def test_they_ask_no_hub_where_all_was_fetched(tmp_path, monkeypatch, hub_off, s
     command = {"words": [sys.executable, "-c", SHOW], "done": None}
     (tmp_path / "unit.json").write_text(json.dumps({"commands": [command]}))
     assert run_guarded(tmp_path, lambda: None, hub_off=hub_off) == 3
-    assert last_line(tmp_path / "log.txt") == shown
+    assert last_line(tmp_path / "log.txt", 3) == shown
+
+
+def test_a_process_that_a_signal_killed_is_said_to_be(tmp_path):
+    kill = "import os, signal; print('step 3 of 9', flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    (tmp_path / "unit.json").write_text(
+        json.dumps({"commands": [{"words": [sys.executable, "-c", kill], "done": None}]})
+    )
+    code = run_guarded(tmp_path, lambda: None)
+    said = "killed by signal 9, as by a system out of memory; last it said: step 3 of 9"
+    assert (code, last_line(tmp_path / "log.txt", code)) == (137, said)
