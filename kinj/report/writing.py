@@ -117,7 +117,12 @@ def _not_measured(found: Findings) -> Iterator[str]:
     yield from found.comparison.not_measured
     roles = {one.role for one in found.arms}
     if not found.noise:
-        yield "The noise floor: no cell was asked twice (the plan's control `reversed`)."
+        why = (
+            "the cell that was asked twice has no question of the first time"
+            if "noise" in roles
+            else ("no cell was asked twice (the plan's control `reversed`)")
+        )
+        yield f"The noise floor: {why}."
     if "control" not in roles:
         yield "Ceiling and floor of retrieval: neither gold passages nor distractors were asked."
     if "forgetting" not in roles:
@@ -140,6 +145,7 @@ def write_report(
     Raises:
         UserError: the folder holds something else.
     """
+    chunks = passage_texts(folders) if with_texts else {}
     _make_room(out)
     clean = redactor()
     if not with_texts:
@@ -147,7 +153,7 @@ def write_report(
     groups = groups_of(found)
     page = _page(report, patterns_view(groups), clean, with_texts=with_texts)
     files = {"report.html": page, "report.md": _markdown(clean(_plain(report)), report, clean)}
-    files["report.json"] = json.dumps(clean(_plain(report)), indent=1, ensure_ascii=False) + "\n"
+    files["report.json"] = json.dumps(clean(_plain(report)), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     for table in (*report.tables, *report.more_tables, *([report.missing] if report.missing else [])):
         cleaned = _clean_table(table, clean)
         files[f"tables/{table.id}.csv"], files[f"tables/{table.id}.tex"] = to_csv(cleaned), to_latex(cleaned)
@@ -156,7 +162,6 @@ def write_report(
         write_whole(out / name, text)
     written = [out / name for name in files]
     if with_texts:
-        chunks = passage_texts(folders)
         with progress("writing pages of questions", len(groups)) as advance:
             for group in groups:
                 for name, text in question_pages(group, chunks, clean):
@@ -209,7 +214,7 @@ def _plain(report: Report) -> Json:
 
 def report_json(report: Report) -> str:
     """What `--json` prints."""
-    return json.dumps(redactor()(_plain(report)), indent=1, ensure_ascii=False)
+    return json.dumps(redactor()(_plain(report)), indent=1, ensure_ascii=False, allow_nan=False)
 
 
 def _page(report: Report, groups: list[Json], clean: Any, *, with_texts: bool) -> str:  # Any: of redactor

@@ -15,10 +15,14 @@ import numpy.typing as npt
 
 from kinj.errors import UserError
 from kinj.jsonl import parse_object, read_objects
+from kinj.manifest import sha256_json
 from kinj.records import Json
 from kinj.statistics import clusters_of
 
 Array = npt.NDArray[np.float64]
+
+#: Of a cell: what it retrieved and sent.
+TRACE = "trace.jsonl"
 
 #: Which metric is compared, the first that a task has; never the higher of two.
 METRICS = ("acc", "right", "exact_match", "acc_norm", "token_f1")
@@ -61,6 +65,12 @@ class TaskQuestions:
             self.asked.append(one)
         return self.index[one.key]
 
+    def cut(self, count: int) -> None:
+        """Forgets all but the first so many: those that a refused cell brought."""
+        for one in self.asked[count:]:
+            del self.index[one.key]
+        del self.asked[count:]
+
     def clusters(self) -> npt.NDArray[np.int64]:
         """Each question's cluster."""
         return clusters_of([one.chunk_ids for one in self.asked])
@@ -102,33 +112,59 @@ class CellAnswers:
         return column
 
 
-def read_answers(folder: Path, task: str, questions: TaskQuestions) -> CellAnswers:
+def read_answers(folder: Path, task: str, questions: TaskQuestions, manifest: Json) -> CellAnswers:
     """The answers of a complete cell.
 
     Args:
         folder: of the cell.
         task: lm-eval's name.
         questions: of the task's split; those that are new are put in.
+        manifest: of the cell (docs/cells.md): how many rows, and which questions, there have to be.
 
     Raises:
-        UserError: no samples, or a line that is no sample of lm-eval's; names the file.
+        UserError: no samples, a line that is no sample of lm-eval's, or other rows than the manifest says; names the
+            file. No question of such a cell is put in.
     """
+    before = len(questions.asked)
+    try:
+        return _read(folder, task, questions, manifest)
+    except Exception:
+        questions.cut(before)
+        raise
+
+
+def _read(folder: Path, task: str, questions: TaskQuestions, manifest: Json) -> CellAnswers:
     files = sorted(folder.glob(f"samples_{task}_2*.jsonl"))
     if len(files) != 1:
         raise UserError(f"{folder}: {len(files)} files of samples of {task}, expected one")
-    cell, seen = CellAnswers(), Counter[str]()
+    cell, seen, count = CellAnswers(), Counter[str](), 0
     filters: set[str] = set()
+    hashes: set[str] = set()
     for place, row in read_objects(files[0]):
+        count += 1
         try:
             filters.add(str(row["filter"]))
+            hashes.add(f"{row['doc_hash']} {row['target_hash']}")
             if row["filter"] == min(filters, key=lambda name: (name != "none", name)):
                 asked = _asked(row, seen)
                 _put(cell, questions.place(asked), row, asked)
-        except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
-            raise UserError(f"{place}: no sample of lm-eval's ({type(error).__name__}: {error})") from error
+        except (AttributeError, ArithmeticError, KeyError, TypeError, ValueError, IndexError) as error:
+            # Of what a text was taken for, a message may hold the text: a key alone is said.
+            why = f": {error}" if isinstance(error, KeyError) else ""
+            raise UserError(f"{place}: no sample of lm-eval's ({type(error).__name__}{why})") from error
     if len(filters) > 1 and "none" not in filters:
         raise UserError(f"{files[0]}: filters {', '.join(sorted(filters))}, and none called none: which is meant?")
+    _refuse_other_rows(files[0], count, hashes, manifest)
     return cell
+
+
+def _refuse_other_rows(file: Path, count: int, hashes: set[str], manifest: Json) -> None:
+    """Returns where the samples are those that the manifest was written over."""
+    planned = manifest["rows"]["rows"]
+    if count != planned:
+        raise UserError(f"{file}: {count} rows, its manifest says {planned}: cut short, or written to; ask it again")
+    if sha256_json(sorted(hashes)) != manifest["questions_sha256"]:
+        raise UserError(f"{file}: other questions than its manifest's: changed since; ask it again")
 
 
 def _asked(row: Json, seen: Counter[str]) -> Asked:
@@ -196,7 +232,7 @@ class Trace:
     _ID = re.compile(rb'"question_id": ("(?:[^"\\]|\\.)*")')
 
     def __init__(self, folder: Path) -> None:
-        self._file = folder / "trace.jsonl"
+        self._file = folder / TRACE
         self._places: dict[str, int] = {}
         if self._file.is_file():
             with self._file.open("rb") as lines:

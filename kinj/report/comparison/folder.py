@@ -11,11 +11,11 @@ from pathlib import Path
 from kinj.errors import UserError
 from kinj.jsonl import read_records
 from kinj.manifest import NAME as MANIFEST
-from kinj.manifest import read_manifest
+from kinj.manifest import read_manifest, sha256_file
 from kinj.progress import progress
 from kinj.records import Cell, Json
-from kinj.report.comparison.answers import CellAnswers, TaskQuestions, read_answers
-from kinj.report.verdict.contrasts import DEFAULT, OF_EVERYTHING
+from kinj.report.comparison.answers import TRACE, CellAnswers, TaskQuestions, read_answers
+from kinj.report.verdict.contrasts import DEFAULT, NONE, OF_EVERYTHING, SIDES
 from kinj.settings_file import read_settings
 from kinj.statistics import Prior
 
@@ -28,6 +28,8 @@ class ReadCell:
     """A complete cell."""
 
     cell: Cell
+    #: its id; where several folders have it, with a number
+    name: str
     folder: Path
     manifest: Json
     answers: CellAnswers
@@ -60,21 +62,29 @@ class Comparison:
     prior: Prior = field(default_factory=Prior)
     cells: list[ReadCell] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
-    #: by (task, split, limit)
-    questions: dict[tuple[str, str, int | None], TaskQuestions] = field(default_factory=dict)
+    #: by (model, task, split, limit): a model is of one folder, and folders may ask other questions by one task's name
+    questions: dict[tuple[str, str, str, int | None], TaskQuestions] = field(default_factory=dict)
     #: what was passed over, and what does not fit: one line each
     notes: list[str] = field(default_factory=list)
     #: what the comparison itself says that it did without
     not_measured: list[str] = field(default_factory=list)
     #: settings of each model, as plans have them
     models: dict[str, Json] = field(default_factory=dict)
-    planned: int = 0
+    #: what each model's own plan calls it
+    plan_names: dict[str, str] = field(default_factory=dict)
+    #: all that plans name, in order
+    plan_cells: list[Cell] = field(default_factory=list)
+
+    @property
+    def planned(self) -> int:
+        """How many cells plans name."""
+        return len(self.plan_cells)
 
     def questions_of(self, cell: Cell) -> TaskQuestions:
         """Those that the cell was asked."""
         # Options in another order make another row: such cells have questions of their own.
         task = f"{cell.task}, {cell.reading}" if cell.role in ("orders", "withheld") else cell.task
-        return self.questions.setdefault((task, cell.split, cell.limit), TaskQuestions())
+        return self.questions.setdefault((cell.model, task, cell.split, cell.limit), TaskQuestions())
 
 
 def read_comparison(folders: Sequence[Path]) -> Comparison:
@@ -92,24 +102,40 @@ def read_comparison(folders: Sequence[Path]) -> Comparison:
     comparison = Comparison()
     if plans:
         comparison.contrasts, comparison.margin, comparison.prior = _stated(plans, folders)
-    names = [set(plan.get("models", {})) for plan in plans]
+    names = [set(plan.get("models") or {}) for plan in plans]
     jobs: list[tuple[Path, Cell]] = []
     for number, (folder, plan) in enumerate(zip(folders, plans, strict=True)):
         others = set().union(*(set(), *(one for at, one in enumerate(names) if at != number)))
         label = {name: f"{name} ({_name(folders, number)})" if name in others else name for name in names[number]}
-        comparison.models |= {label[name]: settings for name, settings in plan.get("models", {}).items()}
+        comparison.models |= {label[name]: settings or {} for name, settings in (plan.get("models") or {}).items()}
+        comparison.plan_names |= {shown: name for name, shown in label.items()}
         cells = [replace(cell, model=label.get(cell.model, cell.model)) for cell in _cells(folder, comparison)]
         jobs += [(folder, cell) for cell in cells]
-        comparison.notes += _unchanged(folder)
-        done_without = _json_list(folder / "not_measured.json")
+        comparison.notes += _unchanged(folder, comparison)
+        done_without = _json_list(folder / "not_measured.json", comparison)
         comparison.not_measured += [f"{one.get('what')}: {one.get('why')}" for one in done_without]
-    comparison.planned = len(jobs)
+    comparison.plan_cells = [cell for _, cell in jobs]
     trainings: dict[Path, Json] = {}
     with progress("reading cells", len(jobs)) as advance:
         for folder, cell in jobs:
             _read_cell(folder, cell, comparison, trainings)
             advance(1)
+    comparison.notes += _unread_texts(folders, comparison)
     return comparison
+
+
+def _unread_texts(folders: Sequence[Path], comparison: Comparison) -> Iterator[str]:
+    """What pages of questions cannot show, since its files are not there."""
+    for folder in folders:
+        own = [
+            one for one in comparison.cells if one.folder.parent.parent == folder and "taken_from" not in one.manifest
+        ]
+        without = sum(not (one.folder / TRACE).is_file() for one in own)
+        if without:
+            yield f"{without} of {len(own)} cells have no {TRACE}: their passages and prompts are not shown"
+        reads = any(one.cell.reading != NONE for one in own)
+        if reads and not any(folder.glob("passages/*/passages.jsonl")):
+            yield "passages/: no passages.jsonl is there: the texts of passages are not shown"
 
 
 def _name(folders: Sequence[Path], number: int) -> str:
@@ -132,16 +158,28 @@ def _stated(plans: Sequence[Json], folders: Sequence[Path]) -> tuple[tuple[str, 
     asks_everything = any(
         cell.role == "everything" for folder in folders for cell in read_records(folder / "cells.jsonl", Cell)
     )
-    for plan in plans:
-        prior = plan.get("spread_prior", {})
-        default = (*DEFAULT, *OF_EVERYTHING) if asks_everything else DEFAULT
-        stated.append(
-            (
-                tuple(plan.get("contrasts") or default),
-                float(plan.get("same_within", 3.0)) / 100,
-                Prior(float(prior.get("scale", 3.0)) / 100, int(prior.get("degrees_of_freedom", 3))),
-            )
-        )
+    default = (*DEFAULT, *OF_EVERYTHING) if asks_everything else DEFAULT
+    for plan, folder in zip(plans, folders, strict=True):
+        try:
+            prior = plan.get("spread_prior") or {}
+            contrasts = tuple(map(str, plan.get("contrasts") or default))
+            margin = float(plan.get("same_within", 3.0)) / 100
+            scale, freedom = float(prior.get("scale", 3.0)) / 100, int(prior.get("degrees_of_freedom", 3))
+            if min(margin, scale, freedom) <= 0:
+                raise ValueError("a number is not above 0")
+            stated.append((contrasts, margin, Prior(scale, freedom)))
+        except (AttributeError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{folder / 'plan.yaml'}: contrasts, same_within or spread_prior are not as `kinj compare` writes them "
+                f"({type(error).__name__}: {error})"
+            ) from error
+        for contrast in contrasts:
+            sides = contrast.split(" - ")
+            if len(sides) != 2 or not set(sides) <= set(SIDES):
+                raise UserError(
+                    f"{folder / 'plan.yaml'}: contrasts: {contrast!r}: write it as `RAG - base`, with two of "
+                    + ", ".join(SIDES)
+                )
     for one, folder in zip(stated, folders, strict=True):
         if one != stated[0]:
             raise UserError(
@@ -162,10 +200,11 @@ def _cells(folder: Path, comparison: Comparison) -> Iterator[Cell]:
         comparison.notes.append(f"{count} cells of role {role!r} are not read: this report does not know the role")
 
 
-def _unchanged(folder: Path) -> Iterator[str]:
+def _unchanged(folder: Path, comparison: Comparison) -> Iterator[str]:
     """Cells in which nothing changed, as the comparison found them."""
-    for one in _json_list(folder / "unchanged.json"):
-        yield f"cell {one['cell']}: every response is that of cell {one['same_as']}: its {one['added']} changed nothing"
+    for one in _json_list(folder / "unchanged.json", comparison):
+        cell, same_as, added = (one.get(name, "unknown") for name in ("cell", "same_as", "added"))
+        yield f"cell {cell}: every response is that of cell {same_as}: its {added} changed nothing"
 
 
 def _read_cell(folder: Path, cell: Cell, comparison: Comparison, trainings: dict[Path, Json]) -> None:
@@ -191,13 +230,26 @@ def _complete(place: Path, cell: Cell, comparison: Comparison, training: Json) -
     manifest = read_manifest(place, "run the comparison again")
     if manifest["rows"]["questions"] < 1:
         raise UserError(f"{place}: its manifest counts no questions")
-    answers = read_answers(place, cell.task, comparison.questions_of(cell))
+    _refuse_changed(place, manifest, comparison)
+    answers = read_answers(place, cell.task, comparison.questions_of(cell), manifest)
     metric, results = answers.metric(), _results(place)
     _check_score(cell, metric, answers, results, comparison)
     identity = str(training.get("weights_sha256") or manifest.get("responses_sha256", ""))
     ours = results.get("config", {}).get("kinj", {})
     retrieval, about = ours.get("tasks", {}).get(cell.task, {}), ours.get("questions_about_trained_texts")
-    return ReadCell(cell, place, manifest, answers, retrieval, identity, training, about)
+    same = sum(one.cell.id == cell.id for one in comparison.cells)
+    name = f"{cell.id}-{same + 1}" if same else cell.id
+    return ReadCell(cell, name, place, manifest, answers, retrieval, identity, training, about)
+
+
+def _refuse_changed(place: Path, manifest: Json, comparison: Comparison) -> None:
+    """Returns where the files are those that the manifest seals; a trace, which no number rests on, is named alone."""
+    for name, sealed in (manifest.get("sha256") or {}).items():
+        file = place / Path(name).name
+        if file.is_file() and sha256_file(file) != sealed:
+            if file.name != TRACE:
+                raise UserError(f"{file}: not the file that its manifest seals: changed since; ask it again")
+            comparison.notes.append(f"cells/{place.name}/{TRACE}: changed since its manifest sealed it")
 
 
 def paraphrases_of(training: Json) -> int | None:
@@ -210,8 +262,13 @@ def paraphrases_of(training: Json) -> int | None:
     return count if isinstance(count, int) else None
 
 
-def _json_list(path: Path) -> list[Json]:
-    value = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+def _json_list(path: Path, comparison: Comparison) -> list[Json]:
+    """The objects of a list; of a file that is broken none, and a note."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    except ValueError:
+        comparison.notes.append(f"{path.name}: not JSON, and not read")
+        return []
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 

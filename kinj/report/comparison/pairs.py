@@ -60,6 +60,8 @@ def noise_of(arms: Sequence[ArmScores]) -> Iterator[Noise]:
         if first is None:
             continue
         both = first.asked & again.asked
+        if not both.any():
+            continue
         answers = [one.cells[0].answers.choices(len(both))[both] for one in (first, again)]
         flipped = answers[0] != answers[1]
         if (answers[0] < 0).all():  # generated: what counts is whether it was right

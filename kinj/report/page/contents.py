@@ -23,7 +23,7 @@ def n_of(scores: ArmScores) -> str:
 
 def arm_id(scores: ArmScores) -> str:
     """Of its first cell, in links."""
-    return f"cell-{scores.cells[0].cell.id}"
+    return f"cell-{scores.cells[0].name}"
 
 
 def accuracy_table(found: Findings) -> Table:
@@ -161,7 +161,7 @@ def cell_table(found: Findings) -> Table:
     for one in found.comparison.cells:
         cell, values = one.cell, np.array(one.answers.values[one.answers.metric()])
         rows.append(
-            [cell.id, cell.model, cell.task, cell.split, cell.injection, cell.reading, cell.seed, cell.role,
+            [one.name, cell.model, cell.task, cell.split, cell.injection, cell.reading, cell.seed, cell.role,
              int((~np.isnan(values)).sum()), float(np.nanmean(values)), one.manifest.get("seconds"),
              one.manifest.get("command")]
         )  # fmt: skip

@@ -67,30 +67,30 @@ def groups_of(found: Findings) -> list[QuestionGroup]:
 
 
 def _patterns(arms: Sequence[ArmScores], count: int) -> Iterator[list[str]]:
-    """An arm is right where most of its trainings are."""
-    right = {id(one): one.right.mean(axis=1) > 0.5 for one in arms}
-    sides: dict[str, list[Any]] = defaultdict(list)
-    for one in arms:
-        sides[one.arm.side].append(right[id(one)])
-    reading = [(right[id(one)], found_mask(one)) for one in arms if one.arm.reading != NONE]
-
-    def any_of(side: str, number: int) -> bool:
-        return any(bool(one[number]) for one in sides[side])
-
+    """An arm is right where most of its trainings are; of a question that it was not asked it says nothing."""
+    shares = [one.right.mean(axis=1) for one in arms]
+    masks = [found_mask(one) if one.arm.reading != NONE else None for one in arms]
     for number in range(count):
+        sides: dict[str, list[bool]] = defaultdict(list)
+        missed = False
+        for one, share, mask in zip(arms, shares, masks, strict=True):
+            if not np.isnan(share[number]):
+                right = bool(share[number] > 0.5)
+                sides[one.arm.side].append(right)
+                missed |= mask is not None and bool(mask[number]) and not right
+        closed, read, tuned = (any(sides[side]) for side in ("base", "RAG", "FT"))
+        everything = [right for side in sides.values() for right in side]
         shown = []
-        closed, read, tuned = (any_of(side, number) for side in ("base", "RAG", "FT"))
-        everything = [bool(one[number]) for one in right.values()]
         if closed and sides["RAG"] and not read:
             shown.append(PATTERNS[0])
         if read and sides["base"] and not closed and not tuned:
             shown.append(PATTERNS[1])
-        if any(mask is not None and bool(mask[number]) and not bool(one[number]) for one, mask in reading):
+        if missed:
             shown.append(PATTERNS[2])
-        if closed and sides["FT"] and not all(bool(one[number]) for one in sides["FT"]):
+        if closed and sides["FT"] and not all(sides["FT"]):
             shown.append(PATTERNS[3])
-        shown += [PATTERNS[4]] if not any(everything) else []
-        shown += [PATTERNS[5]] if all(everything) else []
+        shown += [PATTERNS[4]] if everything and not any(everything) else []
+        shown += [PATTERNS[5]] if everything and all(everything) else []
         yield shown
 
 
@@ -103,10 +103,11 @@ def passage_texts(folders: Sequence[Path]) -> dict[str, Json]:
     for folder in folders:
         for file in sorted(folder.glob("passages/*/passages.jsonl")):
             for _, row in read_objects(file):
-                for one in row.get("passages", ()):
-                    chunks.setdefault(
-                        str(one["chunk_id"]), {"text": one.get("text", ""), "title": one.get("title", "")}
-                    )
+                for one in _objects(row, "passages"):
+                    if "chunk_id" in one:
+                        chunks.setdefault(
+                            str(one["chunk_id"]), {"text": one.get("text", ""), "title": one.get("title", "")}
+                        )
     return chunks
 
 
@@ -126,10 +127,11 @@ def details(group: QuestionGroup, chunks: Mapping[str, Json], clean: Callable[[A
         for arm, trace in zip(group.arms, traces, strict=True):
             row = trace.of(asked.id)
             name = arm_label(arm)
-            for passage in row.get("passages", ()):
+            for passage in _objects(row, "passages"):
                 if passage.get("sent"):
-                    passages.setdefault(str(passage["chunk_id"]), []).append(f"{name}, rank {passage['rank']}")
-            for prompt in row.get("prompts", ()):
+                    chunk, rank = str(passage.get("chunk_id", "unnamed")), passage.get("rank", "unknown")
+                    passages.setdefault(chunk, []).append(f"{name}, rank {rank}")
+            for prompt in row.get("prompts") or ():
                 prompts.setdefault(_shortened(str(prompt)), []).append(name)
         yield clean(
             {
@@ -146,7 +148,9 @@ def details(group: QuestionGroup, chunks: Mapping[str, Json], clean: Callable[[A
                     {
                         "chunk": chunk,
                         "title": chunks.get(chunk, {}).get("title", ""),
-                        "parts": marked(str(chunks.get(chunk, {}).get("text", "")), asked.evidence),
+                        "parts": marked(str(chunks[chunk].get("text", "")), asked.evidence)
+                        if chunk in chunks
+                        else [("Its text is in no passages.jsonl of the folder.", False)],
                         "source": chunk in asked.chunk_ids,
                         "read": names,
                     }
@@ -156,6 +160,12 @@ def details(group: QuestionGroup, chunks: Mapping[str, Json], clean: Callable[[A
                 "prompts": [{"text": text, "of": names} for text, names in prompts.items()],
             }
         )
+
+
+def _objects(row: Json, name: str) -> Iterator[Json]:
+    """The objects in a list; what is none is passed over."""
+    values = row.get(name)
+    return (one for one in (values if isinstance(values, list) else ()) if isinstance(one, dict))
 
 
 def _shortened(prompt: str) -> str:
@@ -182,7 +192,7 @@ def _answer(arm: ArmScores, number: int) -> Json:
         value = float(arm.right[number, column])
         shown = None if np.isnan(probability) else f"{100 * probability:.0f} %"
         given.append({"text": text, "right": value == 1, "value": value, "probability": shown})
-    return {"arm": arm_label(arm), "cell": arm.cells[0].cell.id, "given": given}
+    return {"arm": arm_label(arm), "cell": arm.cells[0].name, "given": given}
 
 
 def marked(text: str, evidence: Sequence[str]) -> list[tuple[str, bool]]:

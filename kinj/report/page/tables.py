@@ -138,6 +138,14 @@ def latex(text: str) -> str:
 
 
 def to_json(table: Table) -> dict[str, Value]:
-    """Title, note, columns with their kinds, and raw rows."""
+    """Title, note, columns with their kinds, and raw rows; null where a number is infinite or none."""
     columns = [{"name": column.name, "kind": column.kind} for column in table.columns]
-    return {"title": table.title, "note": table.note, "columns": columns, "rows": [list(row) for row in table.rows]}
+    rows = [[_finite(value) for value in row] for row in table.rows]
+    return {"title": table.title, "note": table.note, "columns": columns, "rows": rows}
+
+
+def _finite(value: Value) -> Value:
+    """The value; None for what JSON has no number for."""
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

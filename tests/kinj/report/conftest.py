@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from kinj.jsonl import to_object
+from kinj.manifest import sha256_json
 from kinj.records import Cell
 
 STAMP = "2026-05-01T10-00-00.000000"
@@ -110,6 +111,13 @@ TASK = "kinj_benchmark_option"
 LETTERS = "ABCD"
 
 
+def seal(rows: Sequence[dict]) -> dict:
+    """What a manifest says of the rows of samples."""
+    count = {"questions": len(rows), "filters": 1, "rows": len(rows)}
+    hashes = {f"{row.get('doc_hash')} {row.get('target_hash')}" for row in rows}
+    return {"rows": count, "questions_sha256": sha256_json(sorted(hashes))}
+
+
 class Drawn:
     """A comparison's folder, one model and task unless said otherwise."""
 
@@ -187,11 +195,15 @@ class Drawn:
             if fits(cell):
                 (self.folder / "cells" / cell.id / "manifest.json").unlink()
 
-    def rewrite(self, cell: Cell, change: Callable[[dict], dict | None]) -> None:
-        """Changes the rows of a cell's samples; None drops one."""
+    def rewrite(self, cell: Cell, change: Callable[[dict], dict | None], *, sealed: bool = True) -> None:
+        """Changes the rows of a cell's samples; None drops one. The manifest is as if it had been asked so."""
         [file] = (self.folder / "cells" / cell.id).glob("samples_*.jsonl")
         rows = [change(json.loads(line)) for line in file.read_text().splitlines()]
-        file.write_text("".join(json.dumps(row) + "\n" for row in rows if row is not None))
+        rows = [row for row in rows if row is not None]
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        if sealed:
+            manifest = file.with_name("manifest.json")
+            manifest.write_text(json.dumps({**json.loads(manifest.read_text()), **seal(rows)}))
 
     def cell(self, **fields: object) -> Cell:
         return next(c for c in self.cells if all(getattr(c, name) == value for name, value in fields.items()))
@@ -258,8 +270,7 @@ class Drawn:
             (place / name).write_text("".join(json.dumps(row) + "\n" for row in lines))
         manifest = {
             "made_by": "kinj compare", "cell": asdict(cell), "command": f"lm_eval --tasks {cell.task}",
-            "rows": {"questions": self.questions, "filters": 1, "rows": self.questions},
-            "responses_sha256": f"responses of {cell.id}", "questions_sha256": "q", "seconds": 6.0,
+            **seal(rows), "responses_sha256": f"responses of {cell.id}", "seconds": 6.0,
             "tokens": self.questions * (100 if cell.k is None else 300 * cell.k), "memory": 2**30, "device": "cpu",
         }  # fmt: skip
         (place / "manifest.json").write_text(json.dumps(manifest))

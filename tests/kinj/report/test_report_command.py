@@ -7,12 +7,15 @@ import re
 import socket
 import sys
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from kinj.cli.app import build_app
 from kinj.errors import UserError
+from kinj.report.comparison import find, read_comparison
 from kinj.report.page.html import CANARY
+from kinj.report.page.questions import groups_of
 
 pytest.importorskip("matplotlib")
 SCRIPT = "<script>alert(1)</script>"
@@ -256,3 +259,55 @@ def test_a_note_stands_with_every_verdict(made, tmp_path):
     assert "  Left out for the budget: k=1." in done.stdout.splitlines()
     blocks = json.loads((tmp_path / "out" / "report.json").read_text())["verdicts"]
     assert all("Left out for the budget: k=1." in block["warnings"] for block in blocks)
+
+
+def test_a_report_without_texts_holds_no_text_of_a_broken_response(drawn, tmp_path):
+    folder = drawn()
+    folder.rewrite(folder.cells[0], lambda row: {**row, "filtered_resps": [["SECRET of the tower", "x"]] * 4})
+    done = report(folder.folder, "--output_dir", tmp_path / "r", "--without-texts")
+    assert "no sample of lm-eval's (ValueError)" in written(tmp_path / "r")["report.json"]
+    assert not [name for name, text in written(tmp_path / "r").items() if "SECRET" in text]
+    assert "SECRET" not in done.stdout
+
+
+def test_json_has_null_where_a_break_even_has_no_end(drawn, tmp_path):
+    folder = drawn()
+    for cell in folder.cells:
+        file = folder.folder / "cells" / cell.id / "manifest.json"
+        tokens = 6000 if cell.k is None else 6300  # within a tenth at any number of questions
+        file.write_text(json.dumps({**json.loads(file.read_text()), "tokens": tokens}))
+    report(folder.folder, "--output_dir", tmp_path / "r")
+    text = (tmp_path / "r" / "report.json").read_text()
+    assert "Infinity" not in text
+    assert json.loads(text)["tables"]["break_even"]["rows"][0][-1] is None
+
+
+def test_passages_and_traces_that_are_broken_are_shown_as_far_as_they_go(drawn, tmp_path):
+    folder = drawn()
+    [file] = folder.folder.glob("passages/*/passages.jsonl")
+    file.write_text('{"passages": null}\n{"passages": [{"text": "x"}, 1]}\n' + file.read_text().partition("\n")[2])
+    trace = folder.folder / "cells" / folder.cell(reading="bm25 k=1", injection="none").id / "trace.jsonl"
+    lines = [json.loads(line) for line in trace.read_text().splitlines()]
+    lines[5]["passages"], lines[6]["passages"] = None, [{"sent": True}]
+    trace.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    report(folder.folder, "--output_dir", tmp_path / "r")
+    page = (tmp_path / "r" / "questions-1-1.html").read_text()
+    assert "passage unnamed (bm25 k=1, rank unknown)" in page
+    assert "Its text is in no passages.jsonl of the folder." in page
+
+
+def test_two_folders_of_one_plan_have_anchors_of_their_own(drawn, tmp_path):
+    one, other = drawn("one"), drawn("other", seed=1)
+    report(one.folder, other.folder, "--output_dir", tmp_path / "r", "--without-texts")
+    anchors = re.findall(r' id="(cell-[^"]*)"', (tmp_path / "r" / "report.html").read_text())
+    assert len(anchors) == len(set(anchors)) == 8
+
+
+def test_a_question_that_an_arm_was_not_asked_is_not_wrong_in_it(drawn):
+    folder = drawn()
+    folder.rewrite(folder.cell(reading="bm25 k=1", injection="none"), lambda row: row if row["doc_id"] >= 30 else None)
+    [group] = groups_of(find(read_comparison([folder.folder])))
+    [asked] = [one for one in group.arms if one.arm.side == "RAG"]
+    for number in np.flatnonzero(~asked.asked):
+        assert "only closed book right" not in group.patterns[number]
+    assert any("only closed book right" in one or "all right" in one for one in group.patterns[:30])

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from kinj.errors import UserError
+from kinj.manifest import sha256_file
 from kinj.report.comparison import find, read_comparison
 from kinj.report.comparison.arms import arms_of, judged_arms
 from kinj.report.verdict import Arm
+from kinj.statistics import Prior
 
 TASK = "kinj_benchmark_option"
 
@@ -270,3 +272,105 @@ def test_a_cell_that_stopped_early_is_noise_of_the_questions_it_answered(drawn):
     folder.rewrite(folder.cell(role="noise"), lambda row: row if row["doc_id"] < 50 else None)
     [noise] = found_in(folder).noise
     assert (noise.flipped, noise.questions) == (0, 50)
+
+
+def samples_of(folder, cell):
+    [file] = (folder.folder / "cells" / cell.id).glob("samples*")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda lines: lines[:30], "30 rows, its manifest says 60"),
+        (lambda lines: lines * 2, "120 rows, its manifest says 60"),
+        (lambda lines: [*lines[:59], lines[59].replace("test59", "test99")], "other questions than its manifest's"),
+    ],
+)
+def test_samples_that_are_not_those_of_their_manifest_are_missing_and_bring_no_question(drawn, change, says):
+    folder = drawn()
+    for cell in folder.cells[:2]:
+        file = samples_of(folder, cell)
+        file.write_text("".join(change(file.read_text().splitlines(keepends=True))))
+    found = found_in(folder)
+    assert [one.cell for one in found.comparison.missing] == folder.cells[:2]
+    assert all(says in one.why for one in found.comparison.missing)
+    assert {len(one.questions) for one in found.arms} == {60}
+    assert word(found, "RAG - base").contrast.withheld.startswith("no answers of ")
+
+
+def test_every_change_of_a_sealed_file_is_found(drawn):
+    folder = drawn()
+    cells = folder.cells[:2]
+    for cell in cells:
+        place = folder.folder / "cells" / cell.id
+        sums = {file.name: sha256_file(file) for file in place.iterdir() if file.name != "manifest.json"}
+        manifest = place / "manifest.json"
+        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "sha256": sums}))
+    assert read_comparison([folder.folder]).missing == []
+    folder.rewrite(cells[0], lambda row: {**row, "acc": 1.0}, sealed=False)
+    (folder.folder / "cells" / cells[1].id / "trace.jsonl").write_text("{}\n")
+    comparison = read_comparison([folder.folder])
+    assert [one.cell for one in comparison.missing] == [cells[0]]
+    assert "not the file that its manifest seals" in comparison.missing[0].why
+    assert comparison.notes == [f"cells/{cells[1].id}/trace.jsonl: changed since its manifest sealed it"]
+
+
+def test_folders_that_ask_other_questions_by_one_name_are_not_pooled(drawn):
+    one, other = drawn("one"), drawn("other", models=("n",))
+    for cell in other.cells:
+        other.rewrite(cell, lambda row: {**row, "doc_hash": f"B{row['doc_hash']}"})
+    found = find(read_comparison([one.folder, other.folder]))
+    assert {(scores.arm.model, len(scores.questions)) for scores in found.arms} == {("m", 60), ("n", 60)}
+
+
+def test_a_cell_that_stands_in_two_folders_has_two_names(drawn):
+    one, other = drawn("one"), drawn("other", seed=1)
+    names = [cell.name for cell in read_comparison([one.folder, other.folder]).cells]
+    assert len(set(names)) == 8
+    assert names[4:] == [f"{name}-2" for name in names[:4]]
+
+
+def test_a_noise_cell_of_other_questions_is_no_noise(drawn):
+    folder = drawn(controls=True)
+    folder.rewrite(folder.cell(role="noise"), lambda row: {**row, "doc_hash": f"x{row['doc_hash']}"})
+    assert found_in(folder).noise == []
+
+
+def test_what_pages_cannot_show_is_noted(drawn):
+    folder = drawn()
+    (folder.folder / "cells" / folder.cells[0].id / "trace.jsonl").unlink()
+    [file] = folder.folder.glob("passages/*/passages.jsonl")
+    file.unlink()
+    assert read_comparison([folder.folder]).notes == [
+        "1 of 4 cells have no trace.jsonl: their passages and prompts are not shown",
+        "passages/: no passages.jsonl is there: the texts of passages are not shown",
+    ]
+
+
+def test_broken_notes_of_the_comparison_are_named_and_passed_over(drawn):
+    folder = drawn()
+    (folder.folder / "not_measured.json").write_text("{")
+    (folder.folder / "unchanged.json").write_text('[{"cell": "x"}]')
+    assert read_comparison([folder.folder]).notes == [
+        "cell x: every response is that of cell unknown: its unknown changed nothing",
+        "not_measured.json: not JSON, and not read",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("plan", "says"),
+    [
+        ({"contrasts": ["RAG-base"]}, r"contrasts: 'RAG-base': write it as `RAG - base`"),
+        ({"spread_prior": {"scale": "wide"}}, r"plan\.yaml: contrasts, same_within or spread_prior are not as"),
+        ({"spread_prior": {"scale": 0}}, "a number is not above 0"),
+        ({"same_within": None}, r"plan\.yaml: contrasts, same_within or spread_prior are not as"),
+    ],
+)
+def test_a_plan_that_states_no_family_is_refused(drawn, plan, says):
+    with pytest.raises(UserError, match=says):
+        read_comparison([drawn(plan=plan).folder])
+
+
+def test_an_empty_prior_is_the_default_one(drawn):
+    assert read_comparison([drawn(plan={"spread_prior": None}).folder]).prior == Prior()
