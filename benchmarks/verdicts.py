@@ -12,7 +12,6 @@ Holm's correction, the words, the recommendation. False is a `better` or `worse`
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 from collections.abc import Iterator
@@ -129,7 +128,6 @@ def run(output: Path, worlds: int) -> None:
     done = [json.loads(line)["setting"] for line in output.read_text().splitlines()] if output.is_file() else []
     for setting in settings():
         if setting not in done:
-            gc.freeze()  # statsmodels collects garbage in each correction, over all that was ever imported
             rates = row(**setting, worlds=worlds)
             with output.open("a") as sink:
                 sink.write(json.dumps({"setting": setting, "worlds": worlds, **rates}) + "\n")

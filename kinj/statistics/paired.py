@@ -126,38 +126,6 @@ def spread_of(scores: npt.ArrayLike, clusters: npt.ArrayLike, prior: Prior) -> S
     return spread_between(prior, sums.shape[1], between, within)
 
 
-def group_difference(
-    values: npt.ArrayLike, group: npt.ArrayLike, clusters: npt.ArrayLike
-) -> tuple[float, tuple[float, float]] | None:
-    """Mean over a group of questions minus that over the rest, and its 95 % interval (ratio estimators, linearised).
-
-    Clusters may be shared between the two; degrees of freedom are those of the side with fewer clusters. It is about
-    these trainings. None where a side has fewer than 20 clusters.
-
-    Args:
-        values: one a question.
-        group: whether a question is in the group.
-        clusters: each question's number.
-    """
-    from scipy import special
-
-    scores, labels, inside = np.asarray(values, dtype=np.float64), np.asarray(clusters), np.asarray(group, dtype=bool)
-    sides = [(scores[side], labels[side]) for side in (inside, ~inside)]
-    fewest = min(len(np.unique(part)) for _, part in sides)
-    if fewest < FEWEST_IN_A_GROUP:
-        return None
-    count = int(labels.max()) + 1
-    means = [float(part.mean()) for part, _ in sides]
-    linear = [
-        np.bincount(where, weights=part - mean, minlength=count) / len(part)
-        for (part, where), mean in zip(sides, means, strict=True)
-    ]
-    variance = float(((linear[0] - linear[1]) ** 2).sum() * count / (count - 1))
-    half = float(special.stdtrit(fewest - 1, 1 - _LEVEL / 2)) * variance**0.5
-    difference = means[0] - means[1]
-    return difference, (difference - half, difference + half)
-
-
 def mean_squares(residuals: Array) -> tuple[float, float, float]:
     """V_C, and the mean squares between trainings and of trainings with clusters, both over clusters x trainings.
 
@@ -211,7 +179,6 @@ def _difference(
         variance = _jackknife(with_two.mean(axis=1), two_sizes)
     df = len(sizes) - 1
     half = _half_width(lambda distance: p_of(distance, variance, df), variance**0.5)
-    limit = 1.0 if np.abs(values).max() <= 1 else 2.0  # a difference of two differences goes to 2
     limit = 1.0 if np.abs(values).max() <= 1 else 2.0  # a difference of two differences goes to 2
     plain = float(special.stdtrit(df, 1 - _LEVEL / 2)) * variance**0.5
     return Difference(

@@ -126,10 +126,12 @@ def arms_of(comparison: Comparison) -> list[ArmScores]:
 
 
 def planned_arms(comparison: Comparison) -> list[Arm]:
-    """The main arms of which a cell is missing."""
+    """The main arms that plans name, whatever is there of them."""
     shots = _shots(comparison)
-    gone = [one.cell for one in comparison.missing if one.cell.role in JUDGED]
-    return [Arm(cell.model, task_label(cell, shots), cell.injection, reading_of(cell)) for cell in gone]
+    cells = [cell for cell in comparison.plan_cells if cell.role in JUDGED]
+    return list(
+        dict.fromkeys(Arm(cell.model, task_label(cell, shots), cell.injection, reading_of(cell)) for cell in cells)
+    )
 
 
 def _shots(comparison: Comparison) -> set[int]:
@@ -158,17 +160,21 @@ class ChosenK:
     k: int
     #: dev: the most often right there; plan: the first of the plan's, dev not being there
     by: str
-    #: the best on the judged split itself, and its accuracy there: too high by what choosing adds
+    #: the best on the judged split itself: its accuracy is too high by what choosing adds
     oracle_k: int
-    oracle: float
 
 
-def judged_arms(arms: Sequence[ArmScores]) -> tuple[list[ArmScores], list[ChosenK]]:
+def judged_arms(arms: Sequence[ArmScores], planned: Sequence[Cell] = ()) -> tuple[list[ArmScores], list[ChosenK]]:
     """The main arms that contrasts are about, each with one k, on the test split where there is one.
 
     Of several k that is taken which is most often right on dev, a mean over the injection arms: all of them read as
-    many passages, or a contrast of two would be one of their k too. Of equal ones the smaller; where dev was not asked,
-    the plan's first.
+    many passages, or a contrast of two would be one of their k too. Only a k counts that every training there has on
+    dev. Of equal ones the smaller; where dev was not asked, the plan's first. An arm that lacks that k is not among
+    them.
+
+    Args:
+        arms: of all roles.
+        planned: the plan's cells, in order, complete or not.
     """
     main = [one for one in arms if one.role in JUDGED and one.asked.any()]
     groups: dict[tuple[str, str, str], list[ArmScores]] = defaultdict(list)
@@ -178,26 +184,44 @@ def judged_arms(arms: Sequence[ArmScores]) -> tuple[list[ArmScores], list[Chosen
     for members in groups.values():
         split = judged_split(main, members[0].arm)
         there = [one for one in members if one.split == split]
-        dev = [one for one in members if one.split == "dev" != split]
-        k = _chosen_k(there, dev)
+        by_dev = _best_k([one for one in members if one.split == "dev" != split])
+        k = _first_k(there, split, planned) if by_dev is None else by_dev
         for arm in dict.fromkeys(one.arm for one in there):
             of_arm = [one for one in there if one.arm == arm]
             chosen += [one for one in of_arm if one.k == k]
             if len({one.k for one in there}) > 1:
                 oracle = max(of_arm, key=lambda one: (one.accuracy, -(one.k or 0)))
-                ks.append(ChosenK(arm, k or 0, "dev" if dev else "plan", oracle.k or 0, oracle.accuracy))
+                ks.append(ChosenK(arm, k or 0, "plan" if by_dev is None else "dev", oracle.k or 0))
     order = {one.arm: at for at, one in reversed(list(enumerate(main)))}
     return sorted(chosen, key=lambda one: order[one.arm]), ks
 
 
-def _chosen_k(there: Sequence[ArmScores], dev: Sequence[ArmScores]) -> int | None:
-    if not dev:
-        return there[0].k if there else None
-    by_k: dict[int, list[float]] = defaultdict(list)
+def _best_k(dev: Sequence[ArmScores]) -> int | None:
+    """By mean accuracy, of those that all trainings have; None where there is none."""
+    by_k: dict[int, list[ArmScores]] = defaultdict(list)
     for one in dev:
-        by_k[one.k or 0].append(one.accuracy)
-    best = min(by_k, key=lambda k: (-sum(by_k[k]) / len(by_k[k]), k))
-    return best or None
+        if one.k is not None:
+            by_k[one.k].append(one)
+    trainings = {k: {(one.arm, seed) for one in arms for seed in one.seeds} for k, arms in by_k.items()}
+    every = set().union(*trainings.values())
+    means = {k: sum(one.accuracy for one in by_k[k]) / len(by_k[k]) for k in by_k if trainings[k] == every}
+    return min(means, key=lambda k: (-means[k], k)) if means else None
+
+
+def _first_k(there: Sequence[ArmScores], split: str, planned: Sequence[Cell]) -> int | None:
+    """The plan's."""
+    if not there:
+        return None
+    first = there[0].cells[0].cell
+    place = (first.model, first.task, first.num_fewshot, reading_of(first), first.role, split)
+    return next(
+        (
+            cell.k
+            for cell in planned
+            if (cell.model, cell.task, cell.num_fewshot, reading_of(cell), cell.role, cell.split) == place
+        ),
+        there[0].k,
+    )
 
 
 def judged_split(main: Sequence[ArmScores], arm: Arm) -> str:

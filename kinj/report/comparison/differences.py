@@ -12,7 +12,7 @@ import numpy.typing as npt
 from kinj.report.comparison.answers import Asked
 from kinj.report.comparison.arms import ArmScores, relabelled
 from kinj.report.verdict.contrasts import NONE, Arm
-from kinj.statistics import FEWEST_IN_A_GROUP, Difference, Prior, group_difference, paired_difference
+from kinj.statistics import FEWEST_IN_A_GROUP, Difference, Prior, paired_difference
 
 Mask = npt.NDArray[np.bool_]
 
@@ -103,14 +103,16 @@ ORDERS = 4
 def _known(one: ArmScores, orders: Sequence[ArmScores]) -> Iterator[tuple[str, Mask]]:
     if len(orders) < ORDERS:
         return
-    times: Counter[object] = Counter()
+    asked_in: Counter[object] = Counter()
+    right_in: Counter[object] = Counter()
     for order in orders:
-        times.update(
-            asked.identity for asked, right in zip(order.questions, order.right[:, 0], strict=True) if right == 1
-        )
-    known = np.array([times[asked.identity] >= ORDERS for asked in one.questions])
-    yield "known before", known
-    yield "not known before", ~known
+        answers = list(zip(order.questions, order.right[:, 0], strict=True))
+        asked_in.update({asked.identity for asked, right in answers if np.isfinite(right)})
+        right_in.update({asked.identity for asked, right in answers if right == 1})
+    everywhere = np.array([asked_in[asked.identity] == len(orders) for asked in one.questions])
+    known = np.array([right_in[asked.identity] >= ORDERS for asked in one.questions])
+    yield "known before", everywhere & known
+    yield "not known before", everywhere & ~known
 
 
 def found_mask(scores: ArmScores) -> Mask | None:
@@ -130,15 +132,3 @@ def _found(one: ArmScores, two: ArmScores) -> Iterator[tuple[str, Mask]]:
     if mask is not None:
         yield "passage found", mask & known_chunks(reader)
         yield "passage not found", ~mask & known_chunks(reader)
-
-
-def found_gain(one: ArmScores, two: ArmScores) -> tuple[float, tuple[float, float]] | None:
-    """How much more an arm gains where its passage was found, over these trainings."""
-    mask = found_mask(one)
-    if mask is None or two.arm.reading != NONE:
-        return None
-    both = one.asked & two.asked & known_chunks(one)
-    if not both.any():
-        return None
-    gains = one.right[both].mean(axis=1) - two.right[both].mean(axis=1)
-    return group_difference(gains, mask[both], relabelled(one.clusters[both]))

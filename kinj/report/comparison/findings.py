@@ -7,8 +7,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kinj.report.comparison.arms import ArmScores, ChosenK, arms_of, judged_arms, of_role, planned_arms, relabelled
-from kinj.report.comparison.differences import Group, difference_of, found_gain, groups_of
+from kinj.report.comparison.arms import (
+    JUDGED,
+    ArmScores,
+    ChosenK,
+    arms_of,
+    judged_arms,
+    of_role,
+    planned_arms,
+    relabelled,
+)
+from kinj.report.comparison.differences import Group, difference_of, groups_of
 from kinj.report.comparison.folder import Comparison
 from kinj.report.comparison.pairs import (
     Interaction,
@@ -36,8 +45,6 @@ class Findings:
     probability: dict[tuple[Arm, Arm], Difference] = field(default_factory=dict)
     interactions: list[Interaction] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
-    #: whether a passage helps more where it was found: (contrast's arm, difference of differences, its interval)
-    found_gain: list[tuple[Arm, float, tuple[float, float]]] = field(default_factory=list)
     forgetting: list[Pair] = field(default_factory=list)
     recipes: list[Pair] = field(default_factory=list)
     noise: list[Noise] = field(default_factory=list)
@@ -46,7 +53,7 @@ class Findings:
 def find(comparison: Comparison) -> Findings:
     """All numbers of a comparison's report."""
     found = Findings(comparison, arms_of(comparison))
-    chosen, found.ks = judged_arms(found.arms)
+    chosen, found.ks = judged_arms(found.arms, comparison.plan_cells)
     found.judged_arms = {one.arm: one for one in chosen}
     found.noise = list(noise_of(found.arms))
     planned = list(dict.fromkeys([*found.judged_arms, *planned_arms(comparison)]))
@@ -60,9 +67,6 @@ def find(comparison: Comparison) -> Findings:
         if moved is not None:
             found.probability[one.arm, one.other] = moved
         found.groups += groups_of(one.declared, arm, other, comparison.prior, _orders(found, arm))
-        gain = found_gain(arm, other)
-        if gain is not None:
-            found.found_gain.append((one.arm, *gain))
     found.interactions = list(interactions_of(found.judged_arms, comparison.prior))
     found.forgetting = list(forgetting_of(found.arms, comparison.prior))
     found.recipes = list(recipes_of(found.judged_arms, comparison.prior))
@@ -78,9 +82,18 @@ def _orders(found: Findings, arm: ArmScores) -> list[ArmScores]:
 def _contrast(found: Findings, declared: str, arm: Arm, other: Arm) -> Contrast:
     one, two = found.judged_arms.get(arm), found.judged_arms.get(other)
     if one is None or two is None:
-        return Contrast(declared, arm, other, None, f"no answers of {(arm if one is None else other).name} are there")
+        return Contrast(declared, arm, other, None, _why_absent(found, arm if one is None else other))
     difference = difference_of(one, two, found.comparison.prior)
     return Contrast(declared, arm, other, difference, _why_withheld(one, two, difference))
+
+
+def _why_absent(found: Findings, arm: Arm) -> str:
+    there = [one for one in found.arms if one.arm == arm and one.role in JUDGED]
+    if not there:
+        return f"no answers of {arm.name} are there"
+    if not any(one.asked.any() for one in there):
+        return f"the trainings of {arm.name} share no question that is answered by {there[0].metric}"
+    return f"no answers of {arm.name} are there with the k and on the split that are judged"
 
 
 def _why_withheld(one: ArmScores, two: ArmScores, difference: Difference | None) -> str:

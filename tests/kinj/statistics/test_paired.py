@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from kinj.statistics import Prior, group_difference, paired_difference
+from kinj.statistics import Prior, paired_difference
 from kinj.statistics.spread import spread_between, two_sided_p
 
 
@@ -132,15 +132,3 @@ def test_nineteen_of_twenty_intervals_hold_a_difference_of_zero(trainings, sprea
         low, high = paired_difference(trained, plain, labels, prior=Prior()).interval
         held += low <= 0 <= high
     assert held / 150 > 0.92
-
-
-def test_groups_that_share_clusters_are_compared_by_residuals():
-    draw = np.random.default_rng(5)
-    labels, group = np.repeat(np.arange(40), 2), np.tile([True, False], 40)
-    values = np.where(group, 0.6, 0.2) + 0.1 * draw.standard_normal(80)
-    difference, (low, high) = group_difference(values, group, labels)
-    # One of each in every cluster: a paired t-test.
-    theirs = stats.ttest_rel(values[group], values[~group]).confidence_interval()
-    assert difference == pytest.approx(values[group].mean() - values[~group].mean())
-    assert (low, high) == pytest.approx((theirs.low, theirs.high), rel=1e-9)
-    assert group_difference(values[:30], group[:30], labels[:30]) is None

@@ -11,7 +11,7 @@ from kinj.manifest import sha256_file
 from kinj.report.comparison import find, read_comparison
 from kinj.report.comparison.arms import arms_of, judged_arms
 from kinj.report.verdict import Arm
-from kinj.statistics import Prior
+from kinj.statistics import Prior, paired_difference
 
 TASK = "kinj_benchmark_option"
 
@@ -114,7 +114,7 @@ def test_k_is_the_best_on_dev_and_the_oracle_stands_beside_it(drawn):
         folder.rewrite(folder.cell(injection="none", split=split, k=k), lambda row, right=right: {**row, "acc": right})
     found = found_in(folder)
     [chosen] = [one for one in found.ks if one.arm == arm("none", "bm25")]
-    assert (chosen.k, chosen.by, chosen.oracle_k, chosen.oracle) == (3, "dev", 1, 1.0)
+    assert (chosen.k, chosen.by, chosen.oracle_k) == (3, "dev", 1)
     assert found.judged_arms[arm("none", "bm25")].k == 3
     assert found.judged_arms[arm("none", "bm25")].split == "test"
 
@@ -374,3 +374,71 @@ def test_a_plan_that_states_no_family_is_refused(drawn, plan, says):
 
 def test_an_empty_prior_is_the_default_one(drawn):
     assert read_comparison([drawn(plan={"spread_prior": None}).folder]).prior == Prior()
+
+
+def test_a_k_that_one_training_lacks_on_dev_is_not_chosen(drawn):
+    folder = drawn(questions=200, ks=(1, 3), splits=("dev", "test"))
+    for injection, k, share in (("none", 1, 0.9), ("none", 3, 0.8), ("raw", 1, 0.5), ("raw", 3, 0.4)):
+        cell = folder.cell(injection=injection, split="dev", k=k)
+        folder.rewrite(cell, lambda row, share=share: {**row, "acc": float(row["doc_id"] < 200 * share)})
+    assert {(one.k, one.by) for one in found_in(folder).ks} == {(1, "dev")}
+    folder.remove(lambda cell: (cell.injection, cell.split, cell.k) == ("raw", "dev", 3))
+    assert {(one.k, one.by) for one in found_in(folder).ks} == {(1, "dev")}
+    folder.remove(lambda cell: (cell.injection, cell.split, cell.k) == ("none", "dev", 1))
+    assert {(one.k, one.by) for one in found_in(folder).ks} == {(1, "plan")}
+
+
+def test_the_plans_first_k_is_the_plans_also_where_an_arm_lacks_it(drawn):
+    folder = drawn(ks=(1, 3))
+    folder.remove(lambda cell: (cell.injection, cell.k) == ("none", 1))
+    found = found_in(folder)
+    assert {(one.k, one.by) for one in found.ks} == {(1, "plan")}
+    withheld = word(found, "RAG - base").contrast.withheld
+    assert withheld == "no answers of bm25 are there with the k and on the split that are judged"
+    assert word(found, "FT+RAG - FT").contrast.difference is not None
+
+
+def test_an_arm_whose_trainings_share_no_question_keeps_its_contrasts(drawn):
+    folder = drawn(questions=400, seeds=(0, 1, 2))
+    cell = folder.cell(injection="raw", reading="none", seed=1)
+    folder.rewrite(cell, lambda row: {**row, "acc": None, "exact_match": 1.0, "metrics": ["acc", "exact_match"]})
+    found = found_in(folder)
+    assert [one.contrast.declared for one in found.judged] == list(found.comparison.contrasts)
+    assert {one.family for one in found.judged} == {5}
+    assert word(found, "FT - base").contrast.withheld == (
+        "the trainings of raw share no question that is answered by acc"
+    )
+    assert word(found, "RAG - base").word == "better"
+
+
+def test_a_question_that_an_order_was_not_asked_is_neither_known_nor_unknown(drawn):
+    folder = drawn(questions=200)
+    orders = [folder.add("m", "none", None, "test", f"none, order {n}", "none", None, role="orders") for n in range(4)]
+    folder.write_cells()
+    folder.rewrite(orders[0], lambda row: row if row["doc_id"] < 100 else None)
+    groups = {one.group: one.questions for one in found_in(folder).groups if one.contrast == "FT - base"}
+    known = int(folder.base_right[:100].sum())
+    assert (groups["known before"], groups["not known before"]) == (known, 100 - known)
+
+
+def test_arms_of_different_metrics_are_not_judged(drawn):
+    folder = drawn(questions=400)
+    cell = folder.cell(injection="none", reading="bm25 k=1")
+    folder.rewrite(cell, lambda row: {**row, "exact_match": row["acc"], "metrics": ["exact_match"]})
+    one = word(found_in(folder), "RAG - base")
+    assert (one.word, one.contrast.withheld) == (None, "bm25 has exact_match, base has acc")
+
+
+def test_two_recipes_have_a_spread_each_in_what_they_differ_by(drawn):
+    folder = drawn(questions=400, seeds=(0, 1))
+    for seed in (0, 1):
+        folder.add("m", "para", seed, "test", "none", "none", None)
+    folder.write_cells()
+    found = found_in(folder)
+    one, two = (found.judged_arms[arm(name)] for name in ("para", "raw"))
+    [pair] = [pair for pair in found.recipes if pair.arm.reading == "none"]
+    expected = paired_difference(one.right, two.right, one.clusters, prior=Prior(), own_trainings=True)
+    assert pair.difference.interval == pytest.approx(expected.interval)
+    assert expected.interval != pytest.approx(
+        paired_difference(one.right, two.right, one.clusters, prior=Prior()).interval
+    )
