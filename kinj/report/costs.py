@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kinj.errors import UserError
 from kinj.report.comparison import ArmScores
@@ -18,12 +18,12 @@ _Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class TokenPrices(BaseModel):
-    """Of a million tokens."""
+    """Of a million tokens; None: not told."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    training: _Amount = 0.0
-    answering: _Amount = 0.0
+    training: _Amount | None = None
+    answering: _Amount | None = None
 
 
 class Prices(TokenPrices):
@@ -31,11 +31,29 @@ class Prices(TokenPrices):
 
     currency: Annotated[str, Field(min_length=1, max_length=12)] = "money"
     #: of the machine; over tokens' prices where both are there, both are added
-    hour: _Amount = 0.0
+    hour: _Amount | None = None
     #: of an index, once, for an arm that reads
     index: _Amount = 0.0
-    #: by a model's name in the plan, over `training` and `answering`
+    #: by a model's name in the plan, over `training` and `answering`; what one of them does not tell is that above
     models: dict[str, TokenPrices] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _tell_a_price(self) -> Self:
+        tokens: list[TokenPrices] = [self, *self.models.values()]
+        told = [self.hour, *(one.training for one in tokens), *(one.answering for one in tokens)]
+        if all(price is None for price in told):
+            raise ValueError("no price is told: all would cost nothing")
+        return self
+
+    def refuse_unknown(self, names: Collection[str]) -> None:
+        """Returns where every model is one of these.
+
+        Raises:
+            UserError: one is not, by whose price nothing would be reckoned.
+        """
+        for name in self.models:
+            if name not in names:
+                raise UserError(f"--prices: models: {name!r}: no model of these plans; there are {', '.join(names)}")
 
 
 def read_prices(path: Path) -> Prices:
@@ -48,7 +66,7 @@ def read_prices(path: Path) -> Prices:
         return Prices.model_validate(read_settings(path))
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
-        where = ".".join(map(str, fault["loc"]))
+        where = ".".join(map(str, fault["loc"])) or "the file"
         raise UserError(
             f"{path}: {where}: {fault['msg']}; there are currency, training and answering (a million tokens), hour, "
             "index, and models with their own training and answering"
@@ -114,13 +132,22 @@ class Line:
         return self.once + self.a_question * questions
 
 
-def cost_lines(costs: Sequence[ArmCost], prices: Prices | None) -> tuple[str, dict[Arm, Line]]:
+def cost_lines(
+    costs: Sequence[ArmCost], prices: Prices | None, plan_names: Mapping[str, str] | None = None
+) -> tuple[str, dict[Arm, Line]]:
     """The unit, and each arm's cost in it: money by a price file, else tokens, or seconds where more arms have those.
 
     An arm of which that is not known has no line.
+
+    Args:
+        costs: of arms.
+        prices: of the user's file.
+        plan_names: what a model's plan calls it, where a report calls it otherwise.
     """
     if prices is not None:
-        return prices.currency, {one.arm: line for one in costs if (line := _money(one, prices)) is not None}
+        names = plan_names or {}
+        lines = ((one.arm, _money(one, prices, names.get(one.arm.model, one.arm.model))) for one in costs)
+        return prices.currency, {arm: line for arm, line in lines if line is not None}
     tokens = {one.arm: line for one in costs if (line := _line(one.training_tokens, one.tokens)) is not None}
     seconds = {one.arm: line for one in costs if (line := _line(one.training_seconds, one.seconds)) is not None}
     return ("tokens", tokens) if len(tokens) >= len(seconds) else ("seconds", seconds)
@@ -130,18 +157,33 @@ def _line(once: float | None, a_question: float | None) -> Line | None:
     return None if once is None or a_question is None else Line(once, a_question)
 
 
-def _money(cost: ArmCost, prices: Prices) -> Line | None:
-    of_model = prices.models.get(cost.arm.model, prices)
-    once, each = 0.0, 0.0
-    for price, trained, asked in (
-        ((of_model.training / 1e6, of_model.answering / 1e6), cost.training_tokens, cost.tokens),
-        ((prices.hour / 3600, prices.hour / 3600), cost.training_seconds, cost.seconds),
-    ):
-        if any(price):
-            if trained is None or asked is None:
-                return None
-            once, each = once + price[0] * trained, each + price[1] * asked
+def _money(cost: ArmCost, prices: Prices, model: str) -> Line | None:
+    """None where what was counted has no price, or what has a price was not counted."""
+    own = prices.models.get(model, prices)
+    training = prices.training if own.training is None else own.training
+    answering = prices.answering if own.answering is None else own.answering
+    once = _price(training, cost.training_tokens, prices.hour, cost.training_seconds, cost.arm.injection != NONE)
+    each = _price(answering, cost.tokens, prices.hour, cost.seconds, True)
+    if once is None or each is None:
+        return None
     return Line(once + (prices.index if cost.arm.reading != NONE else 0.0), each)
+
+
+def _price(
+    a_million: float | None, tokens: float | None, hour: float | None, seconds: float | None, is_there: bool
+) -> float | None:
+    """Of tokens and of seconds together; None where neither has a price, or one that has was not counted."""
+    if not is_there:
+        return 0.0
+    if a_million is None and hour is None:
+        return None
+    whole = 0.0
+    for price, count in (((a_million or 0.0) / 1e6, tokens), ((hour or 0.0) / 3600, seconds)):
+        if price:
+            if count is None:
+                return None
+            whole += price * count
+    return whole
 
 
 #: Costs nearer than this share of the larger are called no difference.

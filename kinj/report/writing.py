@@ -62,17 +62,20 @@ def make_report(
         said: what whoever asks for the report wants to stand with each verdict.
 
     Raises:
-        UserError: no such folder, plans that contradict each other, or nothing complete.
+        UserError: no such folder, plans that contradict each other, nothing complete, or prices of a model that no
+            plan names.
     """
     comparison = read_comparison(folders)
     if not comparison.cells:
         raise UserError(
             f"{folders[0]}: none of the plan's {comparison.planned} cells is complete: run its `kinj compare` again"
         )
+    if prices is not None:
+        prices.refuse_unknown(set(comparison.plan_names.values()))
     found = find(comparison)
     prospects = prospects_of(found)
     costs = [cost_of(one) for one in found.judged_arms.values()]
-    unit, lines = cost_lines(costs, prices)
+    unit, lines = cost_lines(costs, prices, comparison.plan_names)
     tables = [
         contents.contrast_table(found, prospects), contents.accuracy_table(found), contents.k_table(found),
         contents.group_table(found), beside.retrieval_table(found), *beside.beside_tables(found),

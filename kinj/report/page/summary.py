@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kinj.report.comparison import ArmScores, Findings
+from kinj.report.comparison.differences import known_chunks
 from kinj.report.costs import Line, break_evens
 from kinj.report.verdict import recommend
 from kinj.report.verdict.contrasts import Arm, Judged
@@ -91,6 +92,10 @@ def _warnings(here: Sequence[ArmScores], judged: Sequence[Judged]) -> Iterator[s
                 f"One cluster holds {100 * largest:.0f} % of the questions: intervals are the jackknife's, and still "
                 "too narrow where two such clusters are there."
             )
+    for one in here[:1]:
+        without, count = int((one.asked & ~known_chunks(one)).sum()), int(one.asked.sum())
+        if without:
+            yield f"{without} of {count} questions name no source chunk: each counts as a cluster of its own."
     if here and here[0].split == "dev":
         yield "Asked on dev, on which settings are chosen: nothing here is a result on test."
 
@@ -98,15 +103,12 @@ def _warnings(here: Sequence[ArmScores], judged: Sequence[Judged]) -> Iterator[s
 def _of_training(injection: str, arms: Sequence[ArmScores], judged: Sequence[Judged]) -> Iterator[str]:
     cells = arms[0].cells
     if len(cells) == 1:
-        these = next(
-            (
-                one.contrast.difference
-                for one in judged
-                if one.contrast.arm.injection == injection and one.contrast.difference is not None
-            ),
-            None,
-        )
-        its = "" if these is None else f" ({interval(these.interval_of_these)} of this very training)"
+        its = ""
+        for one in (one.contrast for one in judged if one.contrast.arm.injection == injection):
+            if one.difference is not None:
+                these = interval(one.difference.interval_of_these)
+                its = f" (of this very training, {one.arm.name} against {one.other.name}: {these})"
+                break
         yield f"One training of {injection}: what is said of this way of training rests on the stated prior{its}."
     if arms[0].copies:
         yield f"{arms[0].copies} trainings of {injection} have the weights of another and count as one with it."

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from kinj.report.verdict.contrasts import Arm, Judged
+from kinj.report.verdict.contrasts import NONE, Arm, Judged
 
 
 def cheapest_first(costs: Mapping[Arm, float]) -> list[Arm]:
@@ -15,26 +16,33 @@ def cheapest_first(costs: Mapping[Arm, float]) -> list[Arm]:
 def recommend(costs: Mapping[Arm, float], judged: Sequence[Judged]) -> Arm | None:
     """The cheapest arm, replaced only by one that is better than it by the contrasts given; None where no cost is.
 
-    An arm with both, a training and passages, has to be better than either alone: only then are both worth it.
+    An arm with both, a training and passages, has to be better than either alone by the contrasts, whether or not
+    their costs are known: only then are both worth it.
 
     Args:
         costs: of one model's arms on one task, at a stated number of questions, in one unit.
         judged: contrasts; those of other arms are passed over.
     """
-    better = {(one.contrast.arm, one.contrast.other) for one in judged if one.word == "better"}
-    better |= {(one.contrast.other, one.contrast.arm) for one in judged if one.word == "worse"}
+    better = set(better_pairs(judged))
     order = cheapest_first(costs)
     chosen = order[0] if order else None
     for arm in order[1:]:
-        beaten = [chosen]
-        if arm.side == "FT+RAG":
-            beaten += [other for other in order if _is_part(other, arm)]
-        if all((arm, other) in better for other in beaten):
+        if all((arm, other) in better for other in (chosen, *_parts(arm))):
             chosen = arm
     return chosen
 
 
-def _is_part(part: Arm, whole: Arm) -> bool:
-    return (part.side == "RAG" and part.reading == whole.reading) or (
-        part.side == "FT" and part.injection == whole.injection
-    )
+def better_pairs(judged: Iterable[Judged]) -> Iterator[tuple[Arm, Arm]]:
+    """(better, worse) of each contrast that has such a word."""
+    for one in judged:
+        if one.word == "better":
+            yield one.contrast.arm, one.contrast.other
+        elif one.word == "worse":
+            yield one.contrast.other, one.contrast.arm
+
+
+def _parts(arm: Arm) -> list[Arm]:
+    """Of an arm with both: its reading alone, and its training alone."""
+    if NONE in (arm.injection, arm.reading):
+        return []
+    return [replace(arm, injection=NONE), replace(arm, reading=NONE)]

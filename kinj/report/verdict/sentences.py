@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from kinj.report.verdict.contrasts import NONE, Arm, Judged
 from kinj.report.verdict.prospects import TIMES_QUESTIONS, Prospect
-from kinj.report.verdict.recommendation import cheapest_first
+from kinj.report.verdict.recommendation import better_pairs, cheapest_first
 from kinj.statistics import FEWEST_CLUSTERS, FEWEST_DIFFERING, Difference
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five")
@@ -128,19 +128,29 @@ def recommendation_sentences(
     """
     order = cheapest_first(costs)
     against = [one for one in judged if chosen in (one.contrast.arm, one.contrast.other) and one.contrast.difference]
+    pairs = list(better_pairs(against))
+    beaten = [worse for better, worse in pairs if better == chosen]
+    above = [better for better, worse in pairs if worse == chosen]
     gain = next((one for one in against if order[0] in (one.contrast.arm, one.contrast.other)), None)
     first = what_to_do(chosen, ks.get(chosen))
     if chosen == order[0] and not any(one.word in ("better", "worse", "the same") for one in against):
         yield f"{first}: the cheapest arm, since these runs tell nothing for or against it."
+    elif chosen == order[0] and above:
+        yield f"{first}: the cheapest arm whose cost is known."
     elif chosen == order[0]:
         yield f"{first}: the cheapest arm, and no other is shown to be better than it by these contrasts."
-    elif gain is not None and gain.contrast.difference is not None:
+    elif order[0] in beaten and gain is not None and gain.contrast.difference is not None:
         sign = 1 if gain.contrast.arm == chosen else -1
         yield f"{first}: {points(sign * gain.contrast.difference.mean)} points over {doing(order[0])}."
     else:
-        beaten = [one.contrast.other if one.contrast.arm == chosen else one.contrast.arm for one in against if one.word]
         names = " and ".join(doing(arm) for arm in beaten if costs.get(arm, 0) < costs[chosen])
         yield f"{first}: better than {names}."
+    if above:
+        names = " and ".join(doing(arm) for arm in above)
+        yield (
+            f"Shown to be better than that is {names}, and not recommended: its cost is not known, or it is not shown "
+            "to be better than all that is cheaper, its own parts too."
+        )
     listed = ", ".join(f"{arm.name} {amount(costs[arm])}" for arm in order)
     yield f"Cheapest first, in {unit}, for {asked:,} questions asked: {listed}."
 

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from kinj.errors import UserError
-from kinj.report.costs import ArmCost, Line, break_even, break_evens, cost_lines, read_prices
+from kinj.report.costs import ArmCost, Line, Prices, break_even, break_evens, cost_lines, read_prices
 from kinj.report.verdict import Arm
 
 FT, RAG = Arm("m", "t", "raw", "none"), Arm("m", "t", "none", "bm25")
@@ -40,6 +42,7 @@ def test_money_is_tokens_hours_and_the_index_by_the_models_own_prices(tmp_path):
         ("trainning: 2", "trainning: Extra inputs"),
         ("training: -1", "training: Input should be greater"),
         ("- 1", "mapping"),
+        ("currency: EUR", "no price is told: all would cost nothing"),
     ],
 )
 def test_a_price_file_that_says_something_else_is_refused(tmp_path, text, says):
@@ -63,3 +66,17 @@ def test_what_is_cheaper_at_any_number_has_no_break_even():
     assert (
         len(break_evens({FT: Line(1000.0, 1.0), RAG: Line(0.0, 5.0), Arm("n", "t", "none", "bm25"): Line(0, 9)})) == 1
     )
+
+
+def test_a_models_own_prices_are_found_by_its_plans_name_and_inherit_what_they_do_not_tell():
+    prices = Prices(currency="EUR", answering=1, models={"m": {"training": 4}})
+    labelled = replace(TUNED, arm=replace(FT, model="m (one)"))
+    _, lines = cost_lines([labelled], prices, {"m (one)": "m"})
+    assert lines[labelled.arm] == Line(4, pytest.approx(1e-4))
+    assert cost_lines([labelled], prices)[1] == {}  # what nobody prices costs something, and not nothing
+
+
+def test_prices_of_a_model_that_no_plan_names_are_refused():
+    prices = Prices(models={"mistrall": {"training": 4}})
+    with pytest.raises(UserError, match="models: 'mistrall': no model of these plans; there are mistral"):
+        prices.refuse_unknown(["mistral"])

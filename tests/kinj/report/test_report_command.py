@@ -14,8 +14,10 @@ from typer.testing import CliRunner
 from kinj.cli.app import build_app
 from kinj.errors import UserError
 from kinj.report.comparison import find, read_comparison
+from kinj.report.costs import Prices
 from kinj.report.page.html import CANARY
 from kinj.report.page.questions import groups_of
+from kinj.report.writing import make_report
 
 pytest.importorskip("matplotlib")
 SCRIPT = "<script>alert(1)</script>"
@@ -311,3 +313,47 @@ def test_a_question_that_an_arm_was_not_asked_is_not_wrong_in_it(drawn):
     for number in np.flatnonzero(~asked.asked):
         assert "only closed book right" not in group.patterns[number]
     assert any("only closed book right" in one or "all right" in one for one in group.patterns[:30])
+
+
+def warnings_of(folder, **words):
+    """What stands beside the one verdict of a report."""
+    block = make_report([folder.folder], words.get("prices"), 10_000)[0].blocks[0]
+    return [*block.recommendation, *block.warnings]
+
+
+def test_weak_grounds_are_said_beside_the_verdict(drawn):
+    folder = drawn(questions=120, seeds=(0, 1))
+
+    def other_chunks(row):  # one holds a fifth of the questions, ten questions name none
+        n = row["doc_id"]
+        chunks = [] if n >= 110 else ["c0"] if n < 24 else [f"c{n}"]
+        return {**row, "doc": {**row["doc"], "chunk_ids": chunks}}
+
+    for cell in folder.cells:
+        folder.rewrite(cell, other_chunks)
+    for unit in {cell.unit for cell in folder.cells if cell.seed is not None}:
+        file = folder.folder / "units" / unit / "training.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "weights_sha256": "one"}))
+    said = warnings_of(folder)
+    assert any(text.startswith("One cluster holds 20 % of the questions") for text in said)
+    assert "1 trainings of raw have the weights of another and count as one with it." in said
+    assert "10 of 120 questions name no source chunk: each counts as a cluster of its own." in said
+    assert any("(of this very training, raw against base: 95 % interval" in text for text in said)
+    assert not any("cost is not known" in text for text in said)
+    plain = warnings_of(drawn("plain", seeds=(0, 1)))
+    assert not any("One cluster" in text or "weights of another" in text or "no source" in text for text in plain)
+
+
+def test_an_arm_without_a_price_is_named(drawn):
+    said = warnings_of(drawn(), prices=Prices(answering=1))
+    assert "What raw, raw + bm25 cost is not known: the recommendation goes without." in said
+
+
+def test_models_of_two_folders_have_the_prices_of_their_plans_name(drawn, tmp_path):
+    one, other = drawn("one"), drawn("other", seed=1)
+    prices = Prices(currency="EUR", models={"m": {"training": 3, "answering": 5}})
+    report, _ = make_report([one.folder, other.folder], prices, 10_000)
+    costs = [block.recommendation[1] for block in report.blocks]
+    assert [text.partition(": ")[2] for text in costs] == ["base 5, raw 8, bm25 15, raw + bm25 18."] * 2
+    with pytest.raises(UserError, match="'n': no model of these plans; there are m"):
+        make_report([one.folder], Prices(models={"n": {"training": 3}}), 10_000)

@@ -54,3 +54,14 @@ def test_nineteen_of_twenty_intervals_hold_the_truth_where_questions_come_in_thr
         plain += low <= accuracy <= high
     assert held / 400 > 0.92
     assert held > plain
+
+
+def test_what_trainings_differ_by_widens_the_interval_of_one_arm():
+    # Every question is answered as every other of its training: all variance is between the trainings.
+    values = np.tile([0.4, 0.5, 0.6], (200, 1)) + np.tile([[0.1], [-0.1]], (100, 3))
+    low, high = clustered_interval(values, np.arange(200))
+    alone, above = clustered_interval(values.mean(axis=1), np.arange(200))
+    assert high - low > 3 * (above - alone)
+    between = 0.1**2 / 3  # mean square of trainings over their number
+    t = 4.303  # 97.5 % of Student's t with 2 degrees of freedom
+    assert high - low == pytest.approx(2 * t * between**0.5, rel=0.15)

@@ -140,3 +140,44 @@ def test_more_trainings_and_questions_make_smaller_differences_show():
     assert prospect.trainings[1][1] < prospect.trainings[0][1] < prospect.now
     assert prospect.questions < prospect.now
     assert prospect_of(difference(0.1), 5, Prior()).trainings == ()
+
+
+def test_both_has_to_beat_each_of_its_parts_whether_or_not_they_have_a_cost():
+    words = {"FT_base": "better", "both_FT": "better", "both_RAG": "can't tell"}
+    unpriced = {arm: cost for arm, cost in COSTS.items() if arm != RAG}
+    assert recommend(unpriced, judged(**words)) == FT
+    assert recommend(unpriced, [one for one in judged(**words) if one.contrast.declared != "both_RAG"]) == FT
+    assert recommend(unpriced, judged(**{**words, "both_RAG": "better"})) == BOTH
+
+
+def test_a_training_that_reads_everything_has_to_beat_both_of_its_parts():
+    every, tuned = (dataclasses.replace(one, reading="everything") for one in (RAG, BOTH))
+    better = [Judged(Contrast("x", *pair, difference()), "better", 0.01, 7) for pair in ((FT, BASE), (tuned, FT))]
+    assert recommend({BASE: 1.0, FT: 2.0, every: 8.0, tuned: 9.0}, better) == FT
+    shown = Judged(Contrast("x", tuned, every, difference()), "better", 0.01, 7)
+    assert recommend({BASE: 1.0, FT: 2.0, every: 8.0, tuned: 9.0}, [*better, shown]) == tuned
+
+
+def first_line(chosen, costs, **words):
+    return next(recommendation_sentences(chosen, costs, "tokens", 10, judged(**words), {}))
+
+
+def test_the_recommendation_names_arms_that_are_beaten_and_cheaper_alone():
+    words = {"FT_base": "better", "FT_RAG": "worse", "RAG_base": "can't tell", "both_RAG": "worse"}
+    assert first_line(RAG, COSTS, **words) == "Retrieve (bm25): better than fine-tuning (raw)."
+    words = {"both_RAG": "can't tell", "both_FT": "better", "FT_base": "better"}
+    text = "Fine-tune (raw) and retrieve (bm25): better than fine-tuning (raw)."
+    assert first_line(BOTH, COSTS, **words) == text
+
+
+def test_a_better_arm_without_a_cost_is_named_and_the_cheapest_not_called_unbeaten():
+    lines = list(recommendation_sentences(BASE, {BASE: 1.0}, "tokens", 10, judged(RAG_base="better"), {}))
+    assert lines[0] == "Ask the model alone: the cheapest arm whose cost is known."
+    assert lines[1].startswith("Shown to be better than that is retrieving (bm25), and not recommended: its cost is ")
+
+
+def test_what_trainings_and_clusters_share_shrinks_with_the_trainings():
+    one = dataclasses.replace(difference(0.1, trained=True), trainings=2, within=0.0)
+    shared = dataclasses.replace(one, within=one.variance)
+    assert prospect_of(shared, 5, Prior()).now == prospect_of(one, 5, Prior()).now
+    assert prospect_of(shared, 5, Prior()).trainings[1][1] < prospect_of(one, 5, Prior()).trainings[1][1] - 0.01
