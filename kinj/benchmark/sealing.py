@@ -35,9 +35,10 @@ def write_benchmark(
         made = Path(scratch)
         names = _write(benchmark, made)
         open_benchmark(made)
-        (folder / MANIFEST).unlink(missing_ok=True)
         for name, rows in (beside or {}).items():
             write_records(made / name, rows)
+        (folder / MANIFEST).unlink(missing_ok=True)
+        for name in beside or {}:
             (made / name).replace(folder / name)
         for name in DATA_FILES:
             if name in names:

@@ -11,6 +11,7 @@ from kinj.benchmark.collection import Benchmark
 from kinj.benchmark.reviewing.items import KEPT, RECORDS, REFUSED, Item
 from kinj.errors import UserError, nearest
 from kinj.jsonl import read_records, to_object
+from kinj.manifest import sha256_json
 from kinj.records import Json, Pair, Paraphrase, Question
 
 WAYS = ("accept", "strike", "edit")
@@ -30,6 +31,8 @@ class Decision:
     row: Json | None = None
     #: question, paraphrase or pair; empty: whichever has the id
     what: str = ""
+    #: of an edit: SHA-256 (`kinj.manifest.sha256_json`) of the row that was edited; empty: not known
+    was: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +73,13 @@ def merge_decisions(earlier: Sequence[Decision], new: Sequence[Decision]) -> lis
 
     Whoever accepts a row that was edited before accepts it as it was edited.
     """
-    merged = {decision.id: decision for decision in earlier}
+    merged = {(decision.what, decision.id): decision for decision in earlier}
     for decision in new:
-        before = merged.get(decision.id)
+        kinds = ("", decision.what) if decision.what else ("", *RECORDS)
+        what = next((kind for kind in kinds if (kind, decision.id) in merged), decision.what)
+        before = merged.get((what, decision.id))
         if not (before is not None and before.decision == "edit" and decision.decision == "accept"):
-            merged[decision.id] = decision
+            merged[what, decision.id] = decision
     return list(merged.values())
 
 
@@ -87,7 +92,8 @@ def apply_decisions(benchmark: Benchmark, items: Sequence[Item], decisions: Sequ
         decisions: one a row at most.
 
     Raises:
-        UserError: a decision about no item, or a row that is none; the message names it. Nothing is applied then.
+        UserError: a decision about no item or about another row of that id, or a row that is none; the message names
+            it. Nothing is applied then.
     """
     by_id = {(item.what, item.id): item for item in items}
     now = dict(by_id)
@@ -99,6 +105,7 @@ def apply_decisions(benchmark: Benchmark, items: Sequence[Item], decisions: Sequ
     counts = dict.fromkeys(("added", "struck", "edited", "confirmed", "unchanged"), 0)
     for decision in decisions:
         item = _item_of(decision, by_id)
+        _refuse_stale(item, decision)
         standing = rows[item.what]
         decided = _decided(item, decision)
         before = standing.get(item.id)
@@ -129,6 +136,24 @@ def _item_of(decision: Decision, items: dict[tuple[str, str], Item]) -> Item:
         why = "several rows have that id: say which by 'what'" if found else "no such row under review in this folder"
         raise UserError(f"decision about {decision.id}: {why}")
     return found[0]
+
+
+def _refuse_stale(item: Item, decision: Decision) -> None:
+    """Refuses what was decided about another row of that id, as far as the decision says about which."""
+    if decision.row is None or _is_row_of(item, decision.row):  # of an edit: it was applied before
+        return
+    if decision.decision == "edit" and decision.was in ("", sha256_json(item.row)):
+        return
+    raise UserError(
+        f"decision about {item.id}: it is about another {item.what} of that id than this folder has now: decide on a "
+        "page written anew (kinj benchmark review)"
+    )
+
+
+def _is_row_of(item: Item, row: Json) -> bool:
+    if not row or not item.row or row == item.row:
+        return row == item.row
+    return replace(item, row=row).record == item.record
 
 
 def _decided(item: Item, decision: Decision) -> Question | Paraphrase | Pair | None:

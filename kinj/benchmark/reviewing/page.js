@@ -177,7 +177,8 @@ function filter() {
 function save() {
   const lines = cards.filter((card) => decided.has(card)).map((card) => {
     const { decision, row } = decided.get(card);
-    return JSON.stringify({ id: card.dataset.id, what: card.dataset.what, decision, row }) + "\n";
+    const { id, what, was } = card.dataset; // was: the row that is decided on, which may be another by then
+    return JSON.stringify({ id, what, decision, row, was }) + "\n";
   });
   const address = URL.createObjectURL(new Blob(lines, { type: "application/jsonl" }));
   make("a", { href: address, download: "decisions.jsonl" }).click();

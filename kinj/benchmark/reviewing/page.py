@@ -58,6 +58,7 @@ def _card(title: str, item: Item, chunks: Mapping[str, Chunk]) -> Json:
     return {
         "item": item,
         "row": json.dumps(item.row, ensure_ascii=False),
+        "was": sha256_json(item.row),
         # Decisions are kept in the browser by this: another text is another decision.
         "key": f"kinj-review:{sha256_json([title, item.what, item.id, item.row])[:32]}",
         "chunks": [_passage(chunk_id, chunks.get(chunk_id), item.evidence) for chunk_id in item.chunk_ids],

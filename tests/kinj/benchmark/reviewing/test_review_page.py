@@ -19,6 +19,7 @@ from kinj.benchmark.reviewing import (
 from kinj.benchmark.reviewing.page import segments
 from kinj.errors import UserError
 from kinj.jsonl import read_records
+from kinj.manifest import sha256_json
 from kinj.records import Chunk
 
 
@@ -147,6 +148,34 @@ def test_later_decisions_replace_earlier_ones_but_accepting_an_edit_keeps_it(und
     assert merge_decisions(merged, [Decision("a", "strike")])[0].decision == "strike"
 
 
+def test_decisions_about_rows_of_one_id_are_kept_by_kind():
+    strike, accept = Decision("a", "strike", what="question"), Decision("a", "accept", what="paraphrase")
+    assert merge_decisions([strike], [accept]) == [strike, accept]
+    assert merge_decisions([Decision("a", "strike")], [accept]) == [accept]
+    assert merge_decisions([strike], [Decision("a", "accept")]) == [Decision("a", "accept")]
+
+
+@pytest.mark.parametrize("decision", ["accept", "strike"])
+def test_a_decision_about_another_row_of_that_id_is_refused(under_review, decision):
+    row = read_items(under_review)[0].row
+    given = {"id": row["id"], "what": "question", "decision": decision}
+    with pytest.raises(UserError, match="ce-0.1.q1: it is about another question of that id than this folder has now"):
+        applied(under_review, given | {"row": {**row, "question": "Who?"}})
+    done = applied(under_review, given | {"row": {**row, "split": ""}})  # the same, with a default spelt out
+    assert (done.struck, done.confirmed) == ((1, 0) if decision == "strike" else (0, 1))
+
+
+def test_an_edit_of_another_row_is_refused_and_one_that_was_applied_is_not(under_review):
+    row = read_items(under_review)[0].row
+    edit = {"id": row["id"], "what": "question", "decision": "edit", "row": {**row, "question": "Who?"}}
+    with pytest.raises(UserError, match="it is about another question of that id"):
+        applied(under_review, edit | {"was": sha256_json({**row, "question": "What?"})})
+    done = applied(under_review, edit | {"was": sha256_json(row)})
+    assert done.edited == 1
+    again = apply_decisions(done.benchmark, done.items, decisions_of(under_review, edit | {"was": sha256_json(row)}))
+    assert (again.edited, again.confirmed) == (0, 1)
+
+
 def test_an_item_knows_its_record(under_review):
     item = read_items(under_review)[0]
     assert isinstance(item, Item)
@@ -197,6 +226,7 @@ def test_a_person_accepts_strikes_and_edits_and_the_decisions_are_applied(under_
     assert browser.run("return window.injected ?? 'no'") == "no"
 
     decisions = read_decisions(saved(browser, tmp_path))
+    assert [d.was for d in decisions] == [sha256_json(item.row) for item in read_items(under_review)]
     assert [(d.what, d.id, d.decision) for d in decisions] == [
         ("question", "ce-0.1.q1", "strike"),
         ("question", "new1", "edit"),
