@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +13,9 @@ from kinj.errors import UserError
 
 _LETTER = re.compile(r"\(?([A-Ja-j])[).:]?")
 _WHOLE = re.compile(r"\d{1,3}(\.0+)?")
+
+#: letters, spaces and punctuation, with hyphens inside words
+_WORDS = re.compile(r"""([^\W\d_]|[\s.,;:!?'"()‘’“”…]|(?<=\w)[-‐–](?=\w))+""")  # noqa: RUF001  # as people write
 
 
 class AnswerForm(StrEnum):
@@ -34,7 +37,8 @@ def find_form(rows: Sequence[Asked], possible: Sequence[AnswerForm] = tuple(Answ
         possible: a single one is taken, whatever it fits.
 
     Raises:
-        UserError: two forms fit as many rows and mean different options; the message names the option that decides.
+        UserError: two forms fit as many rows and mean different options, or some answers are indexes from 0 alone and
+            others from 1 alone; the message names the option that decides.
     """
     readings = {form: [_READ[form](row) for row in rows] for form in possible}
     fitting = {form: sum(place is not None for place in places) for form, places in readings.items()}
@@ -43,20 +47,30 @@ def find_form(rows: Sequence[Asked], possible: Sequence[AnswerForm] = tuple(Answ
     first = best[0]
     # What the rows call their options is said by the rows; letters and texts that mean the same are no question either.
     rivals = [form for form in best[1:] if first is not AnswerForm.LABEL and readings[form] != readings[first]]
-    if not rivals or not most:
-        return first
-    if {first, *rivals} == {AnswerForm.FROM_0, AnswerForm.FROM_1}:
+    if first in (AnswerForm.FROM_0, AnswerForm.FROM_1) and (rivals or _fit_neither(readings)):
         shown = ", ".join(sorted({str(row.answer) for row in rows})[:6])
         raise UserError(
             f"the answers ({shown}) are indexes that may count from 0 or from 1: say which by --answer-from 0 or "
-            "--answer-from 1"
+            "--answer-from 1; those that do not fit are refused"
         )
+    if not rivals or not most:
+        return first
     unlike = next(n for n, place in enumerate(readings[first]) if any(readings[form][n] != place for form in rivals))
     row = rows[unlike]
     names = " or ".join(_NAMES[form] for form in (first, *rivals))
     raise UserError(
         f"the answer {str(row.answer)!r} to {row.question[:60]!r} with the options {list(row.options)} may be {names}: "
         "say which by --answer-is letter, text or index"
+    )
+
+
+def _fit_neither(readings: Mapping[AnswerForm, Sequence[int | None]]) -> bool:
+    """Whether some answers are indexes from 0 alone and others from 1 alone: 0 is there, and the number of options."""
+    if not {AnswerForm.FROM_0, AnswerForm.FROM_1} <= readings.keys():
+        return False
+    both = list(zip(readings[AnswerForm.FROM_0], readings[AnswerForm.FROM_1], strict=True))
+    return any(one is None for zero, one in both if zero is not None) and any(
+        zero is None for zero, one in both if one is not None
     )
 
 
@@ -82,7 +96,12 @@ def _by_text(row: Asked) -> int | None:
     if not text:
         return None
     exact = _only(row.options, text, str)
-    return exact if exact is not None else _only(row.options, plain(text), plain)
+    return exact if exact is not None else _only(row.options, _alike(text), _alike)
+
+
+def _alike(text: str) -> str:
+    """The text without case and punctuation where it is words alone: of "-1" and "C++" every sign counts."""
+    return plain(text) if _WORDS.fullmatch(text) else " ".join(text.casefold().split())
 
 
 def _by_index(first: int) -> Callable[[Asked], int | None]:

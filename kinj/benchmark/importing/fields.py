@@ -6,7 +6,7 @@ import ast
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,11 +59,19 @@ class Fields:
     options: tuple[str, ...] = ()
     answer: str | None = None
 
-    @property
-    def known(self) -> tuple[str, ...]:
-        """Every name that a header line can be told by, in lower case."""
+    def is_header(self, cells: Sequence[str]) -> bool:
+        """Whether a CSV file's first line names columns.
+
+        One with a name of a question's or an answer's column does, one that begins with an id's, and one with names of
+        several options beside an answer's.
+        """
         own = [name.lower() for name in (self.question, *self.options, self.answer) if name and not name.isdigit()]
-        return (*own, *QUESTION_KEYS, *_HEADER_KEYS)
+        there = dict.fromkeys((cell.strip().lower() for cell in cells), 1)
+        return (
+            not there.keys().isdisjoint((*own, *QUESTION_KEYS, *_HEADER_KEYS))
+            or next(iter(there), "") in ID_KEYS
+            or (_first(ANSWER_KEYS, there) is not None and len(_option_columns(there)) > 1)
+        )
 
     def columns_of(self, rows: Sequence[Row]) -> Columns:
         """The columns of a file.
@@ -73,8 +81,15 @@ class Fields:
         """
         # With a value somewhere: a column that is empty throughout holds nothing.
         filled = Counter(key for row in rows for key, value in (row.values or {}).items() if value not in (None, ""))
-        if CELLS in filled and all(is_headerless(row) for row in rows if row.values is not None):
-            return self._numbered()
+        headerless = [row for row in rows if is_headerless(row)]
+        named = next((row for row in rows if row.values is not None and not is_headerless(row)), None)
+        if headerless and named is not None:
+            raise UserError(
+                f"{headerless[0].place} is of a file without a header line, {named.place} of one with named columns: "
+                "import them one by one"
+            )
+        if headerless:
+            return self._numbered(headerless)
         for name in (self.question, *self.options, self.answer):
             if name is not None and name not in filled:
                 raise UserError(f"no row has a column {name!r}; there are {', '.join(map(repr, filled)) or 'none'}")
@@ -91,10 +106,16 @@ class Fields:
         kept = {name: column for name in KEPT_KEYS if (column := _first((name,), filled))}
         return Columns(question, options, answer, _first(ID_KEYS, filled), kept)
 
-    def _numbered(self) -> Columns:
+    def _numbered(self, rows: Sequence[Row]) -> Columns:
         numbers = [name for name in (self.question, *self.options, self.answer) if name is not None]
         if any(not name.isdigit() or name == "0" for name in numbers):
             raise UserError(f"the file has no header line, so columns are named by their number from 1: {numbers}")
+        first = [str(row.values[CELLS][0]).strip() for row in rows[1:] if row.values]
+        if self.question is None and first and all(map(str.isdigit, first)):
+            raise UserError(
+                "which column is the question? The first holds numbers alone: --question-field with the column's "
+                f"number, from 1; or, if {rows[0].place} is the header line, with its name"
+            )
         return Columns(self.question or "1", self.options, self.answer or "", None, {})
 
 
@@ -129,12 +150,15 @@ class Columns:
             raise RowError(f"{len(values[CELLS])} cells more than the header line has")
         question = _question_of(values.get(self.question))
         options, labels = self._options(values)
-        accepted = _texts(values.get(self.kept.get("accepted_answers", "")))
+        # A text of another file is that text, whatever it looks like; a cell of CSV has no other way to hold a list.
+        spelled: Callable[[Any], Any] = _plain_value if row.is_csv else lambda value: value
+        answer = values.get(self.answer or "")
+        accepted = tuple(_accepted(spelled(values.get(self.kept.get("accepted_answers", "")))))
         return Asked(
             question,
             options,
             labels,
-            _plain_value(values.get(self.answer or "")),
+            answer if _text(answer) in options else spelled(answer),
             _text(values.get(self.id or "")),
             accepted,
             _text(values.get(self.kept.get("kind", ""))),
@@ -214,11 +238,12 @@ def _options_of(value: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:  # Any: 
         return tuple(map(_text, value["text"])), tuple(map(_text, labels))
     if isinstance(value, dict):
         # Parquet keeps dictionaries by letter with all letters that any row has: those without a text are not there.
-        marks = sorted((mark for mark, text in value.items() if text is not None), key=_mark_order)
-        return tuple(_text(value[mark]) for mark in marks), tuple(marks)
+        texts = {str(mark): _text(text) for mark, text in value.items() if text is not None}
+        marks = sorted(texts, key=_mark_order)
+        return tuple(texts[mark] for mark in marks), tuple(marks)
     if isinstance(value, list) and value and all(isinstance(entry, dict) for entry in value):
-        texts = tuple(_text(entry.get("text", entry.get("option", ""))) for entry in value)
-        return texts, tuple(_text(entry.get("label", entry.get("key", ""))) for entry in value)
+        listed = tuple(_text(entry.get("text", entry.get("option", ""))) for entry in value)
+        return listed, tuple(_text(entry.get("label", entry.get("key", ""))) for entry in value)
     if isinstance(value, list):
         return tuple(map(_text, value)), ()
     if value in (None, ""):
@@ -241,10 +266,6 @@ def _plain_value(value: Any) -> Any:  # Any: JSON values
 
 def _text(value: object) -> str:
     return value.strip() if isinstance(value, str) else "" if value is None else str(value)
-
-
-def _texts(value: Any) -> tuple[str, ...]:  # Any: JSON values
-    return tuple(_accepted(_plain_value(value)))
 
 
 def _accepted(value: Any) -> Iterator[str]:  # Any: JSON values

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from kinj.benchmark.place import FORM_FILES
 from kinj.corpus.readers.reading import UnreadableError, check_encoding, decode
@@ -18,30 +19,31 @@ SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".ndjson", ".parquet", ".arrow")
 _DELIMITERS = (",", ";", "\t")
 #: keys under which a file of one JSON object keeps its rows
 _LISTS = ("data", "questions", "rows", "examples")
+IsHeader = Callable[[Sequence[str]], bool]
 _SPLITS = re.compile(r"(?<![a-z])(train|test|validation|valid|val|dev)(?![a-z])")
 
 
-def open_rows(path: Path, known: Sequence[str], *, split: str | None = None, encoding: str | None = None) -> list[Row]:
+def open_rows(path: Path, is_header: IsHeader, *, split: str | None = None, encoding: str | None = None) -> list[Row]:
     """The rows of a file, or of a data set's folder; a row that cannot be read has its reason.
 
-    A CSV file has a header line where its first line holds one of the `known` names of columns; the rows of one without
-    hold a list of cells under `CELLS`.
+    The rows of a CSV file without a header line hold a list of cells under `CELLS`.
 
     Args:
         path: a file (`SUFFIXES`), a folder that `datasets` saved, or one with such files.
-        known: names of columns, in lower case.
+        is_header: whether the cells of a CSV file's first line are a header line.
         split: which of a folder's splits is read, where it has several.
         encoding: of files that are not UTF-8.
 
     Raises:
-        UserError: no such path, nothing to read there, another encoding's name, several splits and none named.
+        UserError: no such path, nothing to read there, another encoding's name, several splits and none named, or one
+            named where there are none.
         MissingExtraError: Parquet or Arrow without pyarrow.
     """
     check_encoding(encoding)
     files = _files(path, split)
     rows: list[Row] = []
     for file in files:
-        rows += _rows_of(file, known, encoding)
+        rows += _rows_of(file, is_header, encoding)
     if not rows:
         raise UserError(f"{path}: holds no row")
     return rows
@@ -51,10 +53,12 @@ def _files(path: Path, split: str | None) -> list[Path]:
     if path.is_file():
         if path.suffix.lower() not in SUFFIXES:
             raise UserError(f"{path}: no form of rows that is known: {', '.join(SUFFIXES)}, or a data set's folder")
+        _refuse_split(path, split)
         return [path]
     if not path.is_dir():
         raise UserError(f"{path}: no such file or folder")
     if (path / FORM_FILES["direct"]).is_file():
+        _refuse_split(path, split)
         return [path / FORM_FILES["direct"]]
     splits = _saved_splits(path) or _named_splits(path)
     if not splits:
@@ -67,15 +71,31 @@ def _files(path: Path, split: str | None) -> list[Path]:
     return splits[split] if split is not None else next(iter(splits.values()))
 
 
+def _refuse_split(path: Path, split: str | None) -> None:
+    if split is not None:
+        raise UserError(f"--from {split}: {path} is one list of questions without splits of its own; leave it out")
+
+
 def _saved_splits(folder: Path) -> dict[str, list[Path]]:
     """The files of each split of what `datasets` saved (`save_to_disk`); none where it is another folder."""
     if (folder / "dataset_dict.json").is_file():
-        names = json.loads((folder / "dataset_dict.json").read_text(encoding="utf-8"))["splits"]
+        names = _said(folder / "dataset_dict.json", lambda said: [str(name) for name in said["splits"]])
         return {name: files for name in names for files in _saved_splits(folder / name).values()}
     if not (folder / "state.json").is_file():
         return {}
-    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    return {folder.name: [folder / entry["filename"] for entry in state["_data_files"]]}
+    names = _said(folder / "state.json", lambda said: [entry["filename"] for entry in said["_data_files"]])
+    for name in names:
+        if not (folder / name).is_file():
+            raise UserError(f"{folder / 'state.json'} names {name}, which is not there: copy or save the data set anew")
+    return {folder.name: [folder / name for name in names]}
+
+
+def _said(path: Path, names: Callable[[Any], list[str]]) -> list[str]:  # Any: JSON values
+    """The names in a file of `datasets`' own."""
+    try:
+        return names(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not as `datasets` saves it ({error!r}): copy or save the data set anew") from error
 
 
 def _named_splits(folder: Path) -> dict[str, list[Path]]:
@@ -88,11 +108,10 @@ def _named_splits(folder: Path) -> dict[str, list[Path]]:
     return splits
 
 
-def _rows_of(path: Path, known: Sequence[str], encoding: str | None) -> Iterable[Row]:
+def _rows_of(path: Path, is_header: IsHeader, encoding: str | None) -> Iterable[Row]:
     if path.suffix.lower() in (".csv", ".tsv"):
         first, delimiter = _first_line(path, encoding)
-        has_header = any(cell.strip().lower() in known for cell in first)
-        return read_rows(path, encoding, delimiter=delimiter, columns=None if has_header else ())
+        return read_rows(path, encoding, delimiter=delimiter, columns=None if is_header(first) else ())
     if path.suffix.lower() == ".json" and (rows := _listed(path, encoding)) is not None:
         return rows
     return read_rows(path, encoding)
@@ -104,7 +123,7 @@ def is_headerless(row: Row) -> bool:
 
 
 def _first_line(path: Path, encoding: str | None) -> tuple[list[str], str]:
-    """A CSV file's first row, and the delimiter that cuts it into most cells."""
+    """A CSV file's first row, and the delimiter that cuts it into most cells; of a .tsv the tab where there is one."""
     with path.open("rb") as lines:
         beginning = lines.read(1 << 16)
     try:
@@ -113,6 +132,8 @@ def _first_line(path: Path, encoding: str | None) -> tuple[list[str], str]:
         raise UserError(f"{path}: {error}") from error
     rows = {delimiter: next(csv.reader(text.splitlines(True), delimiter=delimiter), []) for delimiter in _DELIMITERS}
     delimiter = max(_DELIMITERS, key=lambda each: len(rows[each]))
+    if path.suffix.lower() == ".tsv" and len(rows["\t"]) > 1:
+        delimiter = "\t"
     return rows[delimiter], delimiter
 
 

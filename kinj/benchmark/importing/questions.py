@@ -14,10 +14,14 @@ from kinj.benchmark.importing.fields import Asked, Columns, Fields, RowError, ac
 from kinj.benchmark.importing.files import is_headerless
 from kinj.benchmark.integrity import FEWEST_OPTIONS, MOST_OPTIONS
 from kinj.corpus.sources.rows import CELLS, Row
+from kinj.errors import UserError
 from kinj.records import Json, Question
 
 #: JSON can spell a surrogate without its other half as an escape, UTF-8 cannot
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+
+#: what names an option, where there is one: a letter, or a place
+_MARK = re.compile(r"\(?[A-Ja-j][).:]?|(10|[0-9])(\.0+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,8 @@ def import_questions(
         possible: the forms that the answers may have.
 
     Raises:
-        UserError: columns that are not there, or answers that could be read in several ways.
+        UserError: columns that are not there, answers that could be read in several ways, or such as name options
+            where none was found.
     """
     columns = fields.columns_of(rows)
     read: list[tuple[Row, Asked]] = []
@@ -74,6 +79,8 @@ def import_questions(
             read.append((row, asked))
     with_options = [asked for _, asked in read if asked.options]
     form = find_form(with_options, possible) if with_options else None
+    if form is None and tuple(possible) != (AnswerForm.TEXT,):
+        _refuse_marks_alone([asked for _, asked in read])
     questions: list[Question] = []
     for row, asked in read:
         try:
@@ -90,10 +97,21 @@ def import_questions(
         refused=tuple(sorted(refused, key=lambda one: order[one.place])),
         columns=columns,
         form=form,
-        left_out=_left_out(rows, columns),
+        left_out=_left_out(rows, columns, [asked for _, asked in read]),
         has_header=not any(is_headerless(row) for row in rows),
         keeps_ids=keeps_ids,
     )
+
+
+def _refuse_marks_alone(read: Sequence[Asked]) -> None:
+    """Refuses questions without options whose answers are all letters or places: their options were not found."""
+    answers = {text for asked in read for text in accepted_answers(asked)}
+    if answers and all(map(_MARK.fullmatch, answers)) and not any(asked.accepted_answers for asked in read):
+        shown = ", ".join(sorted(answers)[:6])
+        raise UserError(
+            f"no options were found, and the answers ({shown}) look like those of options: which columns are they? "
+            "--options-field NAMES; or, if the questions are open, --answer-is text"
+        )
 
 
 def _plain(row: Row) -> Json | None:
@@ -127,6 +145,8 @@ def _question(asked: Asked, form: AnswerForm | None) -> Question:
         accepted = accepted_answers(asked)
         if not accepted:
             raise RowError("no options, and no answer that could be compared with a model's")
+        if form not in (None, AnswerForm.TEXT) and not asked.accepted_answers and all(map(_MARK.fullmatch, accepted)):
+            raise RowError(f"no options, and the answer {str(asked.answer)[:60]!r} looks like that of one")
         return Question(asked.id, (), asked.question, (), kind=kind, accepted_answers=accepted)
     place = place_of(asked, form)
     if place is None:
@@ -148,6 +168,9 @@ def _strange_answer(asked: Asked, form: AnswerForm) -> str:
     return f"the answer {str(asked.answer)[:60]!r} is not {expected}"
 
 
-def _left_out(rows: Sequence[Row], columns: Columns) -> dict[str, int]:
+def _left_out(rows: Sequence[Row], columns: Columns, read: Sequence[Asked]) -> dict[str, int]:
     counts = Counter(key for row in rows for key, value in (row.values or {}).items() if value not in (None, ""))
-    return {name: count for name, count in counts.items() if name not in columns.taken and name != CELLS}
+    left_out = {name: count for name, count in counts.items() if name not in columns.taken and name != CELLS}
+    if strange := sum(asked.kind not in ("", *KINDS) for asked in read):  # somebody else's kinds
+        left_out[columns.kept["kind"]] = strange
+    return left_out

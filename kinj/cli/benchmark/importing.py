@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kinj.cli.benchmark.review import PAGE
 from kinj.cli.interruption import interruptible
 from kinj.cli.options import Json, Overwrite
 from kinj.errors import UserError
@@ -103,29 +105,33 @@ def import_(
     """Make a benchmark folder of your own questions: two to ten options each, or none (asked openly).
 
     Usual column names are found by themselves; the answer may be a letter, an index or the option's text. Rows that
-    are no question are refused one by one, listed with the reason, and kept in OUT/refused.jsonl.
+    are no question are refused one by one, listed with the reason, and kept in OUT/refused.jsonl. With --overwrite the
+    review of the questions that were there before (review.jsonl, decisions.jsonl, review.html) is removed.
 
     Example: `kinj benchmark import my_questions.csv my_benchmark --collection my_collection`
 
     Then: `lm_eval --tasks kinj_benchmark --model kinj_rag --metadata '{"benchmark": "my_benchmark"}'`
     """
     from kinj.benchmark.importing import Fields, Shares, import_questions, open_rows
+    from kinj.benchmark.reviewing import DECISIONS, REVIEW
     from kinj.benchmark.sealing import write_benchmark
 
     _refuse_out(out, collection, overwrite=overwrite)
     names = tuple(name.strip() for given in options_field or () for name in given.split(",") if name.strip())
     fields = Fields(question_field, names, answer_field)
     with interruptible("nothing was written"):
-        rows = open_rows(file, fields.known, split=split, encoding=encoding)
+        rows = open_rows(file, fields.is_header, split=split, encoding=encoding)
         imported = import_questions(rows, fields, _possible(answer_is, answer_from))
         if not imported.questions:
             first = imported.refused[0]
             raise UserError(f"{file}: none of {len(rows)} rows is a question; {first.place}: {first.why}")
-        benchmark = _with_collection(imported, collection, out, Shares(dev_share, fewshot, seed))
+        benchmark, dropped = _with_collection(imported, collection, out, Shares(dev_share, fewshot, seed))
         values = _manifest(imported, file, collection, out, seed)
         out.mkdir(parents=True, exist_ok=True)
         write_benchmark(benchmark, out, values, {REFUSED: imported.refused})
-    said = _summary(imported, benchmark, file, out, len(rows))
+        for name in (REVIEW, DECISIONS, PAGE):  # about the questions that were there before
+            (out / name).unlink(missing_ok=True)
+    said = _summary(imported, benchmark, file, out, len(rows)) | {"collection_questions_left_out": len(dropped)}
     if as_json:
         typer.echo(json.dumps(said, indent=2, ensure_ascii=False))
     else:
@@ -163,8 +169,10 @@ def _refuse_out(out: Path, collection: Path | None, *, overwrite: bool) -> None:
         raise UserError(f"{out} holds a benchmark: add --overwrite, or choose another folder")
 
 
-def _with_collection(imported: Imported, folder: Path | None, out: Path, shares: Shares) -> Benchmark:
-    """The questions with their documents; without a collection with none."""
+def _with_collection(
+    imported: Imported, folder: Path | None, out: Path, shares: Shares
+) -> tuple[Benchmark, tuple[Question, ...]]:
+    """The questions with their documents, without a collection with none; and those of the collection, left out."""
     from kinj.benchmark import Benchmark, open_benchmark
     from kinj.benchmark.importing import split_questions
 
@@ -177,7 +185,7 @@ def _with_collection(imported: Imported, folder: Path | None, out: Path, shares:
         opened = open_benchmark(folder, needs_questions=False)
         questions = _with_sources(questions, opened)
     placed, documents = split_questions(questions, opened.documents, opened.chunks, shares)
-    return replace(opened, folder=out, documents=tuple(documents), questions=tuple(placed))
+    return replace(opened, folder=out, documents=tuple(documents), questions=tuple(placed)), opened.questions
 
 
 def _with_sources(questions: list[Question], collection: Benchmark) -> list[Question]:
@@ -265,6 +273,8 @@ def _show(said: JsonObject, imported: Imported, benchmark: Benchmark, collection
         typer.echo(f"refused: {one.place}: {one.why}", err=True)
     if len(imported.refused) > _SHOWN:
         typer.echo(f"refused: {len(imported.refused) - _SHOWN:,} more, all in {said['folder']}/{REFUSED}", err=True)
+    if count := said["collection_questions_left_out"]:
+        typer.echo(f"left out: {count:,} questions that {collection} holds itself", err=True)
     typer.echo(f"next: {next_command(benchmark)}", err=True)
 
 
@@ -282,10 +292,13 @@ def _answer_words(imported: Imported) -> str:
 
 
 def next_command(benchmark: Benchmark) -> str:
-    """The `lm_eval` command that asks the folder's questions."""
-    questions = benchmark.part("test").asked() or benchmark.part("dev").asked()
+    """The `lm_eval` command that asks the folder's questions; where all are shots, what makes others of them."""
+    split = "test" if benchmark.part("test").asked() else "dev"
+    questions = benchmark.part(split).asked()
+    if not questions:
+        return "import them again with fewer --fewshot: all are shots, which are never asked"
     tasks = ["kinj_benchmark"] if any(question.choices for question in questions) else []
     tasks += ["kinj_benchmark_generate"] if any(question.accepted_answers for question in questions) else []
     reading = "" if benchmark.chunks else " --model_args retriever=none"
-    metadata = json.dumps({"benchmark": str(benchmark.folder)})
-    return f"lm_eval --tasks {','.join(tasks)} --model kinj_rag{reading} --metadata '{metadata}'"
+    metadata = json.dumps({"benchmark": str(benchmark.folder)} | ({"split": split} if split != "test" else {}))
+    return f"lm_eval --tasks {','.join(tasks)} --model kinj_rag{reading} --metadata {shlex.quote(metadata)}"

@@ -58,6 +58,8 @@ class Row:
     reason: str = ""
     #: bytes of the file up to here, about
     end: int = 0
+    #: whether its values are cells of CSV, which can only be texts
+    is_csv: bool = False
 
     @property
     def digest(self) -> str:
@@ -157,14 +159,17 @@ def _csv(path: Path, encoding: str | None, delimiter: str, columns: Sequence[str
         try:
             values = next(reader, None)
         except csv.Error as error:
-            yield Row(place, reader.line_num, None, f"no {path.suffix[1:]}: {error}", end)
+            why = f"no {path.suffix[1:]}: {error}"
+            if "unexpected end of data" in str(error):
+                why += ": a quote that opens in this row is never closed, and what follows was not read"
+            yield Row(place, reader.line_num, None, why, end)
             continue
         except UnreadableError as error:
             yield Row(place, reader.line_num, None, f"{error}; the rest of the file was not read", end)
             return
         if values is None:
             return
-        yield Row(place, reader.line_num, values, end=end)
+        yield Row(place, reader.line_num, values, end=end, is_csv=True)
 
 
 def _parquet(path: Path) -> Iterator[Row]:

@@ -13,7 +13,7 @@ USUAL = Fields()
 
 
 def read(path, fields=USUAL, possible=tuple(AnswerForm), **options):
-    return import_questions(open_rows(path, fields.known, **options), fields, possible)
+    return import_questions(open_rows(path, fields.is_header, **options), fields, possible)
 
 
 def asked(imported):
@@ -67,6 +67,34 @@ def test_a_header_line_in_another_language_is_told_by_its_answer_and_asks_for_th
     assert asked(read(path, Fields("Frage"))) == EXPECTED
 
 
+@pytest.mark.parametrize("header", [["id", "Frage", "a", "b", "c", "Lösung"], ["Nr", "Frage", "a", "b", "c", "label"]])
+def test_a_header_line_in_other_words_is_told_by_an_id_or_by_options_beside_an_answer(tmp_path, header):
+    path = csv_file(tmp_path, header, *[[n, "Which?", "x", "y", "z", "B"] for n in range(3)])
+    with pytest.raises(UserError, match=f"--question-field NAME; there are '{header[0]}', 'Frage', 'a'"):
+        read(path)
+    assert asked(read(path, Fields("Frage", answer=header[-1]))) == EXPECTED * 3
+
+
+def test_a_first_column_of_numbers_is_no_column_of_questions(tmp_path):
+    path = csv_file(tmp_path, ["Nr", "Frage", "x1", "x2", "Lösung"], ["1", "Which?", "x", "y", "B"])
+    with pytest.raises(
+        UserError, match=r"which column is the question\? The first holds numbers alone: --question-field"
+    ):
+        read(path)
+
+
+def test_files_with_and_without_a_header_line_are_not_mixed(tmp_path):
+    csv_file(tmp_path, ["question", "A", "B", "answer"], ["Which?", "x", "y", "B"], name="a.csv")
+    csv_file(tmp_path, ["Which?", "x", "y", "B"], name="b.csv")
+    with pytest.raises(UserError, match=r"b.csv:1 is of a file without a header line, .*a.csv:. of one with named col"):
+        read(tmp_path)
+
+
+def test_a_tsv_file_is_cut_at_its_tabs_whatever_commas_stand_in_it(tmp_path):
+    path = csv_file(tmp_path, ["Of red, blue, green, grey, pink, tall?", "x", "y", "B"], delimiter="\t", name="q.tsv")
+    assert asked(read(path)) == [("Of red, blue, green, grey, pink, tall?", ("x", "y"), "y")]
+
+
 def test_semicolons_tabs_a_byte_order_mark_and_another_encoding_are_read(tmp_path):
     rows = ["question", "A", "B", "answer"], ["Größe, wessen?", "ä", "ö", "B"]
     expected = [("Größe, wessen?", ("ä", "ö"), "ö")]
@@ -90,6 +118,7 @@ OPTIONS = {
     "a column each": {"option_a": "x", "option_b": "y", "option_c": "z", "answer": "B."},
     "the right option's text": {"choices": ["x", "y", "z"], "answer": "Y"},
     "a list spelt in a text": {"choices": "['x', 'y', 'z']", "answer": "(b)"},
+    "a dictionary by number as Python spells it": {"options": "{1: 'x', 2: 'y', 3: 'z'}", "answer": 2},
     "a dictionary with letters that it does not use": {
         "options": {"A": "x", "B": "y", "C": "z", "D": None},
         "answer": "B",
@@ -151,6 +180,30 @@ def test_data_sets_that_were_saved_or_copied_from_the_hub_are_read_one_split_at_
             read(tmp_path / name, split="dev")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("state.json", "{", "state.json: not as `datasets` saves it"),
+        ("state.json", '{"x": 1}', "state.json: not as `datasets` saves it"),
+        ("state.json", '{"_data_files": [{"filename": "gone.arrow"}]}', "names gone.arrow, which is not there"),
+        ("dataset_dict.json", "[]", "dataset_dict.json: not as `datasets` saves it"),
+    ],
+)
+def test_half_a_saved_data_set_is_one_line(tmp_path, name, text, why):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UserError, match=why):
+        read(tmp_path)
+
+
+def test_a_split_is_not_taken_of_what_has_none(tmp_path):
+    path = json_file(tmp_path, GOOD)
+    with pytest.raises(UserError, match=r"--from test: .*q.jsonl is one list of questions without splits"):
+        read(path, split="test")
+    path.rename(tmp_path / "questions.jsonl")
+    with pytest.raises(UserError, match="--from test: "):
+        read(tmp_path, split="test")
+
+
 @pytest.mark.parametrize(("name", "why"), [("no.csv", "no such file"), ("q.docx", "no form of rows that is known")])
 def test_what_is_no_file_of_rows_is_refused(tmp_path, name, why):
     (tmp_path / "q.docx").write_text("x")
@@ -181,10 +234,40 @@ def test_where_indexes_from_0_and_from_1_both_fit_it_is_asked(tmp_path):
         assert "".join(q.right_answer for q in read(path, possible=(form,)).questions) == right
 
 
+def test_where_indexes_neither_all_count_from_0_nor_from_1_it_is_asked(tmp_path):
+    path = json_file(tmp_path, *indexed(1, 2, 3, 4, 1, 2, 3, 4, 0, 0, 0))
+    with pytest.raises(UserError, match=r"answers \(0, 1, 2, 3, 4\) are indexes .* --answer-from 0 or --answer-from 1"):
+        read(path)
+    imported = read(path, possible=(AnswerForm.FROM_0,))
+    assert [refused.why for refused in imported.refused] == ["the answer '4' is not an index from 0 to 3"] * 2
+
+
 def test_one_bad_index_among_many_does_not_change_where_the_others_count_from(tmp_path):
-    imported = read(json_file(tmp_path, *indexed(*[0, 1, 2, 3] * 5, 4)))
+    imported = read(json_file(tmp_path, *indexed(*[0, 1, 2, 3] * 5, 7)))
     assert imported.form is AnswerForm.FROM_0
-    assert [refused.why for refused in imported.refused] == ["the answer '4' is not an index from 0 to 3"]
+    assert [refused.why for refused in imported.refused] == ["the answer '7' is not an index from 0 to 3"]
+
+
+def test_signs_and_digits_of_a_text_count(tmp_path):
+    words = {"question": "Which?", "choices": ["alpha", "beta"], "answer": "Beta."}
+    imported = read(
+        json_file(tmp_path, words, words, {"question": "5 - 6?", "choices": ["-1", "2", "3"], "answer": "1"})
+    )
+    assert imported.form is AnswerForm.TEXT
+    assert [q.right_answer for q in imported.questions] == ["beta", "beta"]
+    assert [refused.why for refused in imported.refused] == ["the answer '1' is not the text of one option"]
+
+
+@pytest.mark.parametrize("write", [json_file, lambda folder, *rows: csv_file(folder, rows[0], *map(dict.values, rows))])
+def test_an_answer_that_looks_like_a_list_is_compared_as_it_is_written(tmp_path, write):
+    row = {"question": "What does print([3]) show?", "choices": '["3", "[3]", "x"]', "answer": "[3]"}
+    assert [q.right_answer for q in read(write(tmp_path, row)).questions] == ["[3]"]
+
+
+def test_an_open_answer_that_looks_like_a_list_is_one_only_in_csv(tmp_path):
+    row = {"question": "Which list?", "answer": "['x', 'y']"}
+    assert read(json_file(tmp_path, row)).questions[0].accepted_answers == ("['x', 'y']",)
+    assert read(csv_file(tmp_path, row, row.values())).questions[0].accepted_answers == ("x", "y")
 
 
 def test_where_text_and_index_both_fit_and_differ_it_is_asked(tmp_path):
@@ -232,6 +315,39 @@ def test_options_and_accepted_answers_may_stand_in_one_row(tmp_path):
     }
     [question] = read(json_file(tmp_path, row)).questions
     assert (question.right_answer, question.accepted_answers, question.kind) == ("y", ("y", "why"), "what")
+
+
+def test_options_that_were_not_found_make_no_open_questions_of_letters_and_indexes(tmp_path):
+    rows = [{"ctx": f"A man {n}", "endings": list("wxyz"), "label": str(n % 4)} for n in range(6)]
+    path = json_file(tmp_path, *rows)
+    with pytest.raises(
+        UserError, match=r"no options were found, and the answers \(0, 1, 2, 3\) look like .* --options-f"
+    ):
+        read(path, Fields("ctx"))
+    assert len(read(path, Fields("ctx", ("endings",)), (AnswerForm.FROM_0,)).questions) == 6
+    numbers = json_file(tmp_path, {"question": "How many?", "answer": 3})
+    assert read(numbers, possible=(AnswerForm.TEXT,)).questions[0].accepted_answers == ("3",)
+    accepted = json_file(tmp_path, {"question": "How many?", "accepted_answers": ["3"]})
+    assert read(accepted).questions[0].accepted_answers == ("3",)
+
+
+def test_a_row_without_options_is_no_open_question_with_a_letter_for_an_answer(tmp_path):
+    imported = read(
+        csv_file(
+            tmp_path,
+            ["question", "A", "B", "answer"],
+            ["Which?", "x", "y", "B"],
+            ["Lost?", "", "", "B"],
+            ["Open?", "", "", "blue"],
+        )
+    )
+    assert [(q.question, q.accepted_answers) for q in imported.questions] == [("Which?", ()), ("Open?", ("blue",))]
+    assert [one.why for one in imported.refused] == ["no options, and the answer 'B' looks like that of one"]
+
+
+def test_kinds_that_are_none_of_ours_are_listed_as_left_out(tmp_path):
+    imported = read(json_file(tmp_path, GOOD | {"kind": "easy"}, GOOD | {"kind": "what"}))
+    assert ([q.kind for q in imported.questions], imported.left_out) == (["", "what"], {"kind": 1})
 
 
 # ---- rows that are none

@@ -159,7 +159,7 @@ def test_decisions_about_rows_of_one_id_are_kept_by_kind():
 def test_a_decision_about_another_row_of_that_id_is_refused(under_review, decision):
     row = read_items(under_review)[0].row
     given = {"id": row["id"], "what": "question", "decision": decision}
-    with pytest.raises(UserError, match="ce-0.1.q1: it is about another question of that id than this folder has now"):
+    with pytest.raises(UserError, match="about another question of that id than this folder has now"):
         applied(under_review, given | {"row": {**row, "question": "Who?"}})
     done = applied(under_review, given | {"row": {**row, "split": ""}})  # the same, with a default spelt out
     assert (done.struck, done.confirmed) == ((1, 0) if decision == "strike" else (0, 1))

@@ -1,6 +1,7 @@
 """`kinj benchmark import` and `task`: from a person's file to a folder and a task of lm-eval."""
 
 import json
+import shlex
 
 import pytest
 from lm_eval.tasks import TaskManager
@@ -64,12 +65,31 @@ def test_indexes_that_fit_both_ways_are_asked_for(kinj, tmp_path):
 
 
 def test_a_file_without_a_question_is_one_line(kinj, tmp_path):
-    (tmp_path / "q.jsonl").write_text('{"question": "Which?", "answer": ""}\n{"question": "x", "answer": null}\n')
-    code, _, errors = kinj("benchmark", "import", "q.jsonl", "out", "--answer-field", "question")
-    assert code == 0  # the question is its own answer, if somebody wants so
-    code, _, errors = kinj("benchmark", "import", "q.jsonl", "out2")
-    assert (code, "which column is the answer?" in errors) == (2, True)
-    assert not (tmp_path / "out2").exists()
+    (tmp_path / "q.jsonl").write_text('{"question": "Which?", "choices": ["x"], "answer": "x"}\n{"question": "x"}\n')
+    code, _, errors = kinj("benchmark", "import", "q.jsonl", "out")
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "q.jsonl: none of 2 rows is a question; q.jsonl:1: 1 options, expected 2 to 10" in errors
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_review_of_the_questions_before_does_not_outlive_them(kinj, quiz, tmp_path):
+    kinj("benchmark", "import", quiz, "out")
+    kinj("benchmark", "review", "out")
+    (tmp_path / "d.jsonl").write_text('{"id": "q000001", "decision": "strike"}\n')
+    assert kinj("benchmark", "decide", "out", "d.jsonl")[0] == 0
+    kept = {"review.html", "review.jsonl", "decisions.jsonl"}
+    assert kept <= {path.name for path in (tmp_path / "out").iterdir()}
+    assert kinj("benchmark", "import", quiz, "out", "--overwrite")[0] == 0
+    assert kept.isdisjoint(path.name for path in (tmp_path / "out").iterdir())
+    assert len(open_benchmark(tmp_path / "out").questions) == 2
+
+
+def test_the_next_command_asks_what_there_is_in_any_folder(kinj, quiz, tmp_path):
+    _, _, errors = kinj("benchmark", "import", quiz, "Ann's", "--dev-share", "1")
+    words = shlex.split(errors.splitlines()[-1].removeprefix("next: "))
+    assert json.loads(words[words.index("--metadata") + 1]) == {"benchmark": "Ann's", "split": "dev"}
+    _, _, errors = kinj("benchmark", "import", quiz, "out", "--fewshot", "9")
+    assert errors.splitlines()[-1].startswith("next: import them again with fewer --fewshot")
 
 
 @pytest.fixture
@@ -85,6 +105,7 @@ def about_towers(tmp_path, collection):
 def test_with_a_collection_each_question_finds_its_chunk_and_takes_its_documents_split(kinj, collection, about_towers):
     code, out, errors = kinj("benchmark", "import", about_towers, "out", "--collection", collection)
     assert code == 0
+    assert f"left out: 9 questions that {collection} holds itself" in errors
     assert "source chunks  found of 4, 1 stand alone" in out
     benchmark = open_benchmark(about_towers.parent / "out")
     assert [question.chunk_ids for question in benchmark.questions] == [(f"d{n}.1",) for n in range(4)] + [()]

@@ -97,7 +97,7 @@ def test_a_quote_that_never_ends_is_named_and_swallows_nothing_in_silence(tmp_pa
     assert [one.id for one in found if isinstance(one, Document)] == ["1", "3"]
     assert [one.reason for one in found if isinstance(one, Unread)] == [
         "no csv: ',' expected after '\"'",
-        "no csv: unexpected end of data",
+        "no csv: unexpected end of data: a quote that opens in this row is never closed, and what follows was not read",
     ]
 
 
