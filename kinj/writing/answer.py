@@ -7,6 +7,7 @@ commas and the like alone, on a text whose brackets are all closed.
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 
@@ -69,6 +70,28 @@ def read_completion(body: Json) -> Completion:
         completion_tokens=_count(usage.get("completion_tokens")),
         thinks=bool(reasoning) or text != whole or bool(_BEGIN_OF_THOUGHT.search(whole)),
     )
+
+
+def used_tokens(body: Json) -> int:
+    """Tokens of an answer, at least 1; about one for four letters where the server does not say."""
+    usage = body.get("usage")
+    counted = _count(usage.get("completion_tokens")) if isinstance(usage, dict) else None
+    return max(1, len(json.dumps(body.get("choices"), ensure_ascii=False)) // 4 if counted is None else counted)
+
+
+def first_words(text: str) -> str:
+    """The beginning of what a server said, on one line; some repeat the key, which goes."""
+    if key := os.environ.get("OPENAI_API_KEY"):
+        text = text.replace(key, "(the key)")
+    return " ".join(text.split())[:200] or "(nothing)"
+
+
+def seconds_of(written: str | None) -> float | None:
+    """A `Retry-After` in seconds; a date is left to our own pauses."""
+    try:
+        return None if written is None else float(written)
+    except ValueError:
+        return None
 
 
 def _count(value: object) -> int | None:

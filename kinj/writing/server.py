@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from kinj.errors import MissingExtraError, UserError
 from kinj.records import Json
-from kinj.writing.answer import Completion, read_completion
+from kinj.writing.answer import Completion, first_words, read_completion, seconds_of, used_tokens
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,21 @@ def host_of(base_url: str) -> str:
     if parts.username or parts.password:
         raise UserError("--base-url: without a name or key in it; the key is OPENAI_API_KEY in the environment")
     return parts.hostname
+
+
+def api_key() -> str:
+    """`OPENAI_API_KEY`; `none` where there is none: the client insists on one, servers at home ask for none.
+
+    Raises:
+        UserError: it has characters that no header takes; the message does not show it.
+    """
+    key = os.environ.get("OPENAI_API_KEY") or "none"
+    if place := next((place for place, sign in enumerate(key, 1) if not "!" <= sign <= "~"), 0):
+        raise UserError(
+            f"OPENAI_API_KEY: character {place} of {len(key)} can stand in no key (a space, a line end, or none of "
+            "ASCII); set the variable anew, without it"
+        )
+    return key
 
 
 def is_loopback(base_url: str) -> bool:
@@ -114,9 +129,10 @@ class Server:
             first_timeout: seconds that a request may take while no speed is known.
 
         Raises:
-            UserError: no address, or `openai` is not installed.
+            UserError: no address, a key that cannot be one, or `openai` is not installed.
         """
         host_of(base_url)
+        api_key()
         self.base_url, self.model = base_url.rstrip("/"), model
         self.abilities = Abilities()
         #: why no further request goes out; empty while they do
@@ -127,15 +143,16 @@ class Server:
         self._client: Any = None
         self._unanswered = 0
         self._first_timeout = first_timeout
-        #: seconds a token, of the last requests
-        self._pace: deque[float] = deque(maxlen=20)
+        #: seconds a token, of the last requests: of all tokens, and of the answer's
+        self._pace: deque[tuple[float, float]] = deque(maxlen=20)
         _client_library()
 
     async def __aenter__(self) -> Server:
         openai = _client_library()
         # Only tenacity tries again: the client's own retries would be unseen and uncounted.
-        key = os.environ.get("OPENAI_API_KEY") or "none"
-        self._client = openai.AsyncOpenAI(base_url=self.base_url, api_key=key, max_retries=0, timeout=_LONGEST_TIMEOUT)
+        self._client = openai.AsyncOpenAI(
+            base_url=self.base_url, api_key=api_key(), max_retries=0, timeout=_LONGEST_TIMEOUT
+        )
         self._slots = asyncio.Semaphore(self._parallel)
         return self
 
@@ -204,21 +221,27 @@ class Server:
         async with self._slots:
             if self.stopped:
                 raise StoppedError
-            size = about_tokens(json.dumps(body, ensure_ascii=False)) + int(body.get(self.abilities.limit_key, 0))
+            size, limit = about_tokens(json.dumps(body, ensure_ascii=False)), int(body[self.abilities.limit_key])
             started = monotonic()
             try:
-                answer = await self._send(body, self._timeout(size))
+                answer = await self._send(body, self._timeout(size + limit, limit))
             except NoAnswerError as error:
                 self._count_unanswered(error)
                 raise
             self._unanswered = 0
-            self._pace.append((monotonic() - started) / max(1, _used(answer) or size))
+            seconds, written = monotonic() - started, used_tokens(answer)
+            self._pace.append((seconds / (size + written), seconds / written))
             return answer
 
-    def _timeout(self, size: int) -> float:
+    def _timeout(self, tokens: int, limit: int) -> float:
+        """Seconds for so many tokens in all, of which the answer has at most `limit`.
+
+        An answer's tokens take many times as long as a prompt's: the longer of both counts.
+        """
         if not self._pace:
             return self._first_timeout
-        return min(max(_SHORTEST_TIMEOUT, _PATIENCE * size * max(self._pace)), _LONGEST_TIMEOUT)
+        slowest = max(tokens * max(every for every, _ in self._pace), limit * max(own for _, own in self._pace))
+        return min(max(_SHORTEST_TIMEOUT, _PATIENCE * slowest), _LONGEST_TIMEOUT)
 
     def _count_unanswered(self, error: NoAnswerError) -> None:
         self._unanswered += 1
@@ -258,13 +281,15 @@ class Server:
         except openai.APIStatusError as error:
             status = int(error.status_code)
             raise NoAnswerError(
-                f"HTTP {status}: {_words(error.response.text)}",
+                f"HTTP {status}: {first_words(error.response.text)}",
                 retry=status in (408, 409, 425, 429) or status >= 500,
                 status=status,
-                seconds=_seconds(error.response.headers.get("retry-after")),
+                seconds=seconds_of(error.response.headers.get("retry-after")),
             ) from error
         except openai.APIConnectionError as error:
-            raise NoAnswerError(f"the connection failed ({error.__cause__ or error})", retry=True) from error
+            raise NoAnswerError(
+                f"the connection failed ({first_words(str(error.__cause__ or error))})", retry=True
+            ) from error
         return _object(text)
 
 
@@ -286,29 +311,10 @@ def _object(text: str) -> Json:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise NoAnswerError(f"no JSON: {_words(text)}", retry=True) from error
+        raise NoAnswerError(f"no JSON: {first_words(text)}", retry=True) from error
     if not isinstance(value, dict):
-        raise NoAnswerError(f"no JSON object: {_words(text)}", retry=True)
+        raise NoAnswerError(f"no JSON object: {first_words(text)}", retry=True)
     return value
-
-
-def _words(text: str) -> str:
-    """The beginning of what a server said, on one line."""
-    return " ".join(text.split())[:200] or "(nothing)"
-
-
-def _used(answer: Json) -> int:
-    usage = answer.get("usage")
-    total = usage.get("total_tokens") if isinstance(usage, dict) else None
-    return total if isinstance(total, int) else 0
-
-
-def _seconds(written: str | None) -> float | None:
-    """A `Retry-After` in seconds; a date is left to our own pauses."""
-    try:
-        return None if written is None else float(written)
-    except ValueError:
-        return None
 
 
 def _say(state: Any) -> None:  # Any: tenacity's RetryCallState

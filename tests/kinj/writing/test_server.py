@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from time import monotonic
 
 import pytest
 
@@ -61,8 +62,17 @@ def test_a_request_that_is_wrong_is_not_repeated(server, reply):
 
 def test_the_pause_is_the_one_that_the_server_asks_for(server, reply):
     busy = reply(status=429, body=b"slow", headers={"Retry-After": "0"})
-    [answer], _ = ask(server, "Hi", script=lambda body, n: busy if n == 1 else None, pause=600.0)
+    started = monotonic()
+    [answer], _ = ask(server, "Hi", script=lambda body, n: busy if n == 1 else None, pause=5.0)
     assert answer.text == "Hello."
+    assert monotonic() - started < 4
+
+
+def test_a_longer_pause_that_the_server_asks_for_is_made(server, reply):
+    busy = reply(status=429, body=b"slow", headers={"Retry-After": "0.3"})
+    started = monotonic()
+    ask(server, "Hi", script=lambda body, n: busy if n == 1 else None, pause=0.001)
+    assert monotonic() - started >= 0.3
 
 
 def test_a_page_in_place_of_an_answer_is_no_answer(server, reply):
@@ -93,11 +103,18 @@ def test_an_answer_that_never_ends_is_left(server, reply):
 
 def test_the_time_out_follows_the_measured_speed(server):
     _, opened = ask(server, "Hi")
-    opened._pace.extend([0.5, 0.01])
-    assert opened._timeout(100) == 4.0 * 100 * 0.5
+    opened._pace.extend([(0.5, 0.5), (0.01, 0.01)])
+    assert opened._timeout(100, 10) == 4.0 * 100 * 0.5
     opened._pace.clear()
-    opened._pace.append(0.0001)
-    assert opened._timeout(100) == 30.0
+    opened._pace.append((0.0001, 0.0001))
+    assert opened._timeout(100, 10) == 30.0
+
+
+def test_a_long_answer_has_time_after_short_ones_to_long_prompts(server, reply):
+    usage = {"prompt_tokens": 4_000, "completion_tokens": 2, "total_tokens": 4_002}
+    _, opened = ask(server, "x" * 16_000, script=lambda body, n: reply("A", seconds=0.2, usage=usage))
+    # 0.1 s a token of the answer: 1,000 of them take 100 s, whatever the prompt took.
+    assert opened._timeout(1_100, 1_000) >= 4.0 * 1_000 * 0.1
 
 
 def test_no_more_requests_are_in_flight_than_allowed(server, reply):
@@ -135,6 +152,21 @@ def test_the_key_is_in_the_environment_alone(server, monkeypatch):
     _, opened = ask(server, "Hi")
     assert "sk-secret" not in json.dumps(server.bodies)
     assert "sk-secret" not in str(vars(opened))
+
+
+@pytest.mark.parametrize("key", ["sk-secret\r", "sk-secret\n", "sk secret", "sk-secr\u00e9t"])
+def test_a_key_that_no_header_takes_is_refused_at_the_door_and_not_shown(server, monkeypatch, key):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(UserError, match="OPENAI_API_KEY: character") as caught:
+        Server(server.url, "scribe")
+    assert "secr" not in str(caught.value)
+
+
+def test_a_key_that_the_server_repeats_is_not_shown(server, reply, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    [answer], opened = ask(server, "Hi", script=lambda b, n: reply(status=401, body=b"no such key: sk-secret"))
+    assert "no such key: (the key)" in answer.words
+    assert "sk-secret" not in opened.stopped
 
 
 def test_extra_body_goes_along(server):
