@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -87,28 +87,63 @@ def review_items(folder: Path, candidates: Sequence[Candidate], is_ours: Callabl
     return sorted(items, key=lambda item: (item.what, item.id))
 
 
-def decided(folder: Path, candidates: Sequence[Candidate]) -> tuple[list[Candidate], Counter[str]]:
-    """The candidates as the folder's decisions leave them, and how many were accepted, struck and edited.
+def without_struck(folder: Path, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates, refused where a person has struck them: others are to take their places.
 
     Raises:
-        UserError: a decision is none of accept, strike and edit, or an edited row is no row.
+        UserError: see `decided`.
+    """
+    struck = {name for name, decision in _decisions(folder).items() if decision.decision == "strike"}
+    return [c.refused(STRUCK) if c.is_kept and c.id in struck else c for c in candidates]
+
+
+def _decisions(folder: Path) -> dict[str, Decision]:
+    path = folder / DECISIONS
+    return {decision.id: decision for decision in read_decisions(path)} if path.is_file() else {}
+
+
+def decided(
+    folder: Path, candidates: Sequence[Candidate], chunk_ids: Collection[str]
+) -> tuple[list[Candidate], Counter[str]]:
+    """The candidates as the folder's decisions leave them, and how many were accepted, struck and edited.
+
+    Args:
+        folder: whose decisions are applied.
+        candidates: all that one command has written.
+        chunk_ids: that an edited row may be about.
+
+    Raises:
+        UserError: a decision is none of accept, strike and edit, or an edited row is no row, or about no such chunk.
     """
     path = folder / DECISIONS
-    decisions = {decision.id: decision for decision in read_decisions(path)} if path.is_file() else {}
+    decisions = _decisions(folder)
     counts: Counter[str] = Counter()
     found: list[Candidate] = []
     for candidate in candidates:
         decision = decisions.get(candidate.id)
         if decision is not None:
             candidate = _after(path, decision, candidate)
+            if decision.decision == "edit":
+                _refuse_unknown_chunks(path, candidate, chunk_ids)
             counts[{"accept": "accepted", "strike": "struck", "edit": "edited"}[decision.decision]] += 1
         found.append(candidate)
     return found, counts
 
 
+def _refuse_unknown_chunks(path: Path, candidate: Candidate, chunk_ids: Collection[str]) -> None:
+    row = candidate.row
+    said = row.chunk_ids if isinstance(row, Question) else (row.chunk_id,) if row else ()
+    if not said or not set(said) <= set(chunk_ids):
+        named = ", ".join(sorted({*said} - {*chunk_ids})) or "none"
+        raise UserError(
+            f"{path}: {candidate.id}: an edited row is about chunks that questions are asked about, not {named}; it was "
+            f"about {', '.join(candidate.chunk_ids)}"
+        )
+
+
 def _after(path: Path, decision: Decision, candidate: Candidate) -> Candidate:
     if decision.decision == "strike":
-        return candidate.refused(STRUCK)
+        return candidate if STRUCK in candidate.reasons else candidate.refused(STRUCK)
     if decision.decision == "accept":
         return replace(candidate, reasons=())
     if not decision.row:

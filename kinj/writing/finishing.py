@@ -54,7 +54,8 @@ def finish(
         not_asked: chunks that were worth no request, by reason.
     """
     out = session.settings.out
-    candidates, decisions = decided(out, written)
+    known = [c.id for c in session.material.benchmark.chunks if not splits or c.document_id in splits]
+    candidates, decisions = decided(out, written, known)
     rows = [candidate.row for candidate in candidates if candidate.is_kept and candidate.row is not None]
     ours: Json = {
         **session.facts(),

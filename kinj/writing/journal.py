@@ -73,6 +73,8 @@ class Journal:
         if path.is_file():
             with path.open("rb") as lines:
                 for number, raw in enumerate(lines, 1):
+                    if read_only and not raw.endswith(b"\n"):
+                        break  # the half line of a kill; only who writes takes it off
                     self._take(parse_object(f"{path}:{number}", raw), f"{path}:{number}")
         self._sink = None if read_only else path.open("a", encoding="utf-8", newline="\n")
 

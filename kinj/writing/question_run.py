@@ -12,7 +12,7 @@ from kinj.benchmark.checks.repeats import Embed
 from kinj.benchmark.checks.words import names
 from kinj.errors import UserError
 from kinj.records import Chunk, Question
-from kinj.writing.candidate import Candidate, sort_of
+from kinj.writing.candidate import Candidate, sort_of, without_struck
 from kinj.writing.checking import repeated, say_languages
 from kinj.writing.estimating import estimate_questions
 from kinj.writing.finishing import Written, finish
@@ -66,7 +66,8 @@ class QuestionRun:
         self._session, self._plan = session, plan
         material = session.material
         entries = list(session.journal.all_entries())
-        self._order = Order(material, {e.key.chunk for e in entries if e.key.task == "questions"})
+        self._before = {e.key.chunk for e in entries if e.key.task == "questions"}
+        self._order = Order(material, self._before)
         documents = list(dict.fromkeys(chunk.document_id for chunk in self._order.chunks))
         given = {
             **session.journal.facts.get("splits", {}),
@@ -149,20 +150,28 @@ class QuestionRun:
     async def _waves(
         self, step: str, splits: Sequence[str], wanted: int | None, earlier: Sequence[Candidate]
     ) -> tuple[int, list[Candidate]]:
-        """Asks so many chunks that enough may be kept, again and again until enough are, or no chunk is left."""
-        chunks = self.chunks_of(*splits)
+        """Asks so many chunks that enough may be kept, again and again until enough are, or no chunk is left.
+
+        After a stop those are left that the journal has answers about: what was kept before stays.
+        """
+        session, chunks = self._session, self.chunks_of(*splits)
         asked = 0
         candidates: list[Candidate] = []
-        while asked < len(chunks) and not self._session.stopped:
+        while asked < len(chunks):
+            if session.stopped:  # those asked before stand first
+                chunks = [c for place, c in enumerate(chunks) if place < asked or c.id in self._before]
+                if asked == len(chunks):
+                    break
             kept = sum(candidate.is_kept for candidate in candidates)
             if wanted is not None and kept >= wanted:
                 break
             share = max(_LEAST_YIELD, kept / (KEPT * asked)) if asked else 1.0
             size = len(chunks) if wanted is None else math.ceil((wanted - kept) / (KEPT * share))
             wave = chunks[asked : asked + size]
-            found = await self._session.each(step, wave, self._writer.direct)
+            found = await session.each(step, wave, self._writer.direct)
             asked += len(wave)
-            candidates += [candidate for several in found for candidate in several]
+            new = [candidate for several in found for candidate in several]
+            candidates += without_struck(session.settings.out, new)
             kept_so_far = [candidate for candidate in candidates if candidate.is_kept]
             again = repeated([*earlier, *kept_so_far], self._plan.embed)
             candidates = [c.refused(again[c.id]) if c.id in again else c for c in candidates]

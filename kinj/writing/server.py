@@ -21,8 +21,7 @@ log = logging.getLogger(__name__)
 #: Requests in a row without an answer, after which nobody is at home.
 MOST_UNANSWERED = 20
 #: Of one request, before it is given up.
-_TRIES = 5
-_LONGEST_PAUSE = 60.0
+_TRIES, _LONGEST_PAUSE = 5, 60.0
 #: Seconds for a request before any speed is known: servers load their model with the first one.
 _FIRST_TIMEOUT = 300.0
 _SHORTEST_TIMEOUT, _LONGEST_TIMEOUT = 30.0, 3_600.0
@@ -53,7 +52,7 @@ def host_of(base_url: str) -> str:
 
 
 def api_key() -> str:
-    """`OPENAI_API_KEY`; `none` where there is none: the client insists on one, servers at home ask for none.
+    """`OPENAI_API_KEY`; `none` where there is none: the client insists on one.
 
     Raises:
         UserError: it has characters that no header takes; the message does not show it.

@@ -103,7 +103,7 @@ class Session:
             for place in sorted(places)
         }
         self._lock = asyncio.Lock()
-        self._ready: set[str] = set()
+        self._ready: set[Server] = set()
         self._failed: UserError | None = None
         #: of this run; both set before the first request
         self.estimate = Estimate(0, 0, 0, 0, 0)
@@ -134,23 +134,22 @@ class Session:
         return Reader(self.material, self.prompts, self.asker(self.reader_model, is_reader=True), closed_book)
 
     async def _prepare(self, server: Server) -> None:
-        """Before the first request to a server: says where the documents go, and finds out what it can do.
+        """Before the first request: says where the documents go, and finds out what each server can do.
 
         Raises:
             UserError: nobody agreed, or the probe failed.
         """
         async with self._lock:
-            name = f"{server.model} at {server.base_url}"
-            if name in self._ready:
-                return
             if self._failed is not None:
                 raise self._failed
-            try:
-                await self._open_door(server, name)
-            except UserError as error:
-                self._failed = error
-                raise
-            self._ready.add(name)
+            # All of them before the first request: a reader's misspelt name is said before drafts are paid for.
+            for each in self.servers.values() if server not in self._ready else ():
+                try:
+                    await self._open_door(each, f"{each.model} at {each.base_url}")
+                except UserError as error:
+                    self._failed = error
+                    raise
+                self._ready.add(each)
 
     async def _open_door(self, server: Server, name: str) -> None:
         estimate = self.estimate

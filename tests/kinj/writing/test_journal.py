@@ -44,6 +44,15 @@ def test_the_half_line_of_a_kill_is_taken_off(tmp_path):
     assert (tmp_path / NAME).read_bytes() == whole
 
 
+def test_the_half_line_of_a_kill_is_no_line_for_who_only_reads(tmp_path):
+    with open_journal(tmp_path) as journal:
+        journal.add(ENTRY)
+    whole = (tmp_path / NAME).read_bytes()
+    (tmp_path / NAME).write_bytes(whole + whole[: len(whole) // 2])
+    with open_journal(tmp_path, read_only=True) as journal:
+        assert journal.entries(KEY, "aa") == [ENTRY]
+
+
 def test_a_single_half_line_longer_than_a_block_is_taken_off(tmp_path):
     (tmp_path / NAME).write_text("x" * 200_000)
     with open_journal(tmp_path) as journal:

@@ -279,6 +279,40 @@ def answered(settings) -> list[str]:
     return [json.dumps(line["key"]) for line in rows(settings.out, "journal.jsonl") if line.get("answer")]
 
 
+def test_a_stop_among_the_few_shot_questions_leaves_all_that_stood_before(unread, server, reply, towns):
+    write(unread, QuestionPlan())
+    splits = {d.id: d.split for d in open_benchmark(unread.out).documents}
+    before = {row["id"] for row in rows(unread.out)}
+    town = int(next(name for name, split in splits.items() if split == "fewshot")[-2:])
+    name = re.search(r"of (\w+) was", (unread.source / "chunks.jsonl").read_text().splitlines()[2 * town])[1]
+    towns(unread.source, change=lambda text: text.replace(f"of {name} was", f"of {name} was, they say,"))
+    server.script = lambda b, n: (
+        reply(status=401, body=b"revoked") if '{"questions"' in b["messages"][0]["content"] else None
+    )
+    written = write(unread, QuestionPlan())
+    assert "revoked" in written.stopped
+    assert {row["id"] for row in rows(unread.out)} == {i for i in before if f"town{town:02}" not in i}
+
+
+def test_a_misspelt_reader_is_said_before_anything_is_written(settings, server):
+    with pytest.raises(UserError, match=r"model readr: .* did you mean"):
+        write(replace(settings, reader="readr"))
+    assert server.prompts() == []
+
+
+def test_what_a_person_struck_is_replaced_by_the_next_run(unread):
+    write(unread)
+    fewshot = next(d.id for d in open_benchmark(unread.out).documents if d.split == "fewshot")
+    struck = next(row["id"] for row in rows(unread.out) if fewshot not in row["id"])
+    (unread.out / "decisions.jsonl").write_text(json.dumps({"id": struck, "decision": "strike"}) + "\n")
+    written = write(unread)
+    assert written.facts["missing"] == 0
+    later = [row["id"] for row in rows(unread.out) if fewshot not in row["id"]]
+    assert struck not in later
+    assert len(later) == 4
+    assert review(unread)[struck]["reasons"] == ["struck by a person"]
+
+
 def test_a_finished_run_needs_no_server_and_gives_the_same_files(settings, server):
     write(settings)
     before = {path.name: path.read_bytes() for path in settings.out.iterdir() if path.suffix == ".jsonl"}
@@ -416,6 +450,14 @@ def test_peoples_decisions_are_applied_by_the_next_run(unread, server, writes):
     [
         ({"id": "x", "decision": "maybe"}, "expected accept, strike, edit"),
         ({"id": "KEPT", "decision": "edit"}, "an edit needs the whole row"),
+        (
+            {
+                "id": "KEPT",
+                "decision": "edit",
+                "row": {"chunk_ids": ["nowhere"], "question": "?", "choices": ["a", "b"], "answer": 0},
+            },
+            "about chunks that questions are asked about, not nowhere",
+        ),
         ({"id": "KEPT", "decision": "edit", "row": {"question": 3}}, "decisions.jsonl: .*question"),
         (
             {"id": "KEPT", "decision": "edit", "row": {"chunk_ids": ["town00#000001"], "question": "?", "choices": []}},
