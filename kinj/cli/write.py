@@ -234,6 +234,9 @@ def _object(text: str) -> dict[str, object]:
         raise UserError(f"--extra-body {text}: not JSON ({error})") from error
     if not isinstance(value, dict):
         raise UserError(f"--extra-body {text}: expected a JSON object")
+    # The journal would know the answers of another model, or to another prompt, by ours.
+    if taken := sorted({"model", "messages", "stream", "n"} & value.keys()):
+        raise UserError(f"--extra-body: {', '.join(taken)} cannot be set there; the model is --model's")
     return value
 
 

@@ -54,11 +54,15 @@ def estimate_questions(settings: Settings, plan: QuestionPlan) -> tuple[Estimate
     """What a run would ask, and its cost in US dollars, None where the price is unknown; nothing is sent."""
     with open_session(settings, lambda _: False, read_only=True) as session:
         found = QuestionRun(session, plan).estimate()
-        return found, session.budget.cost_of(settings.model, found.prompt_tokens, found.completion_tokens)
+        return found, session.budget.cost_of(
+            session.writer().server.place, found.prompt_tokens, found.completion_tokens
+        )
 
 
 def estimate_texts(settings: Settings, kind: str, per_chunk: int) -> tuple[Estimate, float | None]:
     """See `estimate_questions`."""
     with open_session(settings, lambda _: False, read_only=True) as session:
         found = TextRun(session, kind, per_chunk).estimate()
-        return found, session.budget.cost_of(settings.model, found.prompt_tokens, found.completion_tokens)
+        return found, session.budget.cost_of(
+            session.writer().server.place, found.prompt_tokens, found.completion_tokens
+        )

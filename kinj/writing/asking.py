@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from kinj.records import Json
 from kinj.writing.answer import Completion, CutAnswerError, RefusedAnswerError, whole_object, whole_text
 from kinj.writing.journal import Entry, Journal, Key
+from kinj.writing.prompts import Prompts
 from kinj.writing.server import NoAnswerError, Server, StoppedError, about_tokens
 from kinj.writing.spending import Budget, OverspentError
 
@@ -35,6 +37,9 @@ class Tally:
     known: int = 0
     #: key -> why it has no answer; of this run
     unanswered: dict[Key, str] = field(default_factory=dict)
+    #: of the answers that were used: how many each writer gave, and the SHA-256 of each prompt file
+    writers: Counter[str] = field(default_factory=Counter)
+    prompts: dict[str, set[str]] = field(default_factory=dict)
 
 
 class Asker:
@@ -46,6 +51,7 @@ class Asker:
         journal: Journal,
         budget: Budget,
         tally: Tally,
+        prompts: Prompts,
         *,
         is_reader: bool,
         prepare: Callable[[Server], Awaitable[None]],
@@ -57,10 +63,11 @@ class Asker:
             journal: of the answers.
             budget: what they may cost.
             tally: of this run.
+            prompts: of this run: their hashes are kept with each answer.
             is_reader: it reads what was written: another model's answers do not count for its own.
             prepare: called before a request, which it may refuse.
         """
-        self.server, self.tally = server, tally
+        self.server, self.tally, self._prompts = server, tally, prompts
         self._prepare = prepare
         self._journal, self._budget, self._is_reader = journal, budget, is_reader
 
@@ -92,6 +99,7 @@ class Asker:
         for entry in entries:
             if entry.answer is not None:
                 self.tally.known += 1
+                self._use(entry)
                 return answer.model_validate(entry.answer)
         refused = [entry for entry in entries if entry.answer is None]
         while len(refused) < _TRIES:
@@ -111,7 +119,9 @@ class Asker:
                 refused.append(entry)
                 self._keep(entry)
                 continue
-            self._keep(replace(self._entry(key, chunk_sha256, prompt, completion), answer=value.model_dump()))
+            entry = replace(self._entry(key, chunk_sha256, prompt, completion), answer=value.model_dump())
+            self._keep(entry)
+            self._use(entry)
             return value
         reasons = "; ".join(entry.refused for entry in refused)
         self.tally.unanswered[key] = f"no usable answer in {_TRIES} tries: {reasons}"
@@ -137,7 +147,7 @@ class Asker:
 
     def _hold(self, prompt: str, tokens: int) -> int:
         try:
-            return self._budget.hold(self.server.model, about_tokens(prompt), tokens)
+            return self._budget.hold(self.server.place, about_tokens(prompt), tokens)
         except OverspentError as error:
             self.server.stopped = str(error)
             raise
@@ -149,11 +159,20 @@ class Asker:
             key=key,
             chunk_sha256=chunk_sha256,
             by=self.server.model,
+            host=self.server.place[0],
+            prompts=self._prompts.hashes_for(key.task, key.style),
             answer=None,
             prompt_tokens=about_tokens(prompt) if counts[0] is None else counts[0],
             completion_tokens=about_tokens(completion.text if completion else "") if counts[1] is None else counts[1],
             estimated=None in counts,
         )
+
+    def _use(self, entry: Entry) -> None:
+        """What the run's rows are made of: an earlier run may have asked another writer, or by other prompts."""
+        if not self._is_reader:
+            self.tally.writers[entry.by] += 1
+        for name, sha256 in entry.prompts.items():
+            self.tally.prompts.setdefault(name, set()).add(sha256)
 
     def _keep(self, entry: Entry) -> None:
         self._journal.add(entry)

@@ -136,8 +136,8 @@ def _refuse_unknown_chunks(path: Path, candidate: Candidate, chunk_ids: Collecti
     if not said or not set(said) <= set(chunk_ids):
         named = ", ".join(sorted({*said} - {*chunk_ids})) or "none"
         raise UserError(
-            f"{path}: {candidate.id}: an edited row is about chunks that questions are asked about, not {named}; it was "
-            f"about {', '.join(candidate.chunk_ids)}"
+            f"{path}: {candidate.id}: an edited row is about chunks that questions are asked about, not {named}; it "
+            f"was about {', '.join(candidate.chunk_ids)}"
         )
 
 

@@ -11,7 +11,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -45,7 +45,7 @@ class Entry:
     key: Key
     #: SHA-256 of the chunk's text, 16 hex digits: a changed chunk is asked anew
     chunk_sha256: str
-    #: the model's name
+    #: the model's name, and the host that it was asked at
     by: str
     #: None where it was refused
     answer: Json | None
@@ -59,6 +59,15 @@ class Entry:
     completion_tokens: int = 0
     #: the server did not count: the tokens are estimates
     estimated: bool = False
+    #: empty in journals of before
+    host: str = ""
+    #: SHA-256 of the prompt files that it was asked by, by name
+    prompts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Host and model: what a price hangs on."""
+        return self.host, self.by
 
 
 class Journal:

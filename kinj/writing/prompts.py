@@ -14,6 +14,14 @@ from kinj.manifest import sha256_file
 #: The files that ship; those of `--prompts DIR` take their place, by name.
 SHIPPED = Path(__file__).with_name("prompts")
 STYLES = "styles"
+#: Tasks of answers whose prompt has another name.
+_FILES = {
+    "unseen": "read",
+    "closed_book": "read",
+    "indirect": "questions_indirect",
+    "two": "questions_two",
+    "relation": "relations",
+}
 
 
 class Prompts:
@@ -47,6 +55,7 @@ class Prompts:
         self._environment = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False, trim_blocks=True)
         #: those that were used; compiling one takes longer than all else about a request
         self._templates: dict[str, Template] = {}
+        self._hashes: dict[str, str] = {}
 
     def render(self, name: str, **values: object) -> str:
         """A prompt with its values in their places.
@@ -66,9 +75,22 @@ class Prompts:
         """How a style is to be written."""
         return self.render(f"{STYLES}/{name}")
 
-    def hashes(self) -> dict[str, str]:
-        """SHA-256 of every file that was used, by name."""
-        return {name: sha256_file(self._files[name]) for name in sorted(self._templates)}
+    def hashes_for(self, task: str, style: str) -> dict[str, str]:
+        """SHA-256 of the files that an answer was asked by, by name.
+
+        Args:
+            task: as its key in the journal names it.
+            style: of its key: that of a paraphrase begins with the style's name.
+        """
+        names = [_FILES.get(task, task)]
+        if task == "paraphrase":
+            names.append(f"{STYLES}/{style.rpartition(' ')[0]}")
+        return {name: self._sha256(name) for name in names}
+
+    def _sha256(self, name: str) -> str:
+        if name not in self._hashes:
+            self._hashes[name] = sha256_file(self._files[name])
+        return self._hashes[name]
 
 
 def copy_prompts(folder: Path) -> None:

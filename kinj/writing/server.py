@@ -130,12 +130,12 @@ class Server:
         Raises:
             UserError: no address, a key that cannot be one, or `openai` is not installed.
         """
-        host_of(base_url)
+        host = host_of(base_url)
         api_key()
         self.base_url, self.model = base_url.rstrip("/"), model
+        self.place = (host, model)  # what a price hangs on
         self.abilities = Abilities()
-        #: why no further request goes out; empty while they do
-        self.stopped = ""
+        self.stopped = ""  # why no further request goes out; empty while they do
         self._extra_body, self._pause = extra_body or {}, pause
         self._parallel = parallel
         self._slots: asyncio.Semaphore | None = None

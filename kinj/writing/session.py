@@ -90,8 +90,9 @@ class Session:
         self.reader_model = None if settings.reader == NOBODY else _place(settings.reader, writer)
         self.closed_book_model = _place(settings.closed_book, writer) if settings.closed_book else None
         places = {place for place in (writer, self.reader_model, self.closed_book_model) if place is not None}
+        priced = {(host_of(url), model) for model, url in places} | {e.place for e in journal.all_entries()}
         self.budget = Budget(
-            {model: find_price(url, model, settings.prices) for model, url in sorted(places)},
+            {place: find_price(*place, settings.prices) for place in sorted(priced)},
             journal.all_entries(),
             most_tokens=settings.most_tokens,
             most_cost=settings.most_cost,
@@ -120,7 +121,15 @@ class Session:
     def asker(self, place: tuple[str, str], *, is_reader: bool) -> Asker:
         """Asks the model at that place."""
         server = self.servers[place]
-        return Asker(server, self.journal, self.budget, self.tally, is_reader=is_reader, prepare=self._prepare)
+        return Asker(
+            server,
+            self.journal,
+            self.budget,
+            self.tally,
+            self.prompts,
+            is_reader=is_reader,
+            prepare=self._prepare,
+        )
 
     def writer(self) -> Asker:
         """Asks the model that writes."""
@@ -197,13 +206,15 @@ class Session:
         """For the manifest: who wrote and read, by which prompts, and what it took."""
         budget = self.budget
         return {
-            "writer": self.settings.model,
+            # Of what was used: an answer of an earlier run stays, whoever was to write in this one.
+            "writer": ", ".join(sorted(self.tally.writers)) or self.settings.model,
+            "answers_by_writer": dict(sorted(self.tally.writers.items())),
             "reader": self.reader_model[0] if self.reader_model else None,
             "closed_book": self.closed_book_model[0] if self.closed_book_model else None,
             "seed": self.settings.seed,
             "servers": self.journal.facts.get("servers", {}),
             "extra_body": self.settings.extra_body,
-            "prompts_sha256": self.prompts.hashes(),
+            "prompts_sha256": {name: _one(found) for name, found in sorted(self.tally.prompts.items())},
             "spent": {
                 "requests": budget.requests,
                 "prompt_tokens": budget.prompt_tokens,
@@ -213,6 +224,11 @@ class Session:
             },
             "stopped": self.stopped,
         }
+
+
+def _one(found: set[str]) -> str | list[str]:
+    """The one there is, else all: answers of several runs may be of several files."""
+    return next(iter(found)) if len(found) == 1 else sorted(found)
 
 
 def _place(said: str, writer: tuple[str, str]) -> tuple[str, str]:

@@ -9,10 +9,12 @@ from pathlib import Path
 from kinj.errors import UserError
 from kinj.settings_file import read_settings
 from kinj.writing.journal import Entry
-from kinj.writing.server import host_of
 
 #: Known prices; `--prices FILE` adds others, and wins.
 SHIPPED = Path(__file__).with_name("prices.yaml")
+
+#: Host and model.
+Place = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Price:
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
 
 
-def find_price(base_url: str, model: str, file: Path | None = None) -> Price | None:
+def find_price(host: str, model: str, file: Path | None = None) -> Price | None:
     """What a model costs at that host; None where no file says it: that is unknown, and not 0.
 
     Raises:
@@ -38,7 +40,7 @@ def find_price(base_url: str, model: str, file: Path | None = None) -> Price | N
             continue
         if not path.is_file():
             raise UserError(f"--prices {path}: no such file")
-        prices = read_settings(path).get(host_of(base_url))
+        prices = read_settings(path).get(host)
         value = prices.get(model) if isinstance(prices, dict) else None
         if value is not None:
             return _price(path, model, value)
@@ -58,7 +60,7 @@ class Budget:
 
     def __init__(
         self,
-        prices: Mapping[str, Price | None],
+        prices: Mapping[Place, Price | None],
         spent: Iterable[Entry] = (),
         *,
         most_tokens: int | None = None,
@@ -67,7 +69,7 @@ class Budget:
         """Takes over what was spent before.
 
         Args:
-            prices: by model.
+            prices: by host and model, those of the answers of earlier runs too.
             spent: answers of earlier runs.
             most_tokens: of prompts and answers together.
             most_cost: US dollars.
@@ -75,7 +77,7 @@ class Budget:
         Raises:
             UserError: a limit of cost where a price is unknown.
         """
-        unknown = sorted(model for model, price in prices.items() if price is None)
+        unknown = sorted(f"{model} at {host or 'an unknown host'}" for (host, model), p in prices.items() if p is None)
         if most_cost is not None and unknown:
             raise UserError(
                 f"--max-cost: the price of {', '.join(unknown)} is unknown; name it in a file: --prices FILE "
@@ -86,7 +88,7 @@ class Budget:
         #: US dollars; None once a model without a price has been paid
         self.cost: float | None = 0.0
         #: in flight
-        self._held: dict[int, tuple[str, int, int]] = {}
+        self._held: dict[int, tuple[Place, int, int]] = {}
         self._next = 0
         for entry in spent:
             self.spend(entry)
@@ -102,21 +104,21 @@ class Budget:
         self.estimated += entry.estimated
         self.prompt_tokens += entry.prompt_tokens
         self.completion_tokens += entry.completion_tokens
-        cost = self.cost_of(entry.by, entry.prompt_tokens, entry.completion_tokens)
+        cost = self.cost_of(entry.place, entry.prompt_tokens, entry.completion_tokens)
         self.cost = None if cost is None or self.cost is None else self.cost + cost
 
-    def cost_of(self, model: str, prompt_tokens: int, completion_tokens: int) -> float | None:
+    def cost_of(self, place: Place, prompt_tokens: int, completion_tokens: int) -> float | None:
         """US dollars for so many tokens; None where the price is unknown."""
-        price = self._prices.get(model)
+        price = self._prices.get(place)
         return price.of(prompt_tokens, completion_tokens) if price else None
 
-    def hold(self, model: str, prompt_tokens: int, completion_tokens: int) -> int:
+    def hold(self, place: Place, prompt_tokens: int, completion_tokens: int) -> int:
         """Sets aside what a request may cost at most; returns what to `release` when it has ended.
 
         Raises:
             OverspentError: with this request a limit could be passed.
         """
-        held = [*self._held.values(), (model, prompt_tokens, completion_tokens)]
+        held = [*self._held.values(), (place, prompt_tokens, completion_tokens)]
         tokens = self.tokens + sum(p + c for _, p, c in held)
         if self._most_tokens is not None and tokens > self._most_tokens:
             raise OverspentError(f"--max-tokens {self._most_tokens:,}: {self.tokens:,} are spent in this folder")

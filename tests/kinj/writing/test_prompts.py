@@ -16,7 +16,7 @@ def test_a_copied_and_changed_prompt_is_used_and_hashed(tmp_path):
     (tmp_path / "mine" / "specific.txt").write_text("{{ title }}!")
     prompts = Prompts(tmp_path / "mine")
     assert prompts.render("specific", title="T", questions=[]) == "T!"
-    assert prompts.hashes() == {"specific": sha256_file(tmp_path / "mine" / "specific.txt")}
+    assert prompts.hashes_for("specific", "direct 1 2") == {"specific": sha256_file(tmp_path / "mine" / "specific.txt")}
     assert {p.name for p in (tmp_path / "mine").iterdir()} == {p.name for p in SHIPPED.iterdir()}
 
 

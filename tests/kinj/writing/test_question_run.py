@@ -295,7 +295,7 @@ def test_a_stop_among_the_few_shot_questions_leaves_all_that_stood_before(unread
 
 
 def test_a_misspelt_reader_is_said_before_anything_is_written(settings, server):
-    with pytest.raises(UserError, match=r"model readr: .* did you mean"):
+    with pytest.raises(UserError, match=r"model readr: .* has scribe"):
         write(replace(settings, reader="readr"))
     assert server.prompts() == []
 
@@ -366,9 +366,34 @@ def test_a_limit_of_tokens_stops_cleanly_and_a_higher_one_goes_on(settings, serv
 
 
 def test_a_limit_of_cost_without_a_price_is_refused_before_anything_is_sent(settings, server):
-    with pytest.raises(UserError, match="the price of scribe is unknown"):
+    with pytest.raises(UserError, match=r"the price of scribe at 127.0.0.1 is unknown"):
         write(replace(settings, most_cost=1.0))
     assert server.bodies == []
+
+
+def test_a_limit_of_cost_wants_the_price_of_every_model_that_was_paid_here(unread, server, tmp_path):
+    write(unread)
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("127.0.0.1:\n  other: {prompt: 1, completion: 1}\n")
+    server.bodies.clear()
+    with pytest.raises(UserError, match=r"the price of scribe at 127.0.0.1 is unknown"):
+        write(replace(unread, model="other", prices=prices, most_cost=1.0))
+    assert server.bodies == []
+
+
+def test_the_manifest_names_who_wrote_what_stands_and_by_which_prompts(unread, tmp_path):
+    from kinj.writing import copy_prompts
+
+    write(unread)
+    first = read_manifest(unread.out, "")["writing"]["questions"]
+    copy_prompts(tmp_path / "mine")
+    with (tmp_path / "mine" / "questions.txt").open("a") as file:
+        file.write("Be brief.\n")
+    write(replace(unread, model="another", prompts=tmp_path / "mine"))
+    second = read_manifest(unread.out, "")["writing"]["questions"]
+    assert second["writer"] == "scribe"
+    assert second["answers_by_writer"] == first["answers_by_writer"]
+    assert second["prompts_sha256"] == first["prompts_sha256"]
 
 
 def test_another_seed_in_the_same_folder_is_refused(unread):

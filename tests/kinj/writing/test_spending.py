@@ -6,17 +6,17 @@ from kinj.errors import UserError
 from kinj.writing.journal import Entry, Key
 from kinj.writing.spending import Budget, OverspentError, Price, find_price
 
-HOSTED = "https://api.openai.com/v1"
+HOSTED = "api.openai.com"
 
 
-def entry(prompt=1_000, completion=500, by="m"):
-    return Entry(Key("c", "t"), "aa", by, {}, prompt_tokens=prompt, completion_tokens=completion)
+def entry(prompt=1_000, completion=500, by="m", host="h"):
+    return Entry(Key("c", "t"), "aa", by, {}, prompt_tokens=prompt, completion_tokens=completion, host=host)
 
 
 def test_a_price_hangs_on_host_and_model():
     assert find_price(HOSTED, "gpt-4o-mini") == Price(0.15, 0.60)
     assert find_price(HOSTED, "gpt-99") is None
-    assert find_price("http://127.0.0.1:8000/v1", "gpt-4o-mini") is None
+    assert find_price("127.0.0.1", "gpt-4o-mini") is None
 
 
 def test_a_file_of_prices_wins(tmp_path):
@@ -25,7 +25,7 @@ def test_a_file_of_prices_wins(tmp_path):
         "api.openai.com:\n  gpt-4o-mini: {prompt: 1, completion: 2}\n127.0.0.1:\n  mine: {prompt: 0, completion: 0}\n"
     )
     assert find_price(HOSTED, "gpt-4o-mini", file) == Price(1.0, 2.0)
-    assert find_price("http://127.0.0.1:1/v1", "mine", file) == Price(0.0, 0.0)
+    assert find_price("127.0.0.1", "mine", file) == Price(0.0, 0.0)
     assert find_price(HOSTED, "gpt-4o", file) == Price(2.5, 10.0)
 
 
@@ -34,11 +34,11 @@ def test_a_price_that_is_none_is_refused(tmp_path, value):
     file = tmp_path / "prices.yaml"
     file.write_text(f"h:\n  m: {value}\n")
     with pytest.raises(UserError, match="US dollars for a million tokens"):
-        find_price("http://h/v1", "m", file)
+        find_price("h", "m", file)
 
 
 def test_cost_is_counted_and_an_unknown_price_is_unknown():
-    budget = Budget({"m": Price(2.0, 4.0), "n": None}, [entry()])
+    budget = Budget({("h", "m"): Price(2.0, 4.0), ("h", "n"): None}, [entry()])
     assert budget.cost_text() == "$0.0040"
     budget.spend(entry(by="n"))
     assert budget.cost_text() == "cost unknown"
@@ -46,21 +46,28 @@ def test_cost_is_counted_and_an_unknown_price_is_unknown():
 
 
 def test_a_limit_of_cost_wants_a_known_price():
-    with pytest.raises(UserError, match="the price of n is unknown"):
-        Budget({"m": Price(2.0, 4.0), "n": None}, most_cost=1.0)
+    with pytest.raises(UserError, match="the price of n at h is unknown"):
+        Budget({("h", "m"): Price(2.0, 4.0), ("h", "n"): None}, most_cost=1.0)
 
 
 def test_what_is_in_flight_counts_for_the_limit():
-    budget = Budget({"m": None}, [entry()], most_tokens=2_000)
-    hold = budget.hold("m", 300, 100)
+    budget = Budget({("h", "m"): None}, [entry()], most_tokens=2_000)
+    hold = budget.hold(("h", "m"), 300, 100)
     with pytest.raises(OverspentError, match="--max-tokens 2,000: 1,500 are spent"):
-        budget.hold("m", 300, 100)
+        budget.hold(("h", "m"), 300, 100)
     budget.release(hold)
-    budget.hold("m", 300, 100)
+    budget.hold(("h", "m"), 300, 100)
 
 
 def test_a_limit_of_cost_counts_over_all_runs():
-    budget = Budget({"m": Price(2.0, 4.0)}, [entry()], most_cost=0.005)
-    budget.hold("m", 100, 100)
+    budget = Budget({("h", "m"): Price(2.0, 4.0)}, [entry()], most_cost=0.005)
+    budget.hold(("h", "m"), 100, 100)
     with pytest.raises(OverspentError, match=r"--max-cost 0.005: \$0.0040 is spent"):
-        budget.hold("m", 500, 100)
+        budget.hold(("h", "m"), 500, 100)
+
+
+def test_one_name_at_two_hosts_has_two_prices():
+    budget = Budget({("h", "m"): Price(2.0, 4.0), ("home", "m"): Price(0.0, 0.0)}, [entry(host="home")])
+    assert budget.cost == 0.0
+    budget.spend(entry())
+    assert budget.cost_text() == "$0.0040"

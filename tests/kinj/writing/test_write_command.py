@@ -73,6 +73,8 @@ def test_another_host_wants_send(run, monkeypatch, server):
     [
         (["--extra-body", "{"], "not JSON"),
         (["--extra-body", "[1]"], "expected a JSON object"),
+        (["--extra-body", '{"model": "other"}'], "model cannot be set there"),
+        (["--extra-body", '{"messages": []}'], "messages cannot be set there"),
         (["--again", "kept"], "expected refused"),
         (["--parallel", "0"], "--parallel 0"),
     ],
