@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import re
-import socket
 import unicodedata
 from collections.abc import Mapping
-from contextlib import suppress
-from functools import cache
+
+from kinj.report.page.redact import redactor
 
 MOST = 160
 #: Arguments of a model that are never shown, not even shortened.
@@ -20,7 +18,6 @@ _KEY = re.compile(
     r"|xox[a-z]-[\w-]{8,}|eyJ[\w-]{8,}\.[\w-]{8,}[\w.-]*|Bearer\s+[\w.~+/-]{8,}=*)"
 )
 _NAMED_KEY = re.compile(r"\b([\w-]*(?:api_?key|token|secret|password)\b\s*[=:]\s*)[^\s,;&\"']+", re.IGNORECASE)
-_CREDENTIALS = re.compile(r"\b([a-z][a-z0-9+.-]*://)[^\s/@]+@", re.IGNORECASE)
 _URL = re.compile(r"\b([a-z][a-z0-9+.-]*)://(?:[^\s/@]*@)?([^\s/,;\"'>]+)[^\s,;\"'>]*", re.IGNORECASE)
 #: lm-eval's name of the folder of a model that lies at an absolute path
 _FLAT_PATH = re.compile(r"(?<![\w-])__(?:[\w.-]*?__)+(?=[^_])")
@@ -31,8 +28,8 @@ def plain(text: object) -> str:
     """The text in at most `MOST` characters, without what must not be shown.
 
     Control characters, half characters and marks that turn the reading direction become U+FFFD; an absolute path
-    becomes `…/` and its last part, an address its scheme and a hash of its host; keys and the names of this machine
-    and its user become `…`.
+    becomes `…/` and its last part, an address its scheme and a hash of its host; keys become `…`, and what else no
+    report may hold what `redactor` puts there.
     """
     shown = str(text)[: 20 * MOST]
     shown = "".join("\N{REPLACEMENT CHARACTER}" if _is_unseen(c) else c for c in shown)
@@ -42,13 +39,9 @@ def plain(text: object) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """A text of any length, a prompt say, with keys, credentials in addresses, absolute paths and own names as `…`."""
-    shown = _CREDENTIALS.sub(r"\1…@", text)
-    shown = _KEY.sub("…", _NAMED_KEY.sub(r"\1…", shown))
-    shown = _PATH.sub(r"…/\1", shown)
-    for name in _own_names():
-        shown = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "…", shown)
-    return shown
+    """A text of any length, a prompt say, without what no report may hold; of absolute paths the last part stays."""
+    shown = _KEY.sub("…", _NAMED_KEY.sub(r"\1…", text))
+    return str(redactor()(_PATH.sub(r"…/\1", shown)))
 
 
 def plain_settings(settings: Mapping[str, object]) -> dict[str, str]:
@@ -58,7 +51,7 @@ def plain_settings(settings: Mapping[str, object]) -> dict[str, str]:
         if value is None or value == "" or (SECRET.search(name) and name not in _NOT_SECRET):
             continue
         shown = plain(value)
-        kept[plain(name)] = shown if "…" not in shown else f"{shown} #{short_hash(str(value))}"
+        kept[plain(name)] = shown if shown == str(value) else f"{shown} #{short_hash(str(value))}"
     return kept
 
 
@@ -74,12 +67,3 @@ def short_hash(text: str) -> str:
 
 def _is_unseen(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-
-
-@cache
-def _own_names() -> tuple[str, ...]:
-    """This machine's and its user's name, where they are long enough to mean nothing else."""
-    names = {socket.gethostname()}
-    with suppress(KeyError, OSError):  # a user without a name
-        names.add(getpass.getuser())
-    return tuple(name for name in names if len(name) > 3 and name not in ("root", "localhost"))

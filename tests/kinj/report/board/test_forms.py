@@ -14,9 +14,8 @@ from typer.testing import CliRunner
 
 from kinj.cli.app import build_app, main
 from kinj.report.board import as_csv, as_html, as_json, as_markdown, make_board
-from kinj.report.reading import plain as plain_module
 from kinj.report.reading import read_runs
-from kinj.report.reading.plain import plain, plain_settings
+from kinj.report.reading.plain import plain, plain_settings, without_secrets
 from kinj.report.reading.runs import CHECKED, CONTRADICTED, MARKS, SEALED, UNCHECKED
 
 HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(1)">|`a`[b](http://evil.example/x)'
@@ -138,8 +137,9 @@ def test_paths_addresses_and_keys_are_never_shown(text):
 
 
 def test_the_names_of_machine_and_user_are_never_shown(monkeypatch):
-    monkeypatch.setattr(plain_module, "_own_names", lambda: ("buildhost", "alice"))
-    assert plain("alice@buildhost ran buildhost-like alicelike") == "…@… ran buildhost-like alicelike"
+    monkeypatch.setattr("socket.gethostname", lambda: "buildhost")
+    monkeypatch.setattr("getpass.getuser", lambda: "alice")
+    assert plain("alice@buildhost ran buildhosts alicelike") == "[name]@[name] ran buildhosts alicelike"
 
 
 def test_paths_of_equal_end_stay_apart_and_ordinary_names_are_left():
@@ -203,3 +203,16 @@ def test_the_page_of_the_leaderboard_names_every_option_and_every_word():
     missing = [word for word in options if word.startswith("--") and word not in page]
     assert missing == []
     assert [word for word in (CHECKED, SEALED, UNCHECKED, CONTRADICTED, *MARKS[:2]) if word not in page] == []
+
+
+@pytest.mark.parametrize("secret", [
+    "AIzaSyA1234567890abcdefghijklmnopqrstu", "correcthorsebattery", "file:///home/alice/x",
+    "Basic dXNlcjpwYXNzd29yZDEyMw==", "sk_live_abcdefghijklmnopqrst", "hf_abcd12345678",
+])  # fmt: skip
+def test_a_board_shows_no_secret_that_a_report_does_not(monkeypatch, secret):
+    monkeypatch.setenv("MY_API_KEY", "correcthorsebattery")
+    for shown in (plain(f"with {secret} in"), without_secrets(f"with {secret} in")):
+        assert secret not in shown
+        assert secret.rpartition(" ")[2] not in shown
+    other = plain_settings({"x": f"a {secret}"})["x"], plain_settings({"x": f"a {secret}1"})["x"]
+    assert len(set(other)) == 2
