@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from kinj.errors import UserError
 from kinj.records import Json
 from kinj.report.arguments import full_arguments
 from kinj.report.reading import Result, Run
@@ -33,8 +34,13 @@ def question_rows(run: Run, results: Sequence[Result]) -> Iterator[Json]:
             log.warning("%s: no samples of %s any more; its questions are left out", run.place, task)
             continue
         sent = _prompts_sent(run.file.with_name(_TRACE), task)
+        unread = 0
         for sample in sample_rows(file):
-            question = _question(sample, task, sent)
+            try:
+                contexts, options = _requests(sample)
+            except (UserError, TypeError):
+                contexts, options = [], []
+                unread += 1
             for result in own:
                 score = sample.get(result.metric)
                 if sample.get("filter", "none") != result.filter or not isinstance(score, (int, float)):
@@ -43,22 +49,25 @@ def question_rows(run: Run, results: Sequence[Result]) -> Iterator[Json]:
                 yield {
                     "evaluation_name": name,
                     "evaluation_result_id": f"{result.task}/{result.metric}/{result.filter}",
-                    **question,
+                    **_question(sample, result, sent, contexts, options),
                     "evaluation": {"score": float(score), "is_correct": score == 1},
                 }
+        if unread:
+            log.warning("%s: prompts of %d samples of %s are in no known form; left out", run.place, unread, task)
 
 
-def _question(sample: Json, task: str, sent: dict[str, str]) -> Json:
+def _question(
+    sample: Json, result: Result, sent: dict[str, str], contexts: Sequence[str], options: Sequence[str]
+) -> Json:
     doc = sample["doc"] if isinstance(sample.get("doc"), dict) else {}
-    contexts, options = _requests(sample)
+    answer, extracted = map(without_secrets, _answer(sample, result.metric, options))
     contexts, options = ([without_secrets(text) for text in texts] for texts in (contexts, options))
     raw = without_secrets(str(doc.get("question") or doc.get("query") or (contexts[0] if contexts else "")))
     target = str(sample.get("target", ""))
     is_option = target.isdigit() and int(target) < len(options)
     reference = options[int(target)].strip() if is_option else without_secrets(target)
-    identity = str(doc.get("id") or f"{task}:{sample.get('doc_id')}")
+    identity = str(doc.get("id") or f"{result.task}:{sample.get('doc_id')}")
     prompt = sent.get(identity, contexts[0] if contexts else None)
-    answer = without_secrets(_answer(sample, options))
     hashes = {name: str(sample[name]) for name in ("doc_hash", "target_hash") if name in sample}
     chunks = doc.get("chunk_ids")
     return {
@@ -76,7 +85,7 @@ def _question(sample: Json, task: str, sent: dict[str, str]) -> Json:
             {
                 "turn_idx": 0,
                 "source": "output.raw",
-                "extracted_value": answer,
+                "extracted_value": extracted,
                 "extraction_method": str(sample.get("filter", "none")),
                 "is_terminal": True,
             }
@@ -94,17 +103,35 @@ def _requests(sample: Json) -> tuple[list[str], list[str]]:
     return contexts, options if len(options) > 1 else []
 
 
-def _answer(sample: Json, options: Sequence[str]) -> str:
-    """The option of the highest log-likelihood, or what was generated."""
+def _answer(sample: Json, metric: str, options: Sequence[str]) -> tuple[str, str]:
+    """What the model gave, and what a filter took out of it: of options the one that the metric counts as chosen."""
     responses = sample.get("filtered_resps")
     if not options or not isinstance(responses, list) or len(responses) != len(options):
-        first = responses[0] if isinstance(responses, list) and responses else responses
-        return str(first)
+        extracted = _first(responses)
+        given = _first(sample.get("resps"))
+        return (given if sample.get("resps") else extracted), extracted
+    if metric == "acc_calibrated":  # each letter's mean over all questions decides
+        return "", ""
     try:
         scores = [float(response[0] if isinstance(response, list) else response) for response in responses]
     except (TypeError, ValueError, IndexError):
-        return ""
-    return options[scores.index(max(scores))].strip()
+        return "", ""
+    texts = [option.removeprefix(" ") for option in options]  # lm-eval's delimiter counts in no length
+    if metric == "acc_norm":
+        scores = [score / max(len(text), 1) for score, text in zip(scores, texts, strict=True)]
+    elif metric == "acc_bytes":
+        scores = [
+            score / max(len(text.encode("utf-8", "replace")), 1) for score, text in zip(scores, texts, strict=True)
+        ]
+    chosen = options[scores.index(max(scores))].strip()
+    return chosen, chosen
+
+
+def _first(responses: object) -> str:
+    """The first response, of the first request, of the first time that it was asked."""
+    while isinstance(responses, list) and responses:
+        responses = responses[0]
+    return str(responses)
 
 
 def _prompts_sent(trace: Path, task: str) -> dict[str, str]:

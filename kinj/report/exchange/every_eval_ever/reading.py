@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from array import array
 from collections import defaultdict
 from collections.abc import Callable
@@ -21,13 +22,15 @@ from kinj.report.exchange.every_eval_ever.writing import (
 )  # fmt: skip
 from kinj.report.reading import Answers, Result, Run
 from kinj.report.reading.formats import EVERY_EVAL_EVER, told_by_content
-from kinj.report.reading.plain import plain, plain_settings
+from kinj.report.reading.plain import plain, plain_settings, short_hash
 from kinj.report.reading.runs import MARKS
 from kinj.report.reading.samples import BadSamplesError, make_answers, question_key, sample_rows
 from kinj.report.reading.values import check, mapping, number
 
 #: Bytes of the largest aggregate that is parsed.
 _LARGEST = 16 * 2**20
+#: What others call the number of examples before a question.
+_SHOTS = re.compile(r"few_?shot|^(num_|n_|n)?shots?$", re.IGNORECASE)
 
 
 def read_every_eval_ever(file: Path, place: str, say: Callable[[str], None]) -> list[Run] | None:
@@ -88,6 +91,7 @@ def _result(entry: Json, answers: dict[str, Answers], say: Callable[[str], None]
         "data set": data.get("hf_repo") or data.get("dataset_name"),
         "split": data.get("hf_split"),
         "questions asked": n,
+        **_asked_how(entry),
     }
     chance = number(_float(details.get(CHANCE)))
     return Result(
@@ -144,6 +148,17 @@ def _chunk_ids(text: object) -> tuple[str, ...]:
 def _details(entry: Json) -> dict[str, str]:
     found = mapping(mapping(entry.get("generation_config")).get("additional_details"))
     return {str(name): str(value) for name, value in found.items()}
+
+
+def _asked_how(entry: Json) -> Json:
+    """Of somebody else's result what parts columns: its shots, and the settings by which answers were generated."""
+    config = mapping(entry.get("generation_config"))
+    arguments = {
+        str(name): value if isinstance(value, (str, int, float)) else f"#{short_hash(json.dumps(value))}"
+        for name, value in mapping(config.get("generation_args")).items() if value is not None
+    }  # fmt: skip
+    shots = next((value for name, value in _details(entry).items() if _SHOTS.search(name)), None)
+    return {**arguments, "shots": shots}
 
 
 def _under(prefix: str, details: dict[str, str]) -> dict[str, str]:

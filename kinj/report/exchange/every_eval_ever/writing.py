@@ -73,7 +73,10 @@ def _write(name: str, run: Run, folder: Path, *, with_texts: bool, organization:
         },
         "evaluation_results": [_result(run, result) for result in results],
     }
-    if with_texts and (samples := _samples(run, results, values, folder / where / f"{name}_samples.jsonl")):
+    questions = folder / where / f"{name}_samples.jsonl"
+    if not with_texts:
+        questions.unlink(missing_ok=True)  # which an export with texts may have left
+    elif samples := _samples(run, results, values, questions):
         path = f"{where.as_posix()}/{name}_samples.jsonl"
         values["detailed_evaluation_results"] = {"format": "jsonl", "file_path": path, **samples}
     file = folder / where / f"{name}.json"

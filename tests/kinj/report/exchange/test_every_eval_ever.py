@@ -147,6 +147,74 @@ def test_an_aggregate_of_others_is_read_and_unchecked(tmp_path):
     assert (run.results[0].checked, dict(run.results[0].comparison)) == ("unchecked", {"data set": "cais/mmlu"})
 
 
+def test_shots_and_settings_of_others_part_columns(tmp_path):
+    for name, shots, temperature in (("a", "0", 0.0), ("b", "5", 0.0), ("c", "0", 1.0)):
+        entry = {
+            "evaluation_name": "mmlu",
+            "metric_config": {"metric_id": "acc"},
+            "score_details": {"score": 0.5, "uncertainty": {"num_samples": 1000}},
+            "generation_config": {
+                "generation_args": {"temperature": temperature, "stop": ["x"]},
+                "additional_details": {"num_fewshot": shots},
+            },
+        }
+        value = {"schema_version": "0.3.0", "model_info": {"id": f"org/{name}"}, "evaluation_results": [entry]}
+        (tmp_path / f"{name}.json").write_text(json.dumps(value))
+    board = make_board(*read_runs([tmp_path], READERS))
+    assert sorted(column.label for column in board.columns) == [
+        "mmlu · shots 0 · temperature 0.0",
+        "mmlu · shots 0 · temperature 1.0",
+        "mmlu · shots 5 · temperature 0.0",
+    ]
+
+
+def test_an_export_without_texts_leaves_none_of_an_earlier_one(two_arms, tmp_path):
+    written(two_arms, tmp_path / "out")
+    written(two_arms, tmp_path / "out", with_texts=False)
+    assert list((tmp_path / "out").rglob("*.jsonl")) == []
+
+
+def rows_of(folder, out):
+    [file] = written(folder, out)
+    return [json.loads(line) for line in file.with_name(f"{file.stem}_samples.jsonl").read_text().splitlines()]
+
+
+def test_what_was_generated_is_there_beside_what_was_taken_out_of_it(tmp_path, log_run, new_run, new_sample):
+    run = new_run("gsm8k", 0.5, 40, metric="exact_match")
+    rows = [new_sample(i, float(i % 2), metric="exact_match") for i in range(40)]
+    for row in rows:
+        row |= {"resps": [["Let me think. #### 5"]], "filtered_resps": ["5"]}
+        row["arguments"] = {"gen_args_0": {"arg_0": "2+3?", "arg_1": {"until": ["x"]}}}
+    log_run(tmp_path / "in", run, {"gsm8k": rows})
+    row = rows_of(tmp_path / "in", tmp_path / "out")[0]
+    assert row["output"] == {"raw": ["Let me think. #### 5"]}
+    assert row["answer_attribution"][0]["extracted_value"] == "5"
+
+
+def test_each_metric_has_the_choice_that_it_counts(tmp_path, log_run, new_run, new_sample):
+    run = new_run("t", 0.0, 40)
+    run["results"]["t"]["acc_norm,none"] = 1.0
+    rows = [new_sample(i, 0.0, acc_norm=1.0, target="1") for i in range(40)]
+    for row in rows:
+        row["arguments"] = {"context": "Q", "options": [" yes", " no, indeed it is not"]}
+        row["filtered_resps"] = [["-3.0", "False"], ["-4.0", "False"]]
+    log_run(tmp_path / "in", run, {"t": rows})
+    found = {row["evaluation_result_id"]: row["output"]["raw"] for row in rows_of(tmp_path / "in", tmp_path / "out")}
+    assert found == {"t/acc/none": ["yes"], "t/acc_norm/none": ["no, indeed it is not"]}
+
+
+def test_a_sample_whose_prompt_has_no_known_form_ends_no_export(two_arms, tmp_path, caplog):
+    [file] = (two_arms / "closed").glob("samples*")
+    lines = file.read_text().splitlines()
+    for i, odd in enumerate(({"foo": 1}, {"context": "x", "options": 5}, [1])):
+        lines[i] = json.dumps({**json.loads(lines[i]), "arguments": odd})
+    file.write_text("\n".join(lines) + "\n")
+    files = written(two_arms, tmp_path / "out")
+    assert len(files) == 2
+    assert json.loads(files[0].read_text())["detailed_evaluation_results"]["total_rows"] == 40
+    assert "prompts of 2 samples of t are in no known form" in caplog.text
+
+
 # ---- against the schema of the wheel
 
 
