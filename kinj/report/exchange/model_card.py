@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +16,8 @@ from kinj.report.reading import Result, Run, read_runs
 from kinj.report.reading.plain import plain
 from kinj.report.reading.runs import CONTRADICTED
 
+log = logging.getLogger(__name__)
+
 _NAME = "README.md"
 #: The first line of a card that kinj may replace; any other README.md keeps its text.
 _OURS = "<!-- written by kinj -->"
@@ -27,10 +30,10 @@ def write_model_cards(comparison: Path) -> list[Path]:
     not kept, or the training's manifest seals a README.md of PEFT's, the card lies in the unit's folder.
 
     Returns:
-        The cards, one for each training that has a complete cell.
+        The cards, one for each training that has a cell that can be read.
 
     Raises:
-        UserError: no such comparison, or nothing in it was trained.
+        UserError: no such comparison, nothing in it was trained, or a README.md whose head is no YAML.
     """
     if not (comparison / "cells.jsonl").is_file():
         raise UserError(f"{comparison}: no folder of `kinj compare` (it has no cells.jsonl)")
@@ -40,7 +43,8 @@ def write_model_cards(comparison: Path) -> list[Path]:
             units[cell.unit].append(cell)
     if not units:
         raise UserError(f"{comparison}: no trained model has a complete cell; model cards are written beside those")
-    return [_write(comparison, unit, cells) for unit, cells in units.items()]
+    cards = (_write(comparison, unit, cells) for unit, cells in units.items())
+    return [card for card in cards if card is not None]
 
 
 def model_index(name: str, runs: Iterable[tuple[Cell, Run]]) -> Json:
@@ -49,13 +53,17 @@ def model_index(name: str, runs: Iterable[tuple[Cell, Run]]) -> Json:
                                       if result.checked != CONTRADICTED]}  # fmt: skip
 
 
-def _write(comparison: Path, unit: str, cells: list[Cell]) -> Path:
-    from huggingface_hub import ModelCard, ModelCardData
+def _write(comparison: Path, unit: str, cells: list[Cell]) -> Path | None:
+    from huggingface_hub import ModelCardData
 
     runs: list[tuple[Cell, Run]] = []
     for cell in cells:
-        found, _ = read_runs([comparison / "cells" / cell.id])
+        found, problems = read_runs([comparison / "cells" / cell.id])
         runs += [(cell, run) for run in found]
+        for problem in problems:
+            log.warning("not in the model card of %s: %s", cell.unit, problem)
+    if not runs:
+        return None
     first = cells[0]
     seed = f", seed {first.seed}" if first.seed is not None else ""
     index = model_index(plain(f"{first.model}, {first.injection}{seed}"), runs)
@@ -64,14 +72,28 @@ def _write(comparison: Path, unit: str, cells: list[Cell]) -> Path:
     training = read_manifest(weights, "train anew") if (weights / MANIFEST).is_file() else None
     card = (folder if training is None or _NAME in training.get("files", {}) else weights) / _NAME
     if card.is_file() and _OURS not in card.read_text(encoding="utf-8"):
-        kept = ModelCard.load(card)
-        kept.data["model-index"] = [index]
-        write_whole(card, str(kept))
+        write_whole(card, _with_index(card, index))
         return card
     data = ModelCardData(library_name="transformers", tags=["kinj"])
     data["model-index"] = [index]
     write_whole(card, f"---\n{data.to_yaml()}\n---\n\n{_OURS}\n{_text(training or {}, first, index)}")
     return card
+
+
+def _with_index(card: Path, index: Json) -> str:
+    """Somebody's card with its `model-index` made anew."""
+    import yaml  # type: ignore[import-untyped]  # its types are a package of their own
+    from huggingface_hub import ModelCard
+    from huggingface_hub.repocard_data import model_index_to_eval_results
+
+    try:
+        kept = ModelCard.load(card)
+    except (ValueError, yaml.YAMLError) as error:
+        why = " ".join(str(error).split())
+        raise UserError(f"{card}: its head cannot be read ({why}); mend its YAML, or move the file away") from error
+    # What it had is read into these two, which stand before a `model-index` that is set.
+    kept.data.model_name, kept.data.eval_results = model_index_to_eval_results([index])
+    return str(kept)
 
 
 def _text(training: Json, cell: Cell, index: Json) -> str:

@@ -71,3 +71,35 @@ def test_a_readme_that_the_training_sealed_is_left_as_it_is(comparison):
 def test_a_folder_of_something_else_is_refused(tmp_path):
     with pytest.raises(UserError, match="no folder of `kinj compare`"):
         write_model_cards(tmp_path)
+
+
+def test_a_second_export_into_a_card_of_somebody_has_the_new_scores_alone(comparison, log_answers):
+    card = comparison / "units" / "uraw" / "checkpoint" / "README.md"
+    card.write_text("---\nlicense: mit\n---\n\n# Mine\n")
+    write_model_cards(comparison)
+    folder = comparison / "cells" / "c1"
+    log_answers(folder, [1.0] * 38 + [0.0] * 2, task="t")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"] = {name: (folder / name).stat().st_size for name in manifest["files"]}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    write_model_cards(comparison)
+    read = ModelCard.load(card)
+    assert [one.metric_value for one in read.data.eval_results] == [0.95, 0.75]
+    assert (read.data.license, "# Mine" in read.text) == ("mit", True)
+
+
+def test_a_card_whose_head_is_no_yaml_is_the_users_to_mend(comparison):
+    card = comparison / "units" / "uraw" / "checkpoint" / "README.md"
+    for head in ("license: [mit", "- a"):
+        card.write_text(f"---\n{head}\n---\n# Mine\n")
+        with pytest.raises(UserError, match="its head cannot be read") as found:
+            write_model_cards(comparison)
+        assert "\n" not in str(found.value)
+
+
+def test_a_cell_that_cannot_be_read_is_said_and_alone_makes_no_card(comparison, caplog):
+    for number, cards in ((1, 1), (2, 0)):
+        [file] = (comparison / "cells" / f"c{number}").glob("results*")
+        file.write_text(file.read_text() + " ")
+        assert len(write_model_cards(comparison)) == cards
+    assert "not in the model card of uraw: c1/results" in caplog.text
