@@ -6,6 +6,7 @@ import gzip
 import itertools
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,7 @@ def _lines(file: Path, source: BinaryIO | gzip.GzipFile) -> Iterator[Json]:
             if not isinstance(value, dict):
                 raise UserError(f"{file}: not as kinj writes packs: a line is no object")
             yield value
-    except (EOFError, OSError, ValueError, RecursionError) as error:
+    except (EOFError, OSError, ValueError, RecursionError, zlib.error) as error:
         raise UserError(f"{file}: cut off, or no pack ({type(error).__name__})") from error
 
 
@@ -133,7 +134,7 @@ def read_pack(file: Path, place: str, say: Callable[[str], None]) -> list[Run] |
         return [_run(file, place, facts, results) for facts, results in found.values()]
     except UserError as error:
         say(plain(str(error).removeprefix(f"{file}: ")))
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         say(f"not as kinj writes packs ({type(error).__name__})")
     return []
 
@@ -170,17 +171,22 @@ def _result(facts: Json, rows: list[Json], say: Callable[[str], None]) -> Result
     value = number(facts["value"])
     if value is None:
         raise ValueError("no number")
+    task, n = plain(facts["task"]), number(facts.get("n"))
     answers = None
-    if rows:
+    if rows and n is not None and n != len(rows):
+        say(f"task {task!r}, {plain(facts['metric'])}: {len(rows)} rows, the result says {n:g}; they are not used")
+    elif rows:
         keys = np.array([int(row["q"], 16) for row in rows], dtype=np.uint64)
         clusters = np.array([int(row["c"] if "c" in row else row["q"], 16) for row in rows], dtype=np.uint64)
+        values = [number(row["v"]) for row in rows]
+        if None in values or len(np.unique(keys)) != len(keys):
+            raise ValueError("a row without a number, or two of one question")
         order = np.argsort(keys, kind="stable")
-        answers = Answers(keys[order], np.array([float(row["v"]) for row in rows])[order], clusters[order])
+        answers = Answers(keys[order], np.array(values, dtype=np.float64)[order], clusters[order])
     checked, sampled = check(value, answers)
-    task = plain(facts["task"])
     if sampled is not None:
         say(f"task {task!r}, {plain(facts['metric'])}: the result says {value:.4f}, its rows give {sampled:.4f}")
-    n, chance = number(facts.get("n")), number(facts.get("chance"))
+    chance = number(facts.get("chance"))
     return Result(
         task=task,
         metric=plain(facts["metric"]),
@@ -199,8 +205,9 @@ def _result(facts: Json, rows: list[Json], say: Callable[[str], None]) -> Result
 
 def _run(file: Path, place: str, facts: Json, results: list[Result]) -> Run:
     groups = (
-        GroupMean(plain(name), plain(metric), plain(of), float(value), tuple(map(plain, tasks)), plain(over))
+        GroupMean(plain(name), plain(metric), plain(of), stated, tuple(map(plain, tasks)), plain(over))
         for name, metric, of, value, tasks, over in facts["groups"]
+        if (stated := number(value)) is not None
     )
     return Run(
         file=file,

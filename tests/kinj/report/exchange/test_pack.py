@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import random
 
 import pytest
 
@@ -90,3 +91,55 @@ def test_a_score_that_its_rows_do_not_give_is_said(folder, tmp_path):
     [run], [problem] = read_runs([file], READERS)
     assert "the result says 0.9000, its rows give 0.5000" in problem.why
     assert run.results[0].checked == "contradicted"
+
+
+def changed(folder, tmp_path, change):
+    """A pack of one run whose lines, JSON values, were changed."""
+    file = tmp_path / "p.jsonl.gz"
+    write_pack(file, read_runs([folder / "0"])[0])
+    lines = [json.loads(line) for line in gzip.decompress(file.read_bytes()).splitlines()]
+    change(lines)
+    file.write_bytes(gzip.compress("\n".join(map(json.dumps, lines)).encode()))
+    return read_runs([file], READERS)
+
+
+def test_a_row_without_a_number_or_of_a_question_twice_gives_nothing(folder, tmp_path):
+    for change in (
+        lambda lines: lines[2].update(v=float("nan")),
+        lambda lines: lines[2].update(q=lines[3]["q"]),
+        lambda lines: lines[1].update(cell={**lines[1]["cell"], "marks": None}),
+        lambda lines: lines[1].update(cell=lines[1]["cell"] | {"result": [1]}),
+    ):
+        runs, [problem] = changed(folder, tmp_path, change)
+        assert (runs, problem.why.partition(" (")[0]) == ([], "not as kinj writes packs")
+
+
+def test_rows_of_another_number_than_the_result_says_are_not_used(folder, tmp_path):
+    [run], [problem] = changed(folder, tmp_path, lambda lines: lines[1]["cell"]["result"].update(n=4000))
+    assert "60 rows, the result says 4000; they are not used" in problem.why
+    assert (run.results[0].answers, run.results[0].checked) == (None, "unchecked")
+
+
+def test_no_broken_pack_ends_in_an_error_of_ours(folder, tmp_path):
+    """Lines with values of other kinds, and bytes turned over: read, or named, and a board of what is left."""
+    draw = random.Random(0)
+    odd = [None, -1, 2**70, 1e400, float("nan"), "", "x", [], [1], {}, {"a": {}}, True]
+
+    def spoil(lines):
+        value = lines[draw.randrange(4)]
+        while (inner := [one for one in value.values() if isinstance(one, dict) and one]) and draw.random() < 0.7:
+            value = draw.choice(inner)
+        value[draw.choice(list(value))] = draw.choice(odd)
+
+    for _ in range(150):
+        runs, _ = changed(folder, tmp_path, spoil)
+        as_json(make_board(runs))
+    file = tmp_path / "p.jsonl.gz"
+    write_pack(file, read_runs([folder / "0"])[0])
+    whole = file.read_bytes()
+    for _ in range(100):
+        raw = bytearray(whole)
+        raw[draw.randrange(len(raw))] ^= 1 << draw.randrange(8)
+        file.write_bytes(raw)
+        runs, problems = read_runs([file], READERS)
+        assert runs or problems
