@@ -93,7 +93,11 @@ def _clashes(entries: Iterable[Entry]) -> dict[int, list[Entry]]:
     by_column: dict[int, list[Entry]] = defaultdict(list)
     for entry in entries:
         by_column[entry.column].append(entry)
-    return {column: own for column, own in by_column.items() if not all(_same(own[0], one) for one in own[1:])}
+    # All pairs: one without samples is the same as two that are not.
+    return {
+        column: own for column, own in by_column.items()
+        if not all(_same(one, other) for one, other in itertools.combinations(own, 2))
+    }  # fmt: skip
 
 
 def _same(one: Entry, other: Entry) -> bool:
@@ -133,6 +137,10 @@ def _labelled(rows: Sequence[Row]) -> list[Row]:
     for model, own in by_model.items():
         names = sorted({name for row in own for name in row.settings}, key=_order)
         telling = [name for name in names if len({row.settings.get(name, "") for row in own}) > 1]
+        # A hash of weights is said only where nothing that a reader knows tells the rows apart.
+        plain = [name for name in telling if name != "weights"]
+        if len({tuple(row.settings.get(name) for name in plain) for row in own}) == len(own):
+            telling = plain
         for row in own:
             said = [_said(name, row.settings[name]) for name in telling if name in row.settings]
             labels[id(row)] = " · ".join([model, *said])

@@ -18,6 +18,7 @@ from kinj.report.reading.lm_eval import read_lm_eval
 from kinj.report.reading.others import read_inspect, read_lighteval, read_old_lm_eval
 from kinj.report.reading.plain import plain
 from kinj.report.reading.runs import SEALED, UNCHECKED, Problem, Run
+from kinj.report.reading.values import mapping
 
 #: Bytes of the largest file of results that is parsed; lm-eval's own have 10 kB to 5 MB. Samples are streamed instead.
 LARGEST = 64 * 2**20
@@ -146,7 +147,7 @@ def _run(kind: str, file: Path, place: str, value: Json, say: Callable[[str], No
         say(f"changed since kinj compare sealed it: {', '.join(map(plain, changed))}; ask the cell anew")
         return None
     run = read_lm_eval(file, place, value, manifest["cell"] if manifest else None, say)
-    if manifest is not None:
+    if manifest is not None and file.name in _sums(manifest):  # manifests of kinj 0.1 have sizes alone
         results = (replace(one, checked=SEALED) if one.checked == UNCHECKED else one for one in run.results)
         run = replace(run, results=tuple(results))
     return _with_scores(run, say)
@@ -174,8 +175,7 @@ def _manifest(file: Path) -> Json | None:
 
 def _changed(file: Path, manifest: Json) -> list[str]:
     """Names of files that are not as the manifest says: gone, or of another size or SHA-256."""
-    stated = manifest.get("sha256")
-    sums = stated if isinstance(stated, dict) else {}
+    sums = _sums(manifest)
     changed = [] if file.name in manifest["files"] else [file.name]
     for name, size in manifest["files"].items():
         path = file.with_name(name) if "/" not in name and name not in ("", ".", "..") else None
@@ -184,6 +184,10 @@ def _changed(file: Path, manifest: Json) -> list[str]:
     return changed
 
 
+def _sums(manifest: Json) -> Json:
+    return mapping(manifest.get("sha256"))
+
+
 def _has_sum(path: Path, stated: object) -> bool:
-    """Whether a file has the SHA-256 that is stated, or none is: manifests of kinj 0.1 have sizes alone."""
+    """Whether a file has the SHA-256 that is stated, or none is."""
     return stated is None or sha256_file(path) == stated

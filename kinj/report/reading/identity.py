@@ -18,9 +18,12 @@ _UNSAID_ARGUMENTS = {
 #: Of `config.kinj`: what a run of kinj_rag was asked for.
 _KINJ_SETTINGS = (
     "retriever", "k", "index", "placement", "order", "query", "embedder", "filter", "distractor_seed", "served",
+    "query_field", "text_field", "vector_field",
 )  # fmt: skip
-#: Of `config.kinj.base`: what shapes the weights.
-_WEIGHTS = ("peft", "dtype", "load_in_4bit", "load_in_8bit")
+#: Of `config.kinj.base`: how fast it works, or what names the model.
+_UNSAID_OF_BASE = {*_UNSAID_ARGUMENTS, "num_concurrent", "max_retries", "timeout"}
+#: Of the same: what of a comparison's model differs between its arms, or is of its weights.
+_OF_AN_ARM = {"peft", "delta", "revision", "commit", "peft_commit", "delta_commit", "chat_template_sha256", "subfolder"}
 _KINJ_DEFAULTS = {"retriever": "none", "placement": "prefix", "order": "best_first", "query": "question"}
 
 
@@ -41,10 +44,16 @@ def named_model(arguments: Mapping[str, object]) -> str | None:
 def settings_of(
     config: Mapping[str, object], ours: Mapping[str, object], arguments: Mapping[str, object], cell: Json | None
 ) -> dict[str, str]:
-    """What tells a run from others of the same model: of a cell of `kinj compare` its arms, else its arguments."""
+    """What tells a run from others of the same model: of a cell of `kinj compare` its arms, else its arguments.
+
+    With both go the weights: of a cell those before its training, which are one in all arms and seeds of a plan.
+    """
     if cell is not None:
         seed = cell.get("seed")
         named = {"injection": cell["injection"], "reading": cell["reading"], "seed": seed, "role": cell.get("role")}
+        base = _base_settings(ours, arguments)
+        named |= {name: setting for name, setting in base.items() if name not in _OF_AN_ARM}
+        named["weights"] = _base_weights(ours, arguments)
         plain_values = {"injection": "none", "reading": "none", "role": "main"}
         return plain_settings({name: value for name, value in named.items() if value != plain_values.get(name)})
     if ours:
@@ -54,15 +63,40 @@ def settings_of(
         elif ours.get("distractor_seed") == 0:
             said.pop("distractor_seed", None)
         template = str(mapping(ours.get("template")).get("sha256") or "")
-        base = mapping(ours.get("base"))
-        weights = mapping(base.get("pretrained")).get("fingerprint")
+        weights = mapping(mapping(ours.get("base")).get("pretrained")).get("fingerprint")
         said["weights"] = weights and f"#{str(weights)[:8]}"
         said["template"] = template[:8] if mapping(ours.get("template")).get("name") != "default" else None
-        said |= {name: setting for name, setting in base.items() if name in _WEIGHTS
-                 and (name != "dtype" or "dtype" in arguments)}  # fmt: skip
-        return plain_settings(said)
+        return plain_settings(said | _base_settings(ours, arguments))
     said = {name: setting for name, setting in arguments.items() if name not in _UNSAID_ARGUMENTS}
     return plain_settings({"back end": config.get("model"), **said})
+
+
+def _base_settings(ours: Mapping[str, object], arguments: Mapping[str, object]) -> dict[str, object]:
+    """What shapes the base's answers besides its weights; a precision that nobody asked for is the machine's."""
+    return {
+        name: _short(name, setting) for name, setting in mapping(ours.get("base")).items()
+        if name not in _UNSAID_OF_BASE and (name != "dtype" or "dtype" in arguments)
+    }  # fmt: skip
+
+
+def _base_weights(ours: Mapping[str, object], arguments: Mapping[str, object]) -> str | None:
+    """The weights that a cell's arms have in common: by content, else by commit, else as they are called."""
+    base = mapping(mapping(ours.get("checkpoint")).get("base")) or mapping(ours.get("base"))
+    known = base.get("fingerprint") or mapping(base.get("pretrained")).get("fingerprint") or base.get("commit")
+    if known:
+        return f"#{str(known)[:8]}"
+    called = (
+        base.get("model") or base.get("name") or base.get("pretrained") or (None if ours else named_model(arguments))
+    )
+    return f"#{short_hash(str(called))}" if called else None
+
+
+def _short(name: str, setting: object) -> object:
+    """A setting of the base; of folders, templates and what a server says of its models a hash's first digits."""
+    if name == "models":
+        return f"#{short_hash(str(setting))}" if setting else None
+    told = mapping(setting).get("fingerprint") or (setting if name.endswith(("sha256", "commit")) else None)
+    return f"#{str(told)[:8]}" if told else setting
 
 
 def marks_of(arguments: Mapping[str, object], ours: Mapping[str, object], cell: Json | None) -> tuple[str, ...]:

@@ -54,7 +54,8 @@ def read_lighteval(file: Path, place: str, value: Json, say: Say) -> Run:
         shots = next((part for part in reversed(parts) if part.isdigit()), "0")
         names = [part for part in parts if not part.isdigit()]
         version = mapping(value.get("versions")).get(task, "?")
-        comparison = {"version": f"{version} (lighteval)", "shots": shots, "limit": general.get("max_samples")}
+        comparison = {"version": f"{version} (lighteval)", "shots": shots, "limit": general.get("max_samples"),
+                      "suite": "|".join(names[:-1])}  # fmt: skip
         results += _plain_metrics(names[-1] if names else task, metrics, say, comparison)
     named = general.get("model_name") or model_config.get("model_name") or "unnamed"
     settings = plain_settings({"dtype": general.get("model_dtype"), "revision": model_config.get("revision")})

@@ -9,6 +9,7 @@ import pytest
 
 from kinj.errors import UserError
 from kinj.report.reading import folders, read_runs, samples
+from kinj.report.reading.plain import short_hash
 
 SAMPLES = "samples_arc_easy_2026-05-01T10-00-00.000000.jsonl"
 
@@ -331,7 +332,9 @@ def sealed(tmp_path, log_answers):
 
 def test_a_sealed_cell_is_named_by_its_arms(sealed):
     run = read_one(sealed)
-    assert (run.model, run.settings) == ("demo", {"injection": "raw", "reading": "bm25 k=3", "seed": "1"})
+    assert (run.model, run.settings) == ("demo", {
+        "injection": "raw", "reading": "bm25 k=3", "seed": "1", "weights": f"#{short_hash('org/small')}",
+    })  # fmt: skip
     assert run.marks == ("fine-tuned",)
 
 
@@ -351,3 +354,20 @@ def test_every_change_of_a_sealed_file_is_found(sealed, name):
         if changed is None and name != SAMPLES:
             continue  # no results are left there
         assert f"changed since kinj compare sealed it: {name}" in why_not(sealed)
+
+
+def test_a_seal_of_sizes_alone_checks_no_number(sealed):
+    manifest = json.loads((sealed / "manifest.json").read_text())
+    del manifest["files"][SAMPLES], manifest["sha256"]
+    (sealed / SAMPLES).unlink()
+    (sealed / "manifest.json").write_text(json.dumps(manifest))
+    assert read_one(sealed).results[0].checked == "unchecked"
+
+
+def test_a_task_of_two_suites_of_lighteval_is_not_one(tmp_path):
+    suites = []
+    for suite in ("helm", "leaderboard"):
+        key = f"{suite}|mmlu:x|5"
+        value = {"config_general": {"model_name": "m"}, "results": {key: {"acc": 0.4}}, "versions": {key: 0}}
+        suites.append(read_one(write(tmp_path / suite, "results_1.json", value)).results[0].comparison)
+    assert suites[0] != suites[1]
