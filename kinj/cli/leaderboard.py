@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -49,7 +49,7 @@ Against = Annotated[
     typer.Option(
         metavar="OLD",
         help="In place of a leaderboard: what became better or worse since these results, cell by cell. Exit code 1 if "
-        "anything became worse.",
+        "anything became worse, 3 if a cell of OLD is not there any more.",
     ),
 ]
 Margin = Annotated[float, typer.Option(min=0.1, help="With --against: points within which a cell is the same.")]
@@ -71,6 +71,8 @@ ModelCards = Annotated[
 _FORMS = ("html", "md", "csv", "json")
 #: Files that were not taken, said one by one; the rest is counted.
 _MOST_SAID = 20
+#: Exit code where cells were lost; 2 is that of what the user can mend.
+_LOST = 3
 
 
 def add_to(app: typer.Typer) -> None:
@@ -98,18 +100,24 @@ def leaderboard(
     Example: `kinj leaderboard results/ --output_dir board --name results/run7=ours` ·
     `kinj leaderboard new/ --against old/`
     """
-    if against is not None:
-        _compare(paths, against, margin, as_json=as_json)
-        return
-    if output_dir is None and not as_json:
+    if against is not None and output_dir is not None:
+        raise UserError("--output_dir: --against writes no leaderboard; it prints, and with --json prints JSON")
+    if output_dir is None and not as_json and against is None:
         raise UserError("--output_dir: name the folder of the leaderboard, or ask for --json")
     from kinj.report.board import as_json as board_as_json
     from kinj.report.board import make_board
 
     names = {Path(folder): label for folder, label in _pairs("--name", "DIR=LABEL", name)}
-    tasks = dict(_pairs("--task", "OLD=NEW", task))
+    options: dict[str, Any] = {
+        "names": names,
+        "metrics": _metrics(metric),
+    }  # Any: mappings, as `make_columns` takes them
+    options["tasks"] = dict(_pairs("--task", "OLD=NEW", task))
+    if against is not None:
+        _compare(paths, against, margin, options, as_json=as_json)
+        return
     runs, problems = _read(paths)
-    board = make_board(runs, problems, names=names, tasks=tasks, metrics=_metrics(metric))
+    board = make_board(runs, problems, **options)
     _say(board.problems)
     if output_dir is not None:
         typer.echo(_write(board, output_dir), err=as_json)
@@ -166,25 +174,37 @@ def _read(paths: Iterable[Path]) -> tuple[list[Run], list[Problem]]:
     return runs, problems
 
 
-def _compare(new: list[Path], old: list[Path], margin: float, *, as_json: bool) -> None:
+def _compare(
+    new: list[Path],
+    old: list[Path],
+    margin: float,
+    options: dict[str, Any],  # Any: as `leaderboard` has them
+    *,
+    as_json: bool,
+) -> None:
     """Says what changed.
 
     Raises:
-        typer.Exit: something became worse: exit code 1.
+        typer.Exit: something became worse: exit code 1; else, a cell of the old ones has no number any more: 3.
     """
     from kinj.report.board import WORSE, compare_runs
 
     (new_runs, problems), (old_runs, more) = _read(new), _read(old)
-    changes, alone, claimed = compare_runs(new_runs, old_runs, margin=margin / 100)
-    _say([*problems, *more, *claimed])
+    _say([*problems, *more])
+    changes, alone, claimed = compare_runs(new_runs, old_runs, margin=margin / 100, **options)
+    _say(claimed)
     if as_json:
-        typer.echo(json.dumps({"changes": [asdict(change) for change in changes], "alone": alone}, indent=1))
+        not_taken = [{"file": one.place, "why": one.why} for one in (*problems, *more, *claimed)]
+        values = {"changes": [asdict(change) for change in changes], "alone": [str(one) for one in alone]}
+        typer.echo(json.dumps({**values, "not_taken": not_taken}, indent=1))
     else:
         _show(changes, margin)
         for line in alone:
             typer.echo(line)
     if any(change.word == WORSE for change in changes):
         raise typer.Exit(1)
+    if any(one.is_lost for one in alone):
+        raise typer.Exit(_LOST)
 
 
 def _show(changes: Iterable[Change], margin: float) -> None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from kinj.errors import UserError
-from kinj.report.board.columns import make_columns
+from kinj.report.board.columns import Column, make_columns
 from kinj.report.board.ranks import paired_differences, share_variance, unpaired_p
 from kinj.report.board.rows import Row, make_rows
 from kinj.report.reading import Problem, Result, Run
 from kinj.report.reading.runs import CHECKED, CONTRADICTED, SEALED, UNCHECKED
-from kinj.statistics import ALPHA, holm
+from kinj.statistics import ALPHA, FEWEST_CLUSTERS, Word, holm
 from kinj.statistics.shares import Z_95
 
-BETTER, WORSE, SAME, UNSURE = "better", "worse", "the same", "can't tell"
+WORSE: Word = "worse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +36,47 @@ class Change:
     paired: int | None
     #: of the two numbers the less checked one's: `samples`, `seal` or `unchecked`
     checked: str
-    #: better, worse, the same (within the margin) or can't tell
-    word: str
+    word: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Unpaired:
+    """Cells of a row in which no change can be seen."""
+
+    model: str
+    tasks: tuple[str, ...]
+    why: str
+    #: whether the older one has a number there, and the newer none that counts
+    is_lost: bool
+
+    def __str__(self) -> str:
+        return f"{self.why}: {self.model}: {', '.join(self.tasks)}"
 
 
 def compare_runs(
-    new: Sequence[Run], old: Sequence[Run], *, margin: float = 0.03
-) -> tuple[list[Change], list[str], list[Problem]]:
-    """Every cell that both have, and the cells that only one has, in words.
+    new: Sequence[Run],
+    old: Sequence[Run],
+    *,
+    margin: float = 0.03,
+    names: Mapping[Path, str] | None = None,
+    tasks: Mapping[str, str] | None = None,
+    metrics: Mapping[str, str] | None = None,
+) -> tuple[list[Change], list[Unpaired], list[Problem]]:
+    """Every cell that both have, the cells that cannot be compared, and what was not taken; options of `make_columns`.
 
     Cells are paired by model, settings and column: the same task, shots, template and questions. One family of tests,
-    Holm's correction at 5 %: better or worse. The same: the 95 % interval lies within +-margin. The words are about
+    Holm's correction at 5 %: better or worse. The same: the 95 % interval lies within +-margin. Below `FEWEST_CLUSTERS`
+    effective clusters, or questions without samples, there are too few to tell. Of the other floor of kinj.statistics,
+    clusters that differ, better and worse alone are held: two runs of equal answers are the same. The words are about
     these checkpoints as they stand; where weights were trained anew, the spread between trainings is in the difference
     and not in its interval.
 
     Raises:
         UserError: no cell is in both.
     """
-    columns, entries = make_columns([*new, *old])
+    columns, entries, problems = make_columns([*new, *old], names=names, tasks=tasks, metrics=metrics)
     of_new = {id(result) for run in new for result in run.results}
-    new_rows, problems = make_rows(entry for entry in entries if id(entry.result) in of_new)
+    new_rows, claimed = make_rows(entry for entry in entries if id(entry.result) in of_new)
     old_rows, more = make_rows(entry for entry in entries if id(entry.result) not in of_new)
     older = {_key(row): row for row in old_rows}
     pairs = [(row, older[_key(row)], number) for row in new_rows if _key(row) in older for number in row.results]
@@ -67,7 +89,7 @@ def compare_runs(
     if not both:
         raise UserError("--against: no cell is in both: the same model, settings, task, shots and questions are needed")
     numbers = [_difference(result, before) for _, _, result, before in both]
-    called = holm([p for _, _, p in numbers]) <= ALPHA
+    called = holm([p for _, _, p, _ in numbers]) <= ALPHA
     changes = [
         Change(
             model=row.label,
@@ -80,20 +102,21 @@ def compare_runs(
             p=p,
             paired=len(result.answers.keys) if result.answers is not None and before.answers is not None else None,
             checked=max(result.checked, before.checked, key=(CHECKED, SEALED, UNCHECKED).index),
-            word=_word(difference, interval, bool(is_called), margin),
+            word=_word(difference, interval, bool(is_called), margin, clusters),
         )
-        for (row, column, result, before), (difference, interval, p), is_called in zip(
+        for (row, column, result, before), (difference, interval, p, clusters), is_called in zip(
             both, numbers, called, strict=True
         )
     ]
-    return changes, [*_alone(new_rows, old_rows, "new"), *_alone(old_rows, new_rows, "old")], [*problems, *more]
+    alone = [*_alone(new_rows, old_rows, "new"), *_alone(old_rows, new_rows, "old")]
+    return changes, [*alone, *_left_out(pairs, columns)], [*problems, *claimed, *more]
 
 
 def _key(row: Row) -> tuple[str, tuple[tuple[str, str], ...]]:
     return row.model, tuple(sorted(row.settings.items()))
 
 
-def _alone(rows: Sequence[Row], others: Sequence[Row], which: str) -> list[str]:
+def _alone(rows: Sequence[Row], others: Sequence[Row], which: str) -> list[Unpaired]:
     """Cells that only these rows have: a change cannot be seen there."""
     theirs = {_key(row): row for row in others}
     found = []
@@ -103,24 +126,46 @@ def _alone(rows: Sequence[Row], others: Sequence[Row], which: str) -> list[str]:
             {row.results[number].task for number in row.results if other is None or number not in other.results}
         )
         if tasks:
-            found.append(f"only in the {which} one: {row.label}: {', '.join(tasks)}")
+            found.append(Unpaired(row.label, tuple(tasks), f"only in the {which} one", is_lost=which == "old"))
     return found
 
 
-def _difference(new: Result, old: Result) -> tuple[float, tuple[float, float], float]:
-    """New minus old, its 95 % interval and p."""
+def _left_out(pairs: Sequence[tuple[Row, Row, int]], columns: Sequence[Column]) -> list[Unpaired]:
+    """Cells that both have and that are not compared."""
+    found = []
+    for row, before, number in pairs:
+        if number not in before.results:
+            continue
+        column, newer, older = columns[number], row.results[number].checked, before.results[number].checked
+        if CONTRADICTED in (newer, older):
+            which = "new" if newer == CONTRADICTED else "old"
+            why = f"not compared, contradicted by its samples in the {which} one"
+            found.append(Unpaired(row.label, (column.label,), why, is_lost=newer == CONTRADICTED))
+        elif not column.is_share:
+            why = f"not compared, {column.measure} is no share of 1"
+            found.append(Unpaired(row.label, (column.label,), why, is_lost=False))
+    return found
+
+
+def _difference(new: Result, old: Result) -> tuple[float, tuple[float, float], float, float | None]:
+    """New minus old, its 95 % interval, p, and effective clusters; without samples questions, None where not said."""
     if new.answers is not None and old.answers is not None:
         found = paired_differences([[new.answers], [old.answers]])
-        return float(found.estimate[0, 1]), found.interval(0, 1), float(found.p[0, 1])
+        return float(found.estimate[0, 1]), found.interval(0, 1), float(found.p[0, 1]), found.effective_clusters
     variances = [share_variance(one.value, one.n, one.stderr) for one in (new, old)]
     difference = new.value - old.value
     known = [one for one in variances if one is not None]
     half = Z_95 * sum(known) ** 0.5 if len(known) == 2 else 1.0
     p = float(unpaired_p([new.value, old.value], variances)[0, 1])
-    return difference, (difference - half, difference + half), p
+    counts = [one.n for one in (new, old) if one.n is not None]
+    return difference, (difference - half, difference + half), p, min(counts, default=None)
 
 
-def _word(difference: float, interval: tuple[float, float], is_called: bool, margin: float) -> str:
+def _word(
+    difference: float, interval: tuple[float, float], is_called: bool, margin: float, clusters: float | None
+) -> Word:
+    if clusters is not None and clusters < FEWEST_CLUSTERS:
+        return "too few to tell"
     if is_called:
-        return BETTER if difference > 0 else WORSE
-    return SAME if -margin < interval[0] and interval[1] < margin else UNSURE
+        return "better" if difference > 0 else WORSE
+    return "the same" if -margin < interval[0] and interval[1] < margin else "can't tell"

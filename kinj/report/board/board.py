@@ -110,7 +110,7 @@ def make_board(
     metrics: Mapping[str, str] | None = None,
 ) -> Board:
     """The board of these runs; arguments as `make_columns` takes them."""
-    columns, entries = make_columns(runs, names=names, tasks=tasks, metrics=metrics)
+    columns, entries, lacking = make_columns(runs, names=names, tasks=tasks, metrics=metrics)
     rows, claimed = make_rows(entries)
     scores: list[dict[int, Score]] = [{} for _ in rows]
     notes: list[str] = []
@@ -130,7 +130,9 @@ def make_board(
     ]
     lines.sort(key=_place)
     every_group = tuple(dict.fromkeys(group for line in lines for group in line.groups))
-    return Board(tuple(columns), every_group, tuple(lines), in_mean, shared, (*problems, *claimed), tuple(notes))
+    return Board(
+        tuple(columns), every_group, tuple(lines), in_mean, shared, (*problems, *lacking, *claimed), tuple(notes)
+    )
 
 
 def _place(line: Line) -> tuple[float, float, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kinj.errors import UserError, nearest
 from kinj.report.board.rows import Entry
-from kinj.report.reading import Result, Run
+from kinj.report.reading import Problem, Result, Run
 
 #: Metrics from 0 to 1 that are a mean over questions, in the order in which a column takes one.
 ORDER = (
@@ -61,8 +61,8 @@ def make_columns(
     names: Mapping[Path, str] | None = None,
     tasks: Mapping[str, str] | None = None,
     metrics: Mapping[str, str] | None = None,
-) -> tuple[list[Column], list[Entry]]:
-    """The columns, and each run's results in theirs.
+) -> tuple[list[Column], list[Entry], list[Problem]]:
+    """The columns, each run's results in theirs, and the runs that lack the metric asked for of one of their tasks.
 
     Args:
         runs: as read.
@@ -83,11 +83,23 @@ def make_columns(
             found[task].append((named, result, result.task if task != result.task else ""))
     columns: list[Column] = []
     entries: list[Entry] = []
+    problems: list[Problem] = []
     for task in sorted(found):
+        problems += _lacking(task, found[task], (metrics or {}).get(task))
         for column, members in _comparable(task, list(_of_one_metric(task, found[task], metrics or {}))):
             entries += [Entry(run, result, len(columns), renamed) for run, result, renamed in members]
             columns.append(column)
-    return columns, entries
+    return columns, entries, problems
+
+
+def _lacking(task: str, members: list[Member], metric: str | None) -> list[Problem]:
+    """The runs of a task that have not the metric asked for it, which leaves them out of its column."""
+    runs = {id(run): run for run, _, _ in members}
+    having = {id(run) for run, result, _ in members if result.metric == metric}
+    return [
+        Problem(run.place, f"task {task!r}: no {metric}, which --metric asks for; its other metrics are left out")
+        for key, run in runs.items() if metric is not None and key not in having
+    ]  # fmt: skip
 
 
 def _refuse_unmet(
@@ -101,6 +113,10 @@ def _refuse_unmet(
     for task in metrics:
         if task and task not in called:
             raise UserError(f"--metric {task}={metrics[task]}: no file has the task {task}{_hint(task, called)}")
+    measured = {result.metric for run in runs for result in run.results}
+    if "" in metrics and metrics[""] not in measured:
+        listed = ", ".join(sorted(measured))
+        raise UserError(f"--metric {metrics['']}: the files have {listed}{_hint(metrics[''], measured)}")
     for folder in names:
         if not any(_is_below(run.file.resolve(), folder.resolve()) for run in runs):
             raise UserError(f"--name {folder}={names[folder]}: no results were read there")
@@ -115,14 +131,20 @@ def _is_below(file: Path, folder: Path) -> bool:
 
 
 def _of_one_metric(task: str, results: list[Member], metrics: Mapping[str, str]) -> Iterator[list[Member]]:
-    """The results of the task's metric; of runs that lack it again the metric that most of them have."""
+    """The results of the task's metric; of runs that lack it again the metric that most of them have.
+
+    Of a metric asked for this task alone: of runs that have it with another filter, that one.
+    """
     left = results
     while left:
         chosen = _metric(task, [result for _, result, _ in left], metrics)
         own = [one for one in left if (one[1].metric, one[1].filter) == chosen]
         yield own
         having = {id(run) for run, _, _ in own}
-        left = [] if task in metrics else [one for one in left if id(one[0]) not in having]
+        left = [
+            one for one in left
+            if id(one[0]) not in having and metrics.get(task, one[1].metric) == one[1].metric
+        ]  # fmt: skip
 
 
 def _named(run: Run, names: Mapping[Path, str]) -> Run:

@@ -13,18 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from kinj.report.reading import Answers
-from kinj.statistics import ALPHA, holm, wilson_interval
+from kinj.statistics import ALPHA, FEWEST_CLUSTERS, FEWEST_DIFFERING, holm, wilson_interval
 from kinj.statistics.shares import Z_95
 
 Matrix = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
-#: Below so many effective clusters nothing is told apart.
-LEAST_CLUSTERS = 20
 #: From this share of the questions in one cluster on, the delete-one jackknife takes the place of linearisation.
 LARGEST_CLUSTER = 0.1
-#: With fewer clusters in which two rows differ at all, these two are not told apart.
-LEAST_DIFFERING = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +33,9 @@ class Differences:
     centre: Matrix
     variance: Matrix
     degrees_of_freedom: int
-    #: N^2 / sum of squared cluster sizes, added up over tasks
+    #: 1 / sum of squared shares of the clusters, which reach over tasks; of one task N^2 / sum of squared sizes
     effective_clusters: float
-    #: clusters in which the two differ, or, from `LEAST_DIFFERING` on, a number that is not above that
+    #: clusters in which the two differ, or, from `FEWEST_DIFFERING` on, a number that is not above that
     differing: Matrix
 
     @property
@@ -47,10 +43,10 @@ class Differences:
         """Two-sided p-values; 1 where there are too few clusters, or too few with a difference, to tell."""
         from scipy import stats
 
-        if self.effective_clusters < LEAST_CLUSTERS or self.degrees_of_freedom < 1:
+        if self.effective_clusters < FEWEST_CLUSTERS or self.degrees_of_freedom < 1:
             return np.ones_like(self.centre)
         values: Matrix = 2 * stats.t.sf(np.abs(self.centre) / np.sqrt(self.variance), self.degrees_of_freedom)
-        return np.where(self.differing >= LEAST_DIFFERING, values, 1.0)
+        return np.where(self.differing >= FEWEST_DIFFERING, values, 1.0)
 
     def interval(self, row: int, column: int) -> tuple[float, float]:
         """The 95 % interval of one pair's difference of shares, within -1 and 1."""
@@ -73,12 +69,12 @@ def paired_differences(rows: Sequence[Sequence[Answers]], weights: Sequence[floa
         rows: of each row its answers, a task each, in the order of the weights; keys of a task equal in all rows.
         weights: of the tasks.
     """
-    numbers, sizes = _joint_clusters(rows[0])
+    numbers = _joint_clusters(rows[0])
     count, tasks = int(max(one.max() for one in numbers)) + 1, len(weights)
     shape = (len(rows), len(rows))
     residuals = np.zeros((len(rows), count))
     estimate, centre, beside = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    effective = 0.0
+    shares = np.zeros(count)
     jackknife = any(largest_share(one) > LARGEST_CLUSTER for one in rows[0])
     by_task: list[Matrix] = []
     for task, weight in enumerate(weights):
@@ -91,12 +87,13 @@ def paired_differences(rows: Sequence[Sequence[Answers]], weights: Sequence[floa
         difference = with_two[:, None] - with_two
         centre += weight * difference
         beside += (weight / (n + 2 - jackknife)) ** 2 * (2 + 2 * difference**2)
-        effective += sizes[task]
+        shares += weight * held / n
         by_task.append(sums.astype(np.float64))
     squares = _squares(residuals)
     clusters = count + 2 * tasks
     factor = (clusters - 1) / clusters if jackknife else clusters / (clusters - 1)
     variance = factor * (squares + beside)
+    effective = round(float(shares.sum() ** 2 / (shares**2).sum()), 9)  # 20 alike are 20
     return Differences(estimate, centre, variance, count - tasks, effective, _differing(by_task))
 
 
@@ -120,7 +117,7 @@ def _differing(by_task: Sequence[Matrix]) -> Matrix:
     bound: Matrix = sum((_squares(sums) / max(np.ptp(sums, axis=0).max() ** 2, 1e-12) for sums in by_task),
                         start=np.zeros((len(by_task[0]),) * 2)) / len(by_task)  # fmt: skip
     bound += 1e-6  # which rounding may have taken
-    for i in np.flatnonzero((bound < LEAST_DIFFERING).any(axis=1)):
+    for i in np.flatnonzero((bound < FEWEST_DIFFERING).any(axis=1)):
         differs = np.zeros(by_task[0].shape, dtype=np.bool_)
         for sums in by_task:
             differs |= np.abs(sums - sums[i]) > 1e-9
@@ -142,10 +139,15 @@ def unpaired_p(scores: Sequence[float], variances: Sequence[float | None]) -> Ma
 
 
 def share_variance(share: float, n: int | None, stderr: float | None) -> float | None:
-    """The variance of a share without samples; with one success and one failure added it is not 0 at 0 and 1."""
+    """The variance of a share without samples; with one success and one failure added it is not 0 at 0 and 1.
+
+    None where nothing gives one, and below `FEWEST_CLUSTERS` questions, which with samples tell nothing apart either.
+    """
     stated = stderr**2 if stderr is not None else None
     if n is None:
         return stated or None
+    if n < FEWEST_CLUSTERS:
+        return None
     middle = (share * n + 1) / (n + 2)
     return max(middle * (1 - middle) / (n + 2), stated or 0.0)
 
@@ -174,7 +176,7 @@ def mean_interval(answers: Sequence[Answers], weights: Sequence[float] = (1.0,))
     """
     from scipy import stats
 
-    numbers, _ = _joint_clusters(answers)
+    numbers = _joint_clusters(answers)
     count = int(max(one.max() for one in numbers)) + 1
     freedom = count - len(weights)
     if freedom < 1:
@@ -186,14 +188,14 @@ def mean_interval(answers: Sequence[Answers], weights: Sequence[float] = (1.0,))
         residuals += np.bincount(number, weights=one.values - own, minlength=count) * weight / len(one.values)
     variance = float((residuals**2).sum()) * count / (count - 1)
     mean = min(max(mean, 0.0), 1.0)
+    if mean * (1 - mean) <= 0 and variance > 1e-12:  # values below 0 or above 1: no share
+        return 0.0, 1.0
     effective = count if variance <= 1e-12 else min(mean * (1 - mean) / variance, n)
     return wilson_interval(mean, effective * (Z_95 / float(stats.t.ppf(0.975, freedom))) ** 2)
 
 
-def _joint_clusters(answers: Sequence[Answers]) -> tuple[list[npt.NDArray[np.int64]], list[float]]:
-    """The number of each question's cluster, from 0 over all tasks, and each task's effective clusters."""
+def _joint_clusters(answers: Sequence[Answers]) -> list[npt.NDArray[np.int64]]:
+    """Of each task the number of each question's cluster, from 0 over all tasks."""
     together = np.concatenate([one.clusters for one in answers])
     numbers = np.unique(together, return_inverse=True)[1]
-    parts = np.split(numbers, np.cumsum([len(one.clusters) for one in answers])[:-1])
-    sizes = [np.unique(part, return_counts=True)[1] for part in parts]
-    return parts, [float(size.sum() ** 2 / (size**2).sum()) for size in sizes]
+    return np.split(numbers, np.cumsum([len(one.clusters) for one in answers])[:-1])

@@ -11,8 +11,8 @@ from dataclasses import asdict
 
 from kinj.records import Json
 from kinj.report.board.board import AS_IF_INDEPENDENT, Board, Line, Score
-from kinj.report.board.ranks import LEAST_CLUSTERS, LEAST_DIFFERING
 from kinj.report.reading.runs import CONTRADICTED, UNCHECKED
+from kinj.statistics import FEWEST_CLUSTERS, FEWEST_DIFFERING
 
 HOLE = "-"
 #: How each number is to be read; stands under every form of the table.
@@ -21,12 +21,12 @@ EXPLANATION = (
     f"questions about one chunk; {AS_IF_INDEPENDENT}: no samples are there, so that questions count as independent.",
     "Rank: the best and the worst that the differences leave. Two rows are told apart where their paired difference on "
     "the same questions is significant at 5 % by Holm's correction over all pairs of the column; without samples by "
-    f"each one's own interval, which sees less. Below {LEAST_CLUSTERS} clusters, or "
-    f"{LEAST_DIFFERING} in which two rows differ, nothing is told apart. Ranks that are "
+    f"each one's own interval, which sees less. Below {FEWEST_CLUSTERS} clusters, or "
+    f"{FEWEST_DIFFERING} in which two rows differ, nothing is told apart. Ranks that are "
     "not told apart are shared. They are of these checkpoints as they stand, not of ways of training.",
     "Above chance: (score - chance) / (1 - chance); below 0 is worse than guessing.",
-    "Mean over tasks: each task counts alike; only of rows that have all tasks. A hole is a dash: it was not asked, or "
-    "no file of it could be taken.",
+    "Mean over tasks: each column of a share counts alike, a task at two numbers of shots twice; only of "
+    "rows that have all of them. A hole is a dash: it was not asked, or no file of it could be taken.",
     "unchecked: neither samples nor a seal of kinj compare lie beside the number. contradicted: the samples give "
     "another score; it takes no part in ranks and means.",
 )

@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from kinj.records import Json
 from kinj.report.reading.identity import comparison_of, marks_of, model_arguments, named_model, settings_of
 from kinj.report.reading.plain import path_setting, plain, plain_settings
-from kinj.report.reading.runs import GroupMean, Result, Run
+from kinj.report.reading.runs import Answers, GroupMean, Result, Run
 from kinj.report.reading.samples import BadSamplesError, Samples, find_samples, read_samples
 from kinj.report.reading.values import SAME, check, mapping, number
 
@@ -105,7 +107,8 @@ def _results(
                 )
             short.add(filter_name)
         answers = samples.answers(metric, filter_name) if samples and filter_name not in short else None
-        if not _is_mean(value, task, metric):
+        is_mean = _is_mean(value, task, metric)
+        if not is_mean:
             answers = None  # they do not add up to the score
         checked, sampled = check(score, answers)
         if sampled is not None:
@@ -119,7 +122,7 @@ def _results(
             stderr=number(metrics.get(f"{metric}_stderr,{filter_name}")),
             higher_is_better=mapping(mapping(value.get("higher_is_better")).get(task)).get(metric) is not False,
             comparison=comparison,
-            chance=_chance(value, task, samples, filter_name),
+            chance=_chance(value, task, samples, filter_name, answers) if is_mean else None,
             answers=answers,
             checked=checked,
             sampled=sampled,
@@ -152,17 +155,22 @@ def _is_mean(value: Json, task: str, metric: str) -> bool:
     return True
 
 
-def _chance(value: Json, task: str, samples: Samples | None, filter_name: str) -> float | None:
-    """Of a task of options 1 in so many; of one that generates 0; None where nothing says."""
+def _chance(value: Json, task: str, samples: Samples | None, filter_name: str, answers: Answers | None) -> float | None:
+    """Of a task of options 1 in so many; of one that generates 0; None where nothing says.
+
+    Nor where answers are more than right or wrong: the share of probability on true options, say, has another chance.
+    """
     settings = mapping(mapping(value.get("configs")).get(task))
     if settings.get("output_type") == "generate_until":
         return 0.0
     if settings.get("output_type") != "multiple_choice":
         return None
+    if answers is not None and not np.isin(answers.values, (0, 1)).all():
+        return None
     options = settings.get("doc_to_choice")
     if isinstance(options, list) and len(options) > 1:
         return 1 / len(options)
-    return samples.chance(filter_name) if samples else None
+    return samples.chance(filter_name) if samples and answers is not None else None
 
 
 def _groups(value: Json, results: Iterable[Result], say: Say) -> Iterator[GroupMean]:

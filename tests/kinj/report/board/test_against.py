@@ -62,7 +62,7 @@ def test_other_questions_are_not_compared_and_cells_of_one_run_are_named(tmp_pat
     log_answers(tmp_path / "new" / "3", answers(20, 20), model_args={"pretrained": "org/other"})
     changes, alone, _ = compared(tmp_path)
     assert [change.task for change in changes] == ["arc_easy"]
-    assert alone == [
+    assert [str(one) for one in alone] == [
         "only in the new one: org/small: piqa",
         "only in the new one: org/other: arc_easy",
         "only in the old one: org/small: piqa",
@@ -90,3 +90,57 @@ def test_nothing_in_common_is_the_users_mistake(tmp_path, log_answers, capsys):
         main(["leaderboard", str(tmp_path / "b"), "--against", str(tmp_path / "a")])
     assert ended.value.code == 2
     assert "--against: no cell is in both" in capsys.readouterr().err
+
+
+def asked(tmp_path, *words):
+    return CliRunner().invoke(
+        build_app(), ["leaderboard", str(tmp_path / "new"), "--against", str(tmp_path / "old"), *words]
+    )
+
+
+def test_the_options_of_columns_are_those_of_the_comparison(tmp_path, log_run, new_run):
+    for when, acc, norm in (("old", 0.5, 0.8), ("new", 0.5, 0.2)):
+        run = new_run(value=acc, n=400)
+        run["results"]["arc_easy"]["acc_norm,none"] = norm
+        log_run(tmp_path / when, run)
+    assert asked(tmp_path).exit_code == 0
+    done = asked(tmp_path, "--metric", "arc_easy=acc_norm", "--task", "arc_easy=arc_easy", "--json")
+    assert done.exit_code == 1
+    [change] = json.loads(done.stdout)["changes"]
+    assert (change["metric"], change["word"]) == ("acc_norm", "worse")
+    for words in (["--task", "nosuch=x"], ["--name", "nowhere=x"], ["--output_dir", str(tmp_path / "out")]):
+        assert asked(tmp_path, *words).exception is not None
+    assert not (tmp_path / "out").exists()
+
+
+def test_cells_that_are_no_share_are_listed(tmp_path, log_run, new_run):
+    for when, perplexity in (("old", 10.0), ("new", 90.0)):
+        log_run(tmp_path / when, new_run("arc_easy", 0.5, 400))
+        other = new_run("wikitext", perplexity, 60, metric="word_perplexity")
+        log_run(tmp_path / when / "2", other)
+    _, alone, _ = compared(tmp_path)
+    assert [str(one) for one in alone] == ["not compared, word_perplexity is no share of 1: org/small: wikitext"]
+    assert asked(tmp_path).exit_code == 0
+
+
+@pytest.mark.parametrize("loss", ["cut", "contradicted", "gone"])
+def test_a_cell_that_was_lost_has_an_exit_code_of_its_own(tmp_path, log_answers, loss):
+    for when in ("old", "new"):
+        log_answers(tmp_path / when / "1", answers(20, 20))
+        file = log_answers(tmp_path / when / "2", answers(30, 10), task="piqa")
+    text = file.read_text()
+    file.unlink() if loss == "gone" else file.write_text(
+        text[:200] if loss == "cut" else text.replace('"acc,none": 0.75', '"acc,none": 0.9')
+    )
+    done = asked(tmp_path, "--json")
+    assert done.exit_code == 3
+    values = json.loads(done.stdout)
+    assert [line.rpartition(": ")[2] for line in values["alone"]] == ["piqa"]
+    assert len(values["not_taken"]) == (loss != "gone")
+
+
+def test_of_a_few_clusters_no_word_is_said(tmp_path, log_run, new_run, new_sample):
+    rows = [new_sample(i, float(i % 2), doc={"chunk_ids": [f"c{i // 300}"]}) for i in range(600)]
+    for when in ("old", "new"):
+        log_run(tmp_path / when, new_run("t", 0.5, 600), {"t": rows})
+    assert compared(tmp_path)[0][0].word == "too few to tell"

@@ -339,3 +339,148 @@ def test_groups_of_runs_that_cannot_be_compared_are_columns_of_their_own(tmp_pat
         "both · chat template none (2 tasks, mean over questions)": 0.5,
         "both · chat template applied (2 tasks, mean over questions)": 0.9,
     }
+
+
+# ---- what must not become one number
+
+
+@pytest.mark.parametrize(
+    "more", [{"max_length": 512}, {"revision": "step9"}, {"commit": "c" * 40}, {"query_field": "q"}]
+)
+def test_runs_of_kinj_rag_that_differ_in_an_argument_of_the_base_are_two_rows(tmp_path, log_answers, more):
+    base = {"base": "hf", "pretrained": "org/small", "dtype": "float32"}
+    for name, task, own in (("a", "t1", {}), ("b", "t2", more)):
+        kinj = {"retriever": "bm25", "k": 3, "model_name": "org/small", "base": {**base, **own}, "tasks": {}, **own}
+        log_answers(tmp_path / name, [RIGHT, WRONG] * 20, task=task, config={"kinj": kinj})
+    board = board_of(tmp_path)
+    assert len(board.lines) == 2
+    assert {line.mean for line in board.lines} == {None}
+
+
+def test_what_a_base_is_asked_faster_by_parts_no_rows(tmp_path, log_answers):
+    for name, task, own in (("a", "t1", {}), ("b", "t2", {"dtype": "bfloat16", "device": "cuda", "batch_size": 8})):
+        base = {"base": "hf", "pretrained": "org/small", **own}
+        kinj = {"retriever": "none", "k": None, "model_name": "org/small", "base": base, "tasks": {}}
+        log_answers(tmp_path / name, [RIGHT, WRONG] * 20, task=task, config={"kinj": kinj})
+    assert labels(board_of(tmp_path)) == ["org/small"]
+
+
+def log_cell(log_answers, folder, task, values, *, base, training=None, seed=None):
+    """A cell of `kinj compare` whose plan calls its model `small`."""
+    pretrained = {"fingerprint": training or base}
+    kinj = {"retriever": "none", "k": None, "model_name": f"/x/{seed}", "base": {"pretrained": pretrained}, "tasks": {}}
+    kinj["checkpoint"] = {"base": {"name": "small", "fingerprint": base, "commit": None}} if training else None
+    log_answers(folder, values, task=task, config={"kinj": kinj})
+    cell = {"model": "small", "injection": "raw" if training else "none", "reading": "none", "seed": seed}
+    files = {path.name: path.stat().st_size for path in folder.iterdir()}
+    (folder / "manifest.json").write_text(
+        json.dumps({"made_by": "kinj compare", "cell": {**cell, "role": "main"}, "files": files})
+    )
+
+
+def test_cells_of_comparisons_that_call_other_weights_alike_are_two_rows(tmp_path, log_answers):
+    log_cell(log_answers, tmp_path / "a", "t1", [RIGHT, WRONG] * 20, base="a" * 64)
+    log_cell(log_answers, tmp_path / "b", "t2", [RIGHT] * 36 + [WRONG] * 4, base="b" * 64)
+    assert set(labels(board_of(tmp_path))) == {"small · weights=#aaaaaaaa", "small · weights=#bbbbbbbb"}
+
+
+def test_trainings_of_one_model_share_its_weights_and_are_named_by_arm_and_seed(tmp_path, log_answers):
+    log_cell(log_answers, tmp_path / "a", "t", [RIGHT, WRONG] * 20, base="a" * 64)
+    for seed in (0, 1):
+        log_cell(log_answers, tmp_path / str(seed), "t", [RIGHT] * 40, base="a" * 64, training="b" * 64, seed=seed)
+    board = board_of(tmp_path)
+    assert set(labels(board)) == {"small", "small · raw · seed=0", "small · raw · seed=1"}
+    assert {line.row.settings["weights"] for line in board.lines} == {"#aaaaaaaa"}
+
+
+def test_a_metric_for_all_tasks_that_no_file_has_is_refused(tmp_path, log_answers):
+    log_answers(tmp_path, [RIGHT, WRONG] * 20)
+    with pytest.raises(UserError, match="--metric acc_nrm: the files have acc"):
+        board_of(tmp_path, metrics={"": "acc_nrm"})
+
+
+def test_a_run_without_the_metric_asked_for_is_named(tmp_path, log_answers, log_run, new_run):
+    log_answers(tmp_path / "a", [RIGHT, WRONG] * 20)
+    run = new_run(value=0.5, model_args={"pretrained": "org/other"})
+    run["results"]["arc_easy"] |= {"acc_norm,none": 0.4}
+    log_run(tmp_path / "b", run)
+    board = board_of(tmp_path, metrics={"arc_easy": "acc_norm"})
+    assert labels(board) == ["org/other"]
+    assert [(problem.place.split("/")[1], problem.why) for problem in board.problems] == [
+        ("a", "task 'arc_easy': no acc_norm, which --metric asks for; its other metrics are left out")
+    ]
+
+
+def test_of_a_metric_asked_for_every_filter_stays(tmp_path, log_run, new_run):
+    for name, of in (("a", "strict-match"), ("b", "flexible-extract")):
+        run = new_run("gsm8k", 0.5, metric="exact_match", model_args={"pretrained": name})
+        run["results"]["gsm8k"] = {f"exact_match,{of}": 0.5, f"other,{of}": 0.5}
+        log_run(tmp_path / name, run)
+    board = board_of(tmp_path, metrics={"gsm8k": "exact_match"})
+    assert [column.measure for column in board.columns] == [
+        "exact_match (strict-match)",
+        "exact_match (flexible-extract)",
+    ]
+    assert (labels(board), board.problems) == (["a", "b"], ())
+
+
+def test_two_answers_of_equal_score_clash_though_one_without_samples_stands_before(tmp_path, log_answers):
+    log_answers(tmp_path, [RIGHT, WRONG] * 20)
+    for file in tmp_path.glob("samples*"):
+        file.unlink()
+    log_answers(tmp_path, [RIGHT, WRONG] * 20, stamp=LATER)
+    log_answers(tmp_path, [WRONG, RIGHT] * 20, stamp=LATEST)
+    board = board_of(tmp_path)
+    assert board.lines == ()
+    assert "several files of one cell" in board.problems[0].why
+
+
+def test_below_twenty_questions_ranks_are_no_surer_without_samples(tmp_path, log_answers):
+    log_answers(tmp_path / "a", [WRONG] * 19)
+    log_answers(tmp_path / "b", [RIGHT] * 19, model_args={"pretrained": "org/other"})
+    for file in (None, *tmp_path.rglob("samples*")):
+        if file is not None:
+            file.unlink()
+        assert {line.scores[0].rank for line in board_of(tmp_path).lines} == {(1, 2, 2)}
+
+
+def test_a_mean_over_tasks_that_ask_the_same_few_chunks_tells_nothing_apart(tmp_path, log_run, new_run, new_sample):
+    tasks = [f"t{k}" for k in range(4)]
+    for name, right in (("a", 2), ("b", 8)):
+        values = [float(i % 10 < right) for i in range(60)]
+        run = new_run(tasks[0], sum(values) / 60, 60, model_args={"pretrained": name})
+        for task in tasks[1:]:
+            other = new_run(task, sum(values) / 60, 60)
+            for key in ("results", "configs", "versions", "n-shot", "higher_is_better", "n-samples"):
+                run[key] |= other[key]
+        log_run(tmp_path / name, run, {
+            task: [new_sample(i, one, doc={"chunk_ids": [f"c{i % 12}"], "t": task}) for i, one in enumerate(values)]
+            for task in tasks
+        })  # fmt: skip
+    assert {line.mean.rank for line in board_of(tmp_path).lines} == {(1, 2, 2)}
+
+
+def test_values_outside_of_shares_with_a_mean_of_one_have_no_sure_interval(tmp_path, log_run, new_run, new_sample):
+    rows = [new_sample(i, 0.5 if i % 2 else 1.5) for i in range(40)]
+    log_run(tmp_path, new_run(value=1.0, n=40), {"arc_easy": rows})
+    assert one(board_of(tmp_path)).scores[0].interval == (0.0, 1.0)
+
+
+def test_a_share_of_probability_has_no_chance_of_options(tmp_path, log_run, new_run, new_sample):
+    run = new_run("truthfulqa_mc2", 0.5)
+    rows = [new_sample(i, 0.4 if i % 2 else 0.6) for i in range(40)]
+    log_run(tmp_path, run, {"truthfulqa_mc2": rows})
+    assert one(board_of(tmp_path)).scores[0].normalized is None
+
+
+def test_cells_of_plans_that_ask_one_model_otherwise_are_two_rows(tmp_path, log_answers):
+    for name, task, length in (("a", "t1", 512), ("b", "t2", 4096)):
+        base = {"base": "hf", "pretrained": {"fingerprint": "a" * 64}, "max_length": length}
+        kinj = {"retriever": "none", "k": None, "model_name": "m", "base": base, "tasks": {}}
+        log_answers(tmp_path / name, [RIGHT, WRONG] * 20, task=task, config={"kinj": kinj})
+        cell = {"model": "small", "injection": "none", "reading": "none", "seed": None, "role": "main"}
+        files = {path.name: path.stat().st_size for path in (tmp_path / name).iterdir()}
+        (tmp_path / name / "manifest.json").write_text(
+            json.dumps({"made_by": "kinj compare", "cell": cell, "files": files})
+        )
+    assert set(labels(board_of(tmp_path))) == {"small · max_length=512", "small · max_length=4096"}
