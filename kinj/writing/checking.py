@@ -24,6 +24,9 @@ _MOST_NAME_WORDS = 3
 
 log = logging.getLogger(__name__)
 
+#: Of a quote; signs of scripts that have no spaces between words.
+_LEAST_WORDS, _LEAST_SIGNS = 2, 4
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _QUOTED = re.compile(r"[\"'\u2018\u201c](.{8,})[\"'\u2019\u201d]", re.S)
 _STRAIGHT = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'})
 _ALIKE = {"'": "['\u2018\u2019]", '"': '["\u201c\u201d]', "-": "[-\u2010-\u2015]"}
@@ -42,14 +45,22 @@ def exact_slice(text: str, quote: str) -> str | None:
     """The slice of a text that a quote means: other white space, quotes and dashes are taken for those of the text.
 
     Models put a quote into quotes, with words of their own around it ("It says '…'"): then what is inside counts. None
-    where it is not in the text.
+    where it is not in the text, cuts a word of it, or is a single word: that quotes nothing.
     """
     inner = _QUOTED.search(quote)
-    for said in (quote, inner[1] if inner else ""):
-        words = [_spelled(word) for word in said.strip("\u2026. \n").split()]
-        if words and (match := re.search(r"\s+".join(words), text)):
+    for said in (part.strip("\u2026. \n\t") for part in (quote, inner[1] if inner else "")):
+        words = [_spelled(word) for word in said.split()]
+        if not words or (match := re.search(_whole(r"\s+".join(words), said), text)) is None:
+            continue
+        if len(words) >= _LEAST_WORDS or len(_UNSPACED.findall(said)) >= _LEAST_SIGNS:
             return match[0]
     return None
+
+
+def _whole(pattern: str, said: str) -> str:
+    """The pattern held to whole words, at an end where the script has spaces between them."""
+    first, last = (r"\b" if re.match(r"\w", sign) and not _UNSPACED.match(sign) else "" for sign in (said[0], said[-1]))
+    return f"{first}{pattern}{last}"
 
 
 def _spelled(word: str) -> str:
@@ -71,7 +82,7 @@ def question_reasons(question: Question, chunks: Sequence[Chunk], language: str,
     right = question.choices[question.answer]
     found: list[str] = []
     if len(question.evidence) < len(quotes):
-        found.append(f"evidence: the quote is not in the chunk: {' … '.join(quotes)[:200]!r}")
+        found.append(f"evidence: the quote is not in the chunk, or a single word: {' … '.join(quotes)[:200]!r}")
     rules: list[tuple[str, Iterable[Fault]]] = [
         ("repeated_option", options.repeated_option(question)),
         ("option_in_question", options.option_in_question(question)),
@@ -83,11 +94,11 @@ def question_reasons(question: Question, chunks: Sequence[Chunk], language: str,
     ]
     if question.form != "two":
         rules += [
-            ("unsupported_right_option", options.unsupported_right_option(_uncapitalised(question), text)),
+            ("unsupported_right_option", options.unsupported_right_option(_without_capitals(question, language), text)),
             ("wrong_option_stated", options.wrong_option_stated(question, text)),
             ("evidence", forms.evidence(question, text)),
         ]
-    if question.form == "indirect":
+    if question.form == "indirect" and language in ("", *NAME_LANGUAGES):
         rules.append(("indirect_names", forms.indirect_names(question, text)))
     if language in ("", *WORDING_LANGUAGES):
         rules += [
@@ -101,13 +112,17 @@ def question_reasons(question: Question, chunks: Sequence[Chunk], language: str,
     return found
 
 
-def _uncapitalised(question: Question) -> Question:
-    """Its right option without a sentence's capital, which makes no name of the word; a name is one of a few words."""
+def _without_capitals(question: Question, language: str) -> Question:
+    """Its right option without capitals that make no name of a word.
+
+    That is a sentence's, where a name is one of a few words; and all where every noun has one.
+    """
     right = question.choices[question.answer]
-    if len(right.split()) <= _MOST_NAME_WORDS or right[1:2].isupper():
+    has_names = language in ("", *NAME_LANGUAGES)
+    if has_names and (len(right.split()) <= _MOST_NAME_WORDS or right[1:2].isupper()):
         return question
     choices = [*question.choices]
-    choices[question.answer] = right[:1].lower() + right[1:]
+    choices[question.answer] = right[:1].lower() + right[1:] if has_names else right.lower()
     return replace(question, choices=tuple(choices))
 
 

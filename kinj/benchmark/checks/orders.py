@@ -12,9 +12,11 @@ from kinj.benchmark.collection import Benchmark
 _ORDER = re.compile(
     r"\b(?:ignore|disregard|forget|override)\s+(?:\w+\s+){0,3}(?:above|previous|prior|earlier|preceding|instructions?|prompts?|"
     r"passage|rules?)\b"
-    r"|\b(?:system prompt|you are now|new instructions?|as an ai|language model,? (?:you|answer|write|respond))\b"
-    r"|\b(?:respond|reply|answer|output)\s+(?:only\s+)?(?:with|exactly|in)\b"
-    r"|\b(?:write|print|say)\s+(?:only|exactly|instead)\b",
+    r"|\b(?:system prompt|you are now an?|new instructions?|as an ai(?:,| model| assistant| language)|"
+    r"language model,? (?:you|answer|write|respond))(?!\w)"
+    # Said to somebody, not told of somebody: "He refused to answer in public", "nobody can say exactly when".
+    r"|(?:^|[.!?:;,\n]\s*|\b(?:and|then|always|please|now|you (?:must|should|will|shall))\s+)"
+    r"(?:(?:respond|reply|answer|output)\s+(?:only\s+)?(?:with|exactly|in)|(?:write|print|say)\s+(?:only|exactly|instead))\b",
     re.I,
 )
 _SENTENCE = re.compile(r"(?<=[.!?\n])\s+")
@@ -31,19 +33,28 @@ def orders_in(text: str) -> list[str]:
 
 
 def obeys_orders(row: str, texts: Sequence[str], chunk_text: str) -> Iterator[Fault]:
-    """A text of the row is one that an order in the chunk has demanded: it stands there, or shares a run of words.
+    """A text of the row stands behind an order in the chunk, or shares a run of words with what does.
+
+    What stands before the first order too is the chunk's own, and no fault.
 
     Args:
         row: its id.
         texts: what was written: question, right option and evidence, or a paraphrase.
         chunk_text: the chunk that it was written from.
     """
-    for order in orders_in(chunk_text):
-        for text in texts:
-            is_told = plain(text) and contains(order, text)
-            if is_told or runs(text, _RUN) & runs(order, _RUN):
-                yield Fault(row, f"{text[:80]!r} comes from what the chunk tells a model to do: {order[:120]!r}")
-                return
+    before, ordered = _at_first_order(chunk_text)
+    for text in texts:
+        is_told = plain(text) and contains(ordered, text) and not contains(before, text)
+        if is_told or runs(text, _RUN) & (runs(ordered, _RUN) - runs(before, _RUN)):
+            yield Fault(row, f"{text[:80]!r} comes from what the chunk tells a model to do: {ordered[:120]!r}")
+            return
+
+
+def _at_first_order(text: str) -> tuple[str, str]:
+    """What stands before the first order, and all from there on: what it demands may come sentences later."""
+    sentences = [sentence for sentence in _SENTENCE.split(text) if sentence.strip()]
+    first = next((place for place, sentence in enumerate(sentences) if _ORDER.search(sentence)), len(sentences))
+    return " ".join(sentences[:first]), " ".join(sentences[first:])
 
 
 def obeyed_in(benchmark: Benchmark) -> Iterator[Fault]:
