@@ -42,6 +42,8 @@ class Completion:
     completion_tokens: int | None = None
     #: the model thought before it answered
     thinks: bool = False
+    #: the text is what it thought, with no end in it: an object in it is the answer, prose is none
+    is_thought: bool = False
 
 
 def read_completion(body: Json) -> Completion:
@@ -65,6 +67,7 @@ def read_completion(body: Json) -> Completion:
     usage = body.get("usage") or {}
     return Completion(
         text=text.strip(),
+        is_thought=whole is reasoning and text == whole,
         finish=str(choice.get("finish_reason") or ""),
         prompt_tokens=_count(usage.get("prompt_tokens")),
         completion_tokens=_count(usage.get("completion_tokens")),

@@ -192,6 +192,8 @@ def _read(completion: Completion, answer: type[M]) -> M:
     fields = answer.model_fields
     if list(fields) == ["text"] and "{" not in completion.text:
         # Models that know no JSON can still write a text.
+        if completion.is_thought:
+            raise RefusedAnswerError(f"thoughts alone: {completion.text[:120]!r}")
         value: Json = {"text": whole_text(completion)}
     else:
         value = whole_object(completion)

@@ -100,6 +100,21 @@ def test_a_model_that_knows_no_json_may_write_the_text_alone(settings, server, r
     assert len(open_benchmark(settings.out, needs_questions=False).paraphrases) >= 8
 
 
+def test_what_a_model_thought_is_no_text(settings, server, reply, say):
+    def script(body, n):
+        prompt = body["messages"][0]["content"]
+        if "Say the same" not in prompt:
+            return None
+        text = json.loads(say(prompt))["text"]
+        marked = f"Well.</think>{text}" if "style 3" in prompt else text
+        return reply(message={"content": None, "reasoning_content": marked})
+
+    server.script = script
+    write(settings, per_chunk=10)
+    assert {p.style for p in open_benchmark(settings.out, needs_questions=False).paraphrases} == {"s3"}
+    assert "thoughts alone" in str([row["reasons"] for row in review(settings)])
+
+
 def test_again_writes_what_was_refused_in_its_style(settings, server, reply):
     server.script = lambda body, n: reply('{"text": "No."}') if "style 3" in body["messages"][0]["content"] else None
     write(settings, per_chunk=10)
