@@ -58,7 +58,7 @@ class Letter(_Form):
 
 
 class Number(_Form):
-    """The document that a reader takes: by its number, in the journal by its title."""
+    """The document that a reader takes: by its number; some say its title, as the journal does."""
 
     document: int | SkipJsonSchema[str]
 

@@ -28,6 +28,8 @@ FORMS = ("direct", "indirect", "two")
 FEWSHOT_ROWS = 5
 #: A wave never counts on fewer kept questions a chunk than this share of two.
 _LEAST_YIELD = 0.25
+#: No question is longer than that, in the prompt that asks for its document.
+_LONG_QUESTION = "what " * 80
 #: Chunks that one is compared with, for a question that needs two.
 _NEIGHBOURS = 200
 
@@ -113,6 +115,8 @@ class QuestionRun:
         prompts = [self._writer.direct_prompt(chunk) for chunk in chunks]
         if "two" in self._plan.forms and len(chunks) == 2:
             prompts.append(self._writer.two_prompt(*chunks))
+        if self._writer.reader is not None:
+            prompts.append(self._writer.reader.longest_prompt(_LONG_QUESTION))
         return Longest(max(prompts, key=len), chunks[-1].text, DRAFTS_TOKENS)
 
     async def _all_forms(self) -> tuple[int, list[Candidate]]:

@@ -51,8 +51,10 @@ class Reader:
 
         def by_title(answer: Number) -> Number:
             # Kept by title: in a collection that has grown, the number would mean another document.
-            place = answer.document
-            return Number(document=titles[place - 1] if isinstance(place, int) and 0 < place <= len(titles) else "")
+            said = str(answer.document).strip()
+            if said.isdecimal() and 0 < int(said) <= len(titles):
+                return Number(document=titles[int(said) - 1])
+            return Number(document=next((title for title in titles if plain(title) == plain(said)), ""))
 
         found = await self._asker.ask(key, sha256_of(*chunks), prompt, Number, _LETTER_TOKENS, then=by_title)
         if found is None:
@@ -60,6 +62,11 @@ class Reader:
         if plain(str(found.document)) in right:
             return ""
         return f"find: who sees the question and all titles looks in {str(found.document)!r}"
+
+    def longest_prompt(self, question: str) -> str:
+        """The longest that a reader can be asked: the titles, of which a collection may have long ones."""
+        titles = sorted(self._titles, key=len)[-MOST_TITLES:]
+        return self._prompts.render("find", titles=titles, question=question)
 
     async def _guesses(self, question: Question, chunks: Sequence[Chunk]) -> str | None:
         """Right without the chunk in all four orders: the options give the answer away, or everybody knows it."""

@@ -232,6 +232,30 @@ def test_nonsense_is_refused_listed_and_asked_three_times_at_most(unread, server
     assert len(review(unread)) == 8
 
 
+@pytest.mark.parametrize("by_title", [False, True])
+def test_a_reader_may_give_the_number_as_a_text_or_the_title(settings, server, reply, say, by_title):
+    def script(body, n):
+        prompt = body["messages"][0]["content"]
+        if "In which document" not in prompt:
+            return None
+        number = str(json.loads(say(prompt))["document"])
+        title = re.search(rf"^{number}\. (.*)$", prompt, re.M)[1]
+        return reply(json.dumps({"document": title if by_title else number}))
+
+    server.script = script
+    assert write(settings).facts["missing"] == 0
+
+
+def test_the_probe_is_as_long_as_the_list_of_titles(settings, server, towns):
+    lines = rows(settings.source, "documents.jsonl")
+    titled = [line | {"title": line["title"] + " in the years of growth" * 300} for line in lines]
+    (settings.source / "documents.jsonl").write_text("".join(json.dumps(line) + "\n" for line in titled))
+    write(settings, QuestionPlan(wanted=1))
+    probes = [body["messages"][0]["content"] for body in server.bodies]
+    longest = max(len(prompt) for prompt in probes if "In which document" in prompt)
+    assert max(len(prompt) for prompt in probes if "code word" in prompt) >= longest
+
+
 def test_an_option_that_there_is_not_is_no_answer_of_a_reader(settings, server, reply):
     server.script = lambda body, n: (
         reply('{"answer": "E"}') if '{"answer": "A"' in body["messages"][0]["content"] else None
