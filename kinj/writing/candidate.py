@@ -20,6 +20,16 @@ Row = Question | Paraphrase | Pair
 #: The ids of rows that were written here; all others are somebody else's and stay.
 _OWN_ID = re.compile(r"\.w\d+\.(?:\d+(?P<indirect>\.i\d*)?|(?P<two>two)|(?P<letter>[pafr])\d+)$")
 _LETTERS = {"p": "paraphrases", "a": "pairs", "f": "facts", "r": "relations"}
+#: By which task a row of a sort was asked for (`kinj.writing.journal.Key`).
+TASKS = {
+    "direct": "questions",
+    "indirect": "indirect",
+    "two": "two",
+    "paraphrases": "paraphrase",
+    "pairs": "pairs",
+    "facts": "facts",
+    "relations": "relation",
+}
 
 
 def sort_of(row_id: str) -> str:

@@ -11,11 +11,12 @@ from typing import TypeVar
 from kinj.benchmark import QUESTION_FILES, Benchmark
 from kinj.benchmark.reviewing import REVIEW, Item
 from kinj.benchmark.sealing import write_benchmark
+from kinj.errors import UserError
 from kinj.jsonl import read_records
 from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import read_manifest, sha256_file
 from kinj.records import Chunk, Document, Json, Pair, Paraphrase, Question
-from kinj.writing.candidate import Row, sort_of
+from kinj.writing.candidate import TASKS, Row, sort_of
 from kinj.writing.journal import Journal
 from kinj.writing.material import Material
 
@@ -43,7 +44,8 @@ def write_folder(
         out: exists; may be `source`.
         source: the collection.
         material: what it holds.
-        rows: of this command that stand; its earlier ones go, all others stay that are about a chunk as it still is.
+        rows: of this command that stand; its earlier ones go, all others stay that are about a chunk as it still is, in
+            `out` and in `source`.
         review: all that the review file is to hold.
         is_ours: of the sort of a row's id (`sort_of`): whether this command writes such rows.
         splits: document -> test, dev or fewshot; the others keep what they have.
@@ -56,13 +58,13 @@ def write_folder(
     given = {**journal.facts.get("splits", {}), **splits}
     ids = {row.id for row in rows}
 
-    def stays(row: Row) -> bool:
-        chunks = row.chunk_ids if isinstance(row, Question) else (row.chunk_id,)
-        return unchanged.issuperset(chunks) and row.id not in ids and not is_ours(sort_of(row.id))
-
     def standing(names: Sequence[str], kind: type[T]) -> tuple[T, ...]:
-        old = [row for name in names for row in _read(out, source, name, kind) if stays(row)]
-        return (*old, *(row for row in rows if isinstance(row, kind)))
+        old: dict[str, T] = {}
+        for folder, chunks in ((out, unchanged), (source, set(material.chunks))):
+            for row in _read(folder, names, kind):
+                if chunks.issuperset(_chunk_ids(row)) and row.id not in ids and not is_ours(sort_of(row.id)):
+                    old.setdefault(row.id, row)
+        return (*old.values(), *(row for row in rows if isinstance(row, kind)))
 
     benchmark = Benchmark(
         folder=out,
@@ -98,14 +100,49 @@ def _manifest_before(journal: Journal, out: Path, source: Path) -> Json:
 
 
 def standing_questions(out: Path, source: Path) -> list[Question]:
-    """The evaluation questions of the folder, or of the collection where the folder has none; those with options."""
-    found = (row for name in QUESTION_FILES for row in _read(out, source, name, Question))
-    return [question for question in found if question.choices]
+    """The evaluation questions of the folder and of the collection; those with options."""
+    found = {row.id: row for folder in (source, out) for row in _read(folder, QUESTION_FILES, Question)}
+    return [question for question in found.values() if question.choices]
 
 
-def _read(out: Path, source: Path, name: str, kind: type[T]) -> list[T]:
-    place = next((folder / name for folder in (out, source) if (folder / name).is_file()), None)
-    return list(read_records(place, kind)) if place else []
+def refuse_losing(journal: Journal, out: Path, source: Path, is_ours: Callable[[str], bool]) -> None:
+    """Refuses a command whose rows would take the place of those that another folder's `kinj write` has written.
+
+    Args:
+        journal: of `out`: whatever it knows is written anew by the command.
+        out: may not be there yet.
+        source: the collection.
+        is_ours: as of `write_folder`.
+
+    Raises:
+        UserError: there are such rows.
+    """
+    known = {(entry.key.task, entry.key.chunk) for entry in journal.all_entries()}
+    is_apart = out.resolve() != source.resolve()
+    for folder in (out, source) if is_apart else (out,):
+        rows: list[Row] = [*_read(folder, QUESTION_FILES, Question), *_read(folder, ("pairs.jsonl",), Pair)]
+        rows += _read(folder, ("paraphrases.jsonl",), Paraphrase)
+        ours = [(row.id, TASKS[sort], _chunk_ids(row)) for row in rows if is_ours(sort := sort_of(row.id)) and sort]
+        is_given = is_apart and folder == source
+        lost = [name for name, task, ids in ours if is_given or (task, " ".join(ids)) not in known]
+        if lost and is_given:
+            raise UserError(
+                f"{source}: an earlier `kinj write` wrote {len(lost):,} of its rows ({lost[0]}), which would not come "
+                f"into {out}: name {source} as OUT too, or the collection that it was made of as IN"
+            )
+        if lost:
+            raise UserError(
+                f"{out}: {len(lost):,} rows ({lost[0]}) have ids that `kinj write` gives, and journal.jsonl there does "
+                "not know them; they would be lost: restore the journal, or give the rows ids of your own"
+            )
+
+
+def _chunk_ids(row: Row) -> tuple[str, ...]:
+    return row.chunk_ids if isinstance(row, Question) else (row.chunk_id,)
+
+
+def _read(folder: Path, names: Sequence[str], kind: type[T]) -> list[T]:
+    return [row for name in names if (folder / name).is_file() for row in read_records(folder / name, kind)]
 
 
 def _unchanged_chunks(out: Path, material: Material) -> set[str]:

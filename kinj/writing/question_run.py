@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from kinj.benchmark.checks.repeats import Embed
@@ -16,7 +16,7 @@ from kinj.writing.candidate import Candidate, sort_of, without_struck
 from kinj.writing.checking import repeated, say_languages
 from kinj.writing.estimating import estimate_questions
 from kinj.writing.finishing import Written, finish
-from kinj.writing.folder import changes_since, standing_questions
+from kinj.writing.folder import changes_since, refuse_losing, standing_questions
 from kinj.writing.material import Order, drawn, language_of, split_by_document
 from kinj.writing.probe import Longest
 from kinj.writing.questions import DRAFTS_TOKENS, KEPT, QuestionWriter
@@ -66,7 +66,8 @@ class QuestionRun:
 
     def __init__(self, session: Session, plan: QuestionPlan) -> None:
         self._session, self._plan = session, plan
-        material = session.material
+        material, settings = session.material, session.settings
+        refuse_losing(session.journal, settings.out, settings.source, self._is_ours)
         entries = list(session.journal.all_entries())
         self._before = {e.key.chunk for e in entries if e.key.task == "questions"}
         self._order = Order(material, self._before)
@@ -77,6 +78,9 @@ class QuestionRun:
         }
         self.splits = split_by_document(documents, given, dev_share=plan.dev_share, seed=material.seed)
         self._writer = QuestionWriter(material, session.prompts, session.writer(), session.reader(), rounds=1)
+
+    def _is_ours(self, sort: str) -> bool:
+        return sort in self._plan.forms
 
     def chunks_of(self, *splits: str) -> list[Chunk]:
         """Those worth asking, in their order."""
@@ -135,12 +139,17 @@ class QuestionRun:
                 told = await self._session.each("indirect questions", kept, self._writer.indirect)
                 candidates += [candidate for several in told for candidate in several]
         if "two" in plan.forms:
-            pairs = [pair for split in ("test", "dev") for pair in choose_pairs(self.chunks_of(split))]
-            limit = None if plan.wanted is None else pairs[: plan.wanted]
-            found = await self._session.each("questions of two chunks", pairs if limit is None else limit, self._two)
+            found = await self._session.each("questions of two chunks", self._pairs(), self._two)
             candidates += [candidate for several in found for candidate in several]
             asked += len(found)
         return asked, candidates
+
+    def _pairs(self) -> list[tuple[Chunk, Chunk]]:
+        """Those that were asked stand first, and are parted by no document that comes later."""
+        asked = {e.key.chunk for e in self._session.journal.all_entries() if e.key.task == "two"}
+        pairs = [pair for split in ("test", "dev") for pair in choose_pairs(self.chunks_of(split), asked)]
+        pairs.sort(key=lambda pair: pair_name(*pair) not in asked)
+        return pairs[: self._plan.wanted]
 
     async def _two(self, pair: tuple[Chunk, Chunk]) -> list[Candidate]:
         return await self._writer.two(*pair)
@@ -226,7 +235,7 @@ class QuestionRun:
             session,
             COMMAND,
             candidates,
-            is_ours=lambda sort: sort in plan.forms,
+            is_ours=self._is_ours,
             splits=splits,
             chunks=asked,
             facts=facts,
@@ -235,27 +244,39 @@ class QuestionRun:
         )
 
 
-def choose_pairs(chunks: Sequence[Chunk]) -> list[tuple[Chunk, Chunk]]:
-    """Pairs of chunks of two documents that share names, the rarest and most names first; each chunk in one at most."""
+def choose_pairs(chunks: Sequence[Chunk], asked: Collection[str] = ()) -> list[tuple[Chunk, Chunk]]:
+    """Pairs of chunks of two documents that share names, the rarest and most names first; each chunk in one at most.
+
+    Args:
+        chunks: of one split.
+        asked: names of pairs (`pair_name`) that come before all others.
+    """
     named = {chunk.id: names(chunk.text) for chunk in chunks}
     common = Counter(name for found in named.values() for name in found)
 
     def weight(first: Chunk, second: Chunk) -> float:
         return sum(1 / common[name] for name in named[first.id] & named[second.id])
 
+    members = {chunk_id for pair in asked for chunk_id in pair.split(" ")}
+    near = sorted(chunks, key=lambda chunk: chunk.id not in members)[:_NEIGHBOURS]
     pairs = [
-        (weight(first, second), place, first, second)
-        for place, (first, second) in enumerate(itertools.combinations(chunks[:_NEIGHBOURS], 2))
+        (pair_name(first, second) not in asked, -weight(first, second), first, second)
+        for first, second in itertools.permutations(near, 2)
         if first.document_id != second.document_id
     ]
-    pairs.sort(key=lambda pair: (-pair[0], pair[1]))
+    pairs.sort(key=lambda pair: pair[:2])
     used: set[str] = set()
     chosen: list[tuple[Chunk, Chunk]] = []
-    for shared, _, first, second in pairs:
-        if shared > 0 and not {first.id, second.id} & used:
+    for is_new, unshared, first, second in pairs:
+        if (unshared < 0 or not is_new) and not {first.id, second.id} & used:
             chosen.append((first, second))
             used |= {first.id, second.id}
     return chosen
+
+
+def pair_name(first: Chunk, second: Chunk) -> str:
+    """What the journal knows a pair by."""
+    return f"{first.id} {second.id}"
 
 
 def _kind(candidate: Candidate) -> str:

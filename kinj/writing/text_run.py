@@ -10,7 +10,7 @@ from kinj.writing.candidate import Candidate
 from kinj.writing.checking import say_languages
 from kinj.writing.estimating import estimate_texts
 from kinj.writing.finishing import Written, finish
-from kinj.writing.folder import changes_since, standing_questions
+from kinj.writing.folder import changes_since, refuse_losing, standing_questions
 from kinj.writing.material import Order, language_of
 from kinj.writing.probe import Longest
 from kinj.writing.session import Estimate, Session, connected, finish_round, rounds_of
@@ -26,6 +26,7 @@ class TextRun:
         if per_chunk < 1:
             raise UserError(f"--per-chunk {per_chunk}: at least 1")
         self._session, self._kind, self._per_chunk = session, kind, per_chunk
+        refuse_losing(session.journal, session.settings.out, session.settings.source, self._is_ours)
         self._order = Order(session.material)
         self._asked: defaultdict[str, list[Question]] = defaultdict(list)
         for question in standing_questions(session.settings.out, session.settings.source):
@@ -37,6 +38,9 @@ class TextRun:
         session = self._session
         writer = session.writer()
         return TextWriter(session.material, session.prompts, writer, self._per_chunk, rounds, dict(self._asked))
+
+    def _is_ours(self, sort: str) -> bool:
+        return sort == self._kind
 
     def estimate(self) -> Estimate:
         """Were every text good; what the journal has is not counted."""
@@ -61,7 +65,7 @@ class TextRun:
             session,
             self._kind,
             candidates,
-            is_ours=lambda sort: sort == self._kind,
+            is_ours=self._is_ours,
             splits={},
             chunks=len(chunks),
             facts=lambda rows: {

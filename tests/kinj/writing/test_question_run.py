@@ -132,6 +132,21 @@ def test_the_other_forms_have_their_files(settings):
         assert len(two.evidence) == 2
 
 
+def test_documents_that_come_later_part_no_pair_of_chunks(unread, server, towns):
+    plan = QuestionPlan(forms=("two",))
+    towns(unread.source, 5, 2, change=lambda text: text.replace("Rivermark", "Nordland"))
+    write(unread, plan)
+    before = {row["id"]: row for row in rows(unread.out, "questions_two.jsonl")}
+    assert before
+    towns(unread.source, 12, 2, change=lambda text: text.replace("Rivermark", "Nordland"))
+    server.bodies.clear()
+    write(unread, plan)
+    after = {row["id"]: row for row in rows(unread.out, "questions_two.jsonl")}
+    assert before.items() <= after.items()
+    asked = {name for row in before.values() for name in row["chunk_ids"]}
+    assert not [name for key, row in after.items() if key not in before for name in row["chunk_ids"] if name in asked]
+
+
 # ---- the writer writes badly
 
 
@@ -543,6 +558,28 @@ def test_somebody_elses_questions_are_not_repeated(unread):
     write(again, QuestionPlan())
     assert "asks the same as mine" in str([row["reasons"] for row in review(again).values()])
     assert [row["question"] for row in rows(again.out)].count(own["question"]) == 1
+
+
+def test_questions_that_come_into_the_collection_later_stand_in_the_folder_too(unread):
+    write(unread)
+    own = rows(unread.out)[0] | {"id": "mine", "question": "A question of my own about Arvel?"}
+    (unread.source / "documents.jsonl").write_bytes((unread.out / "documents.jsonl").read_bytes())  # with its splits
+    (unread.source / "questions.jsonl").write_text(json.dumps(own) + "\n")
+    write(unread)
+    assert [row["question"] for row in rows(unread.out) if row["id"] == "mine"] == [own["question"]]
+    assert len(rows(unread.out)) == 1 + sum(row["state"] == "kept" for row in review(unread).values())
+
+
+def test_what_another_folder_has_written_is_not_dropped(unread, server, tmp_path):
+    write(unread)
+    count = len(server.bodies)
+    with pytest.raises(UserError, match=r"an earlier `kinj write` wrote .* of its rows \(town.*name .*out as OUT too"):
+        write(replace(unread, source=unread.out, out=tmp_path / "other"))
+    (unread.out / "journal.jsonl").unlink()
+    with pytest.raises(UserError, match=r"journal.jsonl there does not know them; they would be lost"):
+        write(unread)
+    assert len(server.bodies) == count
+    assert open_benchmark(unread.out).questions
 
 
 @pytest.mark.parametrize(
