@@ -10,21 +10,30 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from kinj.writing import Estimate, Settings, Written
+    from kinj.writing import Estimate, Settings, Where, Written
 
 GO_ON = "type the same command to go on; every answer that came is kept"
 
 
-def show_estimate(found: Estimate, cost: float | None, *, as_json: bool) -> None:
-    """Prints what a run would ask, and what it would cost."""
-    money = "unknown (no price; --prices FILE)" if cost is None else f"${cost:.2f}"
+def show_estimate(found: Mapping[Where, Estimate], cost: float | None, *, as_json: bool) -> None:
+    """Prints what a run would ask of each server, and what it would cost."""
+    names = ("requests", "prompt_tokens", "completion_tokens", "document_tokens")
+    total = {name: sum(getattr(each, name) for each in found.values()) for name in names}
+    total["documents"] = max((each.documents for each in found.values()), default=0)
     if as_json:
-        typer.echo(json.dumps({**asdict(found), "usd": cost}, indent=2))
+        servers = {f"{model} at {url}": asdict(each) for (model, url), each in found.items()}
+        typer.echo(json.dumps({**total, "usd": cost, "servers": servers}, indent=2))
         return
+    money = "unknown (no price; --prices FILE)" if cost is None else f"${cost:.2f}"
     typer.echo(
-        f"still to ask, at most, were every answer good: about {found.requests:,} requests about {found.documents:,} "
-        f"documents\ntokens   about {found.prompt_tokens:,} of prompts ({found.document_tokens:,} of the documents), "
-        f"{found.completion_tokens:,} of answers; thoughts come on top\ncost     {money}"
+        f"still to ask, were every answer good: about {total['requests']:,} requests about {total['documents']:,} "
+        "documents; refused answers make more"
+    )
+    for (model, url), each in found.items() if len(found) > 1 else ():
+        typer.echo(f"{'requests':<9}about {each.requests:,} of {model} at {url}")
+    typer.echo(
+        f"tokens   about {total['prompt_tokens']:,} of prompts ({total['document_tokens']:,} of the documents), "
+        f"{total['completion_tokens']:,} of answers; thoughts come on top\ncost     {money}"
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from kinj.writing.finishing import Written
 from kinj.writing.prompts import copy_prompts
 from kinj.writing.question_run import FORMS, QuestionPlan, QuestionRun
-from kinj.writing.session import NOBODY, Estimate, Settings, open_session
+from kinj.writing.session import NOBODY, Estimate, Settings, Where, open_session
 from kinj.writing.text_run import TextRun
 from kinj.writing.texts import KINDS
 
@@ -19,6 +19,7 @@ __all__ = [
     "Estimate",
     "QuestionPlan",
     "Settings",
+    "Where",
     "Written",
     "copy_prompts",
     "estimate_questions",
@@ -50,19 +51,20 @@ def write_texts(settings: Settings, kind: str, per_chunk: int, agree: Callable[[
         return asyncio.run(TextRun(session, kind, per_chunk).run())
 
 
-def estimate_questions(settings: Settings, plan: QuestionPlan) -> tuple[Estimate, float | None]:
-    """What a run would ask, and its cost in US dollars, None where the price is unknown; nothing is sent."""
+def estimate_questions(settings: Settings, plan: QuestionPlan) -> tuple[dict[Where, Estimate], float | None]:
+    """What a run would ask of each server, and what it would cost; nothing is sent.
+
+    Returns:
+        (model, address) -> estimate, without servers that would be asked nothing; and US dollars, None where the price
+        of one of them is unknown.
+    """
     with open_session(settings, lambda _: False, read_only=True) as session:
         found = QuestionRun(session, plan).estimate()
-        return found, session.budget.cost_of(
-            session.writer().server.place, found.prompt_tokens, found.completion_tokens
-        )
+        return found, session.cost_of(found)
 
 
-def estimate_texts(settings: Settings, kind: str, per_chunk: int) -> tuple[Estimate, float | None]:
+def estimate_texts(settings: Settings, kind: str, per_chunk: int) -> tuple[dict[Where, Estimate], float | None]:
     """See `estimate_questions`."""
     with open_session(settings, lambda _: False, read_only=True) as session:
         found = TextRun(session, kind, per_chunk).estimate()
-        return found, session.budget.cost_of(
-            session.writer().server.place, found.prompt_tokens, found.completion_tokens
-        )
+        return found, session.cost_of(found)

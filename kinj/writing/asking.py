@@ -19,7 +19,7 @@ from kinj.writing.spending import Budget, OverspentError
 M = TypeVar("M", bound=BaseModel)
 
 #: Of one key, before its answers are given up.
-_TRIES = 3
+TRIES = 3
 #: An answer that was cut is asked for with so many times the tokens.
 _MORE = 2
 #: What thoughts may take beside the answer.
@@ -102,7 +102,7 @@ class Asker:
                 self._use(entry)
                 return answer.model_validate(entry.answer)
         refused = [entry for entry in entries if entry.answer is None]
-        while len(refused) < _TRIES:
+        while len(refused) < TRIES:
             completion = None
             try:
                 cuts = sum(entry.cut for entry in refused)
@@ -124,7 +124,7 @@ class Asker:
             self._use(entry)
             return value
         reasons = "; ".join(entry.refused for entry in refused)
-        self.tally.unanswered[key] = f"no usable answer in {_TRIES} tries: {reasons}"
+        self.tally.unanswered[key] = f"no usable answer in {TRIES} tries: {reasons}"
         return None
 
     async def _complete(self, prompt: str, answer: type[M], tokens: int) -> Completion:

@@ -97,6 +97,13 @@ def review_items(folder: Path, candidates: Sequence[Candidate], is_ours: Callabl
     return sorted(items, key=lambda item: (item.what, item.id))
 
 
+def kept_before(folder: Path) -> Counter[tuple[str, str]]:
+    """How many rows of a sort the last runs kept about a chunk, or about two: both with a space between."""
+    path = folder / REVIEW
+    items = read_records(path, Item) if path.is_file() else ()
+    return Counter((sort_of(item.id), " ".join(item.chunk_ids)) for item in items if item.state == KEPT)
+
+
 def without_struck(folder: Path, candidates: Sequence[Candidate]) -> list[Candidate]:
     """The candidates, refused where a person has struck them: others are to take their places.
 

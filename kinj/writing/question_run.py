@@ -20,7 +20,7 @@ from kinj.writing.folder import changes_since, refuse_losing, standing_questions
 from kinj.writing.material import Order, drawn, language_of, split_by_document
 from kinj.writing.probe import Longest
 from kinj.writing.questions import DRAFTS_TOKENS, KEPT, QuestionWriter
-from kinj.writing.session import Estimate, Session, connected, finish_round, rounds_of
+from kinj.writing.session import Estimate, Session, Where, begin_round, connected, finish_round, rounds_of
 
 COMMAND = "questions"
 FORMS = ("direct", "indirect", "two")
@@ -77,7 +77,9 @@ class QuestionRun:
             **{d.id: d.split for d in material.documents.values() if d.split},
         }
         self.splits = split_by_document(documents, given, dev_share=plan.dev_share, seed=material.seed)
-        self._writer = QuestionWriter(material, session.prompts, session.writer(), session.reader(), rounds=1)
+        self._writer = QuestionWriter(
+            material, session.prompts, session.writer(), session.reader(), rounds=rounds_of(session, COMMAND)
+        )
 
     def _is_ours(self, sort: str) -> bool:
         return sort in self._plan.forms
@@ -86,13 +88,14 @@ class QuestionRun:
         """Those worth asking, in their order."""
         return [chunk for chunk in self._order.chunks if self.splits[chunk.document_id] in splits]
 
-    def estimate(self) -> Estimate:
-        """Of the first waves; refused answers make more."""
+    def estimate(self) -> dict[Where, Estimate]:
+        """Of the first waves, by server; refused answers make more."""
         scored = self.chunks_of("test", "dev")
         if self._plan.wanted is not None:
             scored = scored[: math.ceil(self._plan.wanted / KEPT)]
         chunks = [*self.chunks_of("fewshot")[: math.ceil(FEWSHOT_ROWS / KEPT)], *scored]
-        return estimate_questions(self._session, self._writer, chunks, self._plan.forms)
+        pairs = self._pairs() if "two" in self._plan.forms else []
+        return estimate_questions(self._session, self._writer, chunks, pairs, self._plan.forms)
 
     async def run(self) -> Written:
         """Asks, checks, and makes the folder whole."""
@@ -102,12 +105,9 @@ class QuestionRun:
             raise UserError(f"{session.settings.source}: no chunk is worth a question ({why or 'it is empty'})")
         session.journal.set_fact("splits", self.splits)
         changes = changes_since(session.journal, COMMAND, session.material.benchmark.documents)
-        session.estimate = self.estimate()
+        session.estimates = self.estimate()
         session.longest = self._longest()
-        rounds = rounds_of(session, COMMAND)
-        self._writer = QuestionWriter(
-            session.material, session.prompts, session.writer(), session.reader(), rounds=rounds
-        )
+        begin_round(session, COMMAND)
         say_languages(language_of(chunk) for chunk in self._order.chunks)
         async with connected(session):
             asked, candidates = await self._all_forms()

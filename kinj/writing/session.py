@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -30,6 +30,8 @@ R = TypeVar("R")
 
 #: Stands for `no reader`.
 NOBODY = "none"
+#: A model's name, and the address of its server.
+Where = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What is still to be asked, at most, as far as one can tell before."""
+    """What is still to be asked of one server, or of all, as far as one can tell before: were every answer good."""
 
     requests: int
     prompt_tokens: int
@@ -86,7 +88,8 @@ class Session:
         self.tally = Tally()
         self._agree = agree
         self._refuse_another_seed()
-        writer = (settings.model, settings.base_url)
+        self.writer_place: Where = (settings.model, settings.base_url)
+        writer = self.writer_place
         self.reader_model = None if settings.reader == NOBODY else _place(settings.reader, writer)
         self.closed_book_model = _place(settings.closed_book, writer) if settings.closed_book else None
         places = {place for place in (writer, self.reader_model, self.closed_book_model) if place is not None}
@@ -107,7 +110,7 @@ class Session:
         self._ready: set[Server] = set()
         self._failed: UserError | None = None
         #: of this run; both set before the first request
-        self.estimate = Estimate(0, 0, 0, 0, 0)
+        self.estimates: dict[Where, Estimate] = {}
         self.longest = Longest("", "", 0)
 
     def _refuse_another_seed(self) -> None:
@@ -118,7 +121,15 @@ class Session:
                 "its options; name another folder, or that seed"
             )
 
-    def asker(self, place: tuple[str, str], *, is_reader: bool) -> Asker:
+    def cost_of(self, estimates: Mapping[Where, Estimate]) -> float | None:
+        """US dollars, each model at its own price; None where one of them is unknown."""
+        costs = [
+            self.budget.cost_of(self.servers[where].place, found.prompt_tokens, found.completion_tokens)
+            for where, found in estimates.items()
+        ]
+        return None if None in costs else sum(cost or 0.0 for cost in costs)
+
+    def asker(self, place: Where, *, is_reader: bool) -> Asker:
         """Asks the model at that place."""
         server = self.servers[place]
         return Asker(
@@ -133,7 +144,7 @@ class Session:
 
     def writer(self) -> Asker:
         """Asks the model that writes."""
-        return self.asker((self.settings.model, self.settings.base_url), is_reader=False)
+        return self.asker(self.writer_place, is_reader=False)
 
     def reader(self) -> Reader | None:
         """Reads what was written; None where nobody does."""
@@ -152,27 +163,29 @@ class Session:
             if self._failed is not None:
                 raise self._failed
             # All of them before the first request: a reader's misspelt name is said before drafts are paid for.
-            for each in self.servers.values() if server not in self._ready else ():
+            for where, each in self.servers.items() if server not in self._ready else ():
                 try:
-                    await self._open_door(each, f"{each.model} at {each.base_url}")
+                    await self._open_door(each, where)
                 except UserError as error:
                     self._failed = error
                     raise
                 self._ready.add(each)
 
-    async def _open_door(self, server: Server, name: str) -> None:
-        estimate = self.estimate
-        line = (
-            f"up to {estimate.document_tokens:,} tokens of {estimate.documents:,} documents go to "
-            f"{host_of(server.base_url)} ({name}), in about {estimate.requests:,} requests"
-        )
+    async def _open_door(self, server: Server, where: Where) -> None:
+        name = f"{server.model} at {server.base_url}"
+        found = self.estimates.get(where, Estimate(0, 0, 0, 0, 0))
+        what = f"about {found.document_tokens:,} tokens of {found.documents:,} documents"
+        more = f"more, of all {len(self.material.documents):,} documents, where answers are refused"
+        if where not in (self.writer_place, self.reader_model):
+            what, more = "questions without their documents", "more where answers are refused"
+        line = f"{what} go to {host_of(server.base_url)} ({name}), in about {found.requests:,} requests; {more}"
         log.info("%s", line)
         if not is_loopback(server.base_url) and not self._agree(line):
             raise UserError(f"nothing was sent to {host_of(server.base_url)}: type --send to allow it")
         log.info("asking %s what it can do: up to ten requests, one as long as the longest of this run", name)
-        found = asdict(await probe(server, self.longest, self.settings.seed))
-        log.info("%s: %s", name, ", ".join(f"{key} {value}" for key, value in found.items() if value != []))
-        self.journal.set_fact("servers", {**self.journal.facts.get("servers", {}), name: found})
+        able = asdict(await probe(server, self.longest, self.settings.seed))
+        log.info("%s: %s", name, ", ".join(f"{key} {value}" for key, value in able.items() if value != []))
+        self.journal.set_fact("servers", {**self.journal.facts.get("servers", {}), name: able})
 
     @property
     def stopped(self) -> str:
@@ -262,11 +275,13 @@ async def connected(session: Session) -> AsyncIterator[None]:
 
 def rounds_of(session: Session, command: str) -> int:
     """How often each thing may be asked for: once, and once more for each `--again` whose run ended or goes on."""
-    facts = session.journal.facts.get("rounds", {})
-    known = facts.get(command, {"round": 1, "finished": False})
-    number = int(known["round"])
-    if session.settings.again and known["finished"]:
-        number += 1
+    known = session.journal.facts.get("rounds", {}).get(command, {"round": 1, "finished": False})
+    return int(known["round"]) + (session.settings.again and known["finished"])
+
+
+def begin_round(session: Session, command: str) -> int:
+    """Keeps that the round of `rounds_of`, which it gives, has begun."""
+    number, facts = rounds_of(session, command), session.journal.facts.get("rounds", {})
     session.journal.set_fact("seed", {"seed": session.settings.seed})
     session.journal.set_fact("rounds", {**facts, command: {"round": number, "finished": False}})
     return number

@@ -13,7 +13,7 @@ from kinj.writing.finishing import Written, finish
 from kinj.writing.folder import changes_since, refuse_losing, standing_questions
 from kinj.writing.material import Order, language_of
 from kinj.writing.probe import Longest
-from kinj.writing.session import Estimate, Session, connected, finish_round, rounds_of
+from kinj.writing.session import Estimate, Session, Where, begin_round, connected, finish_round, rounds_of
 from kinj.writing.texts import KINDS, TextWriter, tokens_about
 
 
@@ -32,18 +32,16 @@ class TextRun:
         for question in standing_questions(session.settings.out, session.settings.source):
             for chunk_id in question.chunk_ids if question.answerable else ():
                 self._asked[chunk_id].append(question)
-        self._writer = self._text_writer(1)
-
-    def _text_writer(self, rounds: int) -> TextWriter:
-        session = self._session
-        writer = session.writer()
-        return TextWriter(session.material, session.prompts, writer, self._per_chunk, rounds, dict(self._asked))
+        rounds = rounds_of(session, kind)
+        self._writer = TextWriter(
+            session.material, session.prompts, session.writer(), per_chunk, rounds, dict(self._asked)
+        )
 
     def _is_ours(self, sort: str) -> bool:
         return sort == self._kind
 
-    def estimate(self) -> Estimate:
-        """Were every text good; what the journal has is not counted."""
+    def estimate(self) -> dict[Where, Estimate]:
+        """Were every text good, by server; what the journal has is not counted."""
         return estimate_texts(self._session, self._writer, self._kind, self._order.chunks)
 
     async def run(self) -> Written:
@@ -52,10 +50,10 @@ class TextRun:
         if not chunks:
             raise UserError(f"{session.settings.source}: no chunk has a full sentence")
         changes = changes_since(session.journal, self._kind, session.material.benchmark.documents)
-        session.estimate = self.estimate()
+        session.estimates = self.estimate()
         longest = max(chunks, key=lambda chunk: len(chunk.text))
         session.longest = Longest(self._writer.prompt(self._kind, longest), longest.text, tokens_about(longest))
-        self._writer = self._text_writer(rounds_of(session, self._kind))
+        begin_round(session, self._kind)
         say_languages(language_of(chunk) for chunk in chunks)
         async with connected(session):
             found = await session.each(self._kind, chunks, self._write)

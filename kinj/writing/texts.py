@@ -71,10 +71,13 @@ class TextWriter:
             styles += rng.sample(self.prompts.styles, len(self.prompts.styles))
         return styles[: self.per_chunk]
 
-    async def _paraphrases(self, chunk: Chunk) -> list[Candidate]:
+    def style_keys(self, chunk: Chunk) -> list[str]:
+        """What the journal knows each by: the style, and how often it came."""
         styles = self.styles(chunk)
-        # A style that comes twice is known by how often it came.
-        keys = [f"{style} {styles[:place].count(style) + 1}" for place, style in enumerate(styles)]
+        return [f"{style} {styles[:place].count(style) + 1}" for place, style in enumerate(styles)]
+
+    async def _paraphrases(self, chunk: Chunk) -> list[Candidate]:
+        styles, keys = self.styles(chunk), self.style_keys(chunk)
         prompts = [self._paraphrase_prompt(chunk, style) for style in styles]
 
         def row(place: int, row_id: str, text: str) -> Paraphrase:

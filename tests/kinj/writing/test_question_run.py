@@ -447,7 +447,7 @@ def test_documents_elsewhere_go_only_where_they_may(unread, server, monkeypatch)
     with pytest.raises(UserError, match=r"nothing was sent to 127.0.0.1: type --send"):
         write(unread, agree=lambda line: asked.append(line) or False)
     assert server.bodies == []
-    assert re.match(r"up to \d+ tokens of 3 documents go to 127.0.0.1 \(scribe at http", asked[0])
+    assert re.match(r"about \d+ tokens of 3 documents go to 127.0.0.1 \(scribe at http.*more, of all 4 doc", asked[0])
     assert write(unread, agree=lambda line: True).facts["missing"] == 0
 
 
@@ -457,9 +457,42 @@ def test_an_estimate_sends_and_writes_nothing_and_bounds_the_run(settings, serve
     assert not settings.out.exists()
     assert cost is None
     write(settings)
-    assert found.requests >= len(server.prompts())
-    assert found.document_tokens >= 5 * 80
-    assert estimate_questions(settings, PLAN)[0].requests == 0
+    [of_all] = found.values()
+    assert of_all.requests >= len(server.prompts())
+    assert of_all.document_tokens >= 5 * 80
+    assert estimate_questions(settings, PLAN) == ({}, 0.0)
+
+
+def test_an_estimate_is_of_each_server_at_its_own_price(settings, tmp_path):
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("127.0.0.1:\n  scribe: {prompt: 1, completion: 1}\n  judge: {prompt: 1000, completion: 1000}\n")
+    judged = replace(settings, reader="judge", closed_book="student", prices=prices)
+    found, cost = estimate_questions(judged, PLAN)
+    writer, reader, student = (found[name, settings.base_url] for name in ("scribe", "judge", "student"))
+    assert (writer.requests, writer.documents) == (2 * 4, 3)  # drafts and ranking of four chunks
+    assert (reader.requests, student.requests) == (2 * 7 * 4, 2 * 4 * 4)  # two questions a chunk
+    assert (student.documents, student.document_tokens) == (0, 0)
+    assert cost is None
+    cost = estimate_questions(replace(judged, closed_book=""), PLAN)[1]
+    tokens = [each.prompt_tokens + each.completion_tokens for each in (writer, reader)]
+    assert cost == pytest.approx((tokens[0] + 1000 * tokens[1]) / 1e6)
+
+
+def test_an_estimate_counts_the_reading_of_two_chunks_a_new_reader_and_what_again_asks(settings, server, writes):
+    plan = QuestionPlan(forms=("two",))
+    found = estimate_questions(settings, plan)[0]["scribe", settings.base_url]
+    assert found.requests == 2 * (1 + 7)  # two pairs: drafts, and their reader
+    writes(lambda d: d | {"evidence": "made up"} if d["kind"] != "who" else d)
+    write(replace(settings, reader="none"), QuestionPlan())
+    assert estimate_questions(replace(settings, reader="none"), QuestionPlan())[0] == {}
+    again = estimate_questions(replace(settings, reader="none", again=True), QuestionPlan())[0]
+    assert again["scribe", settings.base_url].requests == 2 * 8  # one question of each chunk was kept
+    late = estimate_questions(settings, QuestionPlan())[0]["scribe", settings.base_url]
+    assert late.requests == 8 * 2 * 7
+    count = len(server.bodies)
+    estimate_questions(replace(settings, again=True), QuestionPlan())
+    assert len(server.bodies) == count
+    assert not any('"round": 2' in line for line in (settings.out / "journal.jsonl").read_text().splitlines())
 
 
 def test_only_the_chunks_of_new_and_changed_documents_are_asked(unread, server, towns):
