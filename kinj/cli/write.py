@@ -235,7 +235,9 @@ def _object(text: str) -> dict[str, object]:
     if not isinstance(value, dict):
         raise UserError(f"--extra-body {text}: expected a JSON object")
     # The journal would know the answers of another model, or to another prompt, by ours.
-    if taken := sorted({"model", "messages", "stream", "n"} & value.keys()):
+    # Limits of tokens are what --max-tokens and --max-cost count on.
+    taken = sorted({"model", "messages", "stream", "n", "max_tokens", "max_completion_tokens"} & value.keys())
+    if taken:
         raise UserError(f"--extra-body: {', '.join(taken)} cannot be set there; the model is --model's")
     return value
 

@@ -7,6 +7,7 @@ commas and the like alone, on a text whose brackets are all closed.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ def read_completion(body: Json) -> Completion:
         message = choice["message"]
         content = message.get("content") or ""
     except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise RefusedAnswerError(f"no chat completion: {json.dumps(body, ensure_ascii=False)[:200]}") from error
+        raise RefusedAnswerError(f"no chat completion: {first_words(json.dumps(body, ensure_ascii=False))}") from error
     if isinstance(content, list):  # some servers send parts
         content = "".join(part.get("text") or "" for part in content if isinstance(part, dict))
     reasoning = str(message.get("reasoning_content") or message.get("reasoning") or "")
@@ -92,9 +93,10 @@ def first_words(text: str) -> str:
 def seconds_of(written: str | None) -> float | None:
     """A `Retry-After` in seconds; a date is left to our own pauses."""
     try:
-        return None if written is None else float(written)
+        seconds = None if written is None else float(written)
     except ValueError:
         return None
+    return None if seconds is None or math.isnan(seconds) else seconds
 
 
 def _count(value: object) -> int | None:

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from kinj.writing.answer import CutAnswerError, RefusedAnswerError, read_completion, whole_object, whole_text
+from kinj.writing.answer import (
+    CutAnswerError,
+    RefusedAnswerError,
+    read_completion,
+    seconds_of,
+    whole_object,
+    whole_text,
+)
 
 
 def completion(content="", finish="stop", **message):
@@ -85,3 +92,11 @@ def test_what_is_no_completion_is_refused(body):
 
 def test_a_content_of_parts_is_joined():
     assert completion([{"type": "text", "text": "He"}, {"type": "text", "text": "llo"}]).text == "Hello"
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("3", 3.0), ("0.5", 0.5), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("nan", None), (None, None)],
+)
+def test_a_pause_that_a_server_asks_for_is_in_seconds_or_ours(written, seconds):
+    assert seconds_of(written) == seconds

@@ -169,6 +169,13 @@ def test_a_key_that_the_server_repeats_is_not_shown(server, reply, monkeypatch):
     assert "sk-secret" not in opened.stopped
 
 
+def test_a_key_that_stands_in_place_of_an_answer_is_not_kept(server, reply, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    [answer], _ = ask(server, "Hi", script=lambda b, n: reply(body=b'{"error": "no such key: sk-secret"}'))
+    assert isinstance(answer, RefusedAnswerError)  # its words go into the journal
+    assert "no such key: (the key)" in str(answer)
+
+
 def test_extra_body_goes_along(server):
     ask(server, "Hi", extra_body={"chat_template_kwargs": {"enable_thinking": False}})
     assert server.bodies[0]["chat_template_kwargs"] == {"enable_thinking": False}

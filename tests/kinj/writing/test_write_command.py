@@ -61,6 +61,16 @@ def test_a_run_that_stopped_ends_with_code_1_and_what_to_type(run, server, reply
     assert "type the same command to go on" in done.stderr
 
 
+@pytest.mark.parametrize(("command", "more"), [("questions", ["-n", "2"]), ("paraphrases", ["--per-chunk", "1"])])
+def test_every_request_carries_the_switch_that_turns_thinking_off(run, server, tmp_path, command, more):
+    switch = {"chat_template_kwargs": {"enable_thinking": False}}
+    assert run(command, *more, "--extra-body", json.dumps(switch)).exit_code == 0
+    assert len(server.bodies) > len(server.prompts()) > 0  # the probe asks too
+    assert all(body["chat_template_kwargs"] == switch["chat_template_kwargs"] for body in server.bodies)
+    said = json.loads((tmp_path / "out" / "manifest.json").read_text())["writing"][command]
+    assert said["extra_body"] == switch
+
+
 def test_another_host_wants_send(run, monkeypatch, server):
     monkeypatch.setattr("kinj.writing.session.is_loopback", lambda url: False)
     assert isinstance(run("questions", "-n", "2").exception, UserError)
@@ -75,6 +85,7 @@ def test_another_host_wants_send(run, monkeypatch, server):
         (["--extra-body", "[1]"], "expected a JSON object"),
         (["--extra-body", '{"model": "other"}'], "model cannot be set there"),
         (["--extra-body", '{"messages": []}'], "messages cannot be set there"),
+        (["--extra-body", '{"max_tokens": "many"}'], "max_tokens cannot be set there"),
         (["--again", "kept"], "expected refused"),
         (["--parallel", "0"], "--parallel 0"),
     ],
