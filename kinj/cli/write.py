@@ -90,6 +90,14 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say how many requests a
 Kind = Annotated[str, typer.Option(metavar="KIND", help="paraphrases, pairs, facts or relations.")]
 PerChunk = Annotated[int, typer.Option(help="Texts a chunk: paraphrases, pairs, or pairs of related entities.")]
 
+HeldOut = Annotated[
+    float,
+    typer.Option(
+        help="Share of the chunks of which one paraphrase more is written and never trained on: a learning rate is "
+        "chosen by the loss on these."
+    ),
+]
+
 
 def add_to(app: typer.Typer) -> None:
     """Adds the group `kinj write`."""
@@ -172,6 +180,7 @@ def paraphrases(
     base_url: BaseUrl,
     kind: Kind = "paraphrases",
     per_chunk: PerChunk = 10,
+    held_out: HeldOut = 0.2,
     seed: Seed = 0,
     parallel: Parallel = 4,
     extra_body: ExtraBody = "{}",
@@ -210,10 +219,10 @@ def paraphrases(
         again=_is_again(again),
     )
     if dry_run:
-        show_estimate(*estimate_texts(settings, kind, per_chunk), as_json=as_json)
+        show_estimate(*estimate_texts(settings, kind, per_chunk, held_out), as_json=as_json)
         return
     with interruptible(GO_ON):
-        written = write_texts(settings, kind, per_chunk, _agree(send=send))
+        written = write_texts(settings, kind, per_chunk, _agree(send=send), held_out)
     show_written(settings, kind, written, as_json=as_json)
 
 

@@ -73,6 +73,9 @@ def _lines(settings: Settings, kind: str, written: Written) -> Iterator[str]:
         yield f"{'splits':<20}{_counts(facts['splits'])}"
     if facts["refused"]:
         yield f"{'refused':<20}{_counts(facts['refused'])}: {settings.out / 'review.jsonl'}"
+    if facts.get("held_out", {}).get("wanted"):
+        kept, wanted = facts["held_out"]["kept"], facts["held_out"]["wanted"]
+        yield f"{'held out':<20}{kept} of {wanted} paraphrases, to choose a learning rate by; never trained on"
     train = f"kinj train {'qa' if kind == 'pairs' else 'paraphrase'} --collection {settings.out}"
     yield f"{'next':<20}{f'kinj benchmark stats {settings.out}' if kind == 'questions' else train}"
     yield _last_line(kind, facts)

@@ -9,11 +9,12 @@ from kinj.writing.finishing import Written
 from kinj.writing.prompts import copy_prompts
 from kinj.writing.question_run import FORMS, QuestionPlan, QuestionRun
 from kinj.writing.session import NOBODY, Estimate, Settings, Where, open_session
-from kinj.writing.text_run import TextRun
+from kinj.writing.text_run import HELD_OUT_SHARE, TextRun
 from kinj.writing.texts import KINDS
 
 __all__ = [
     "FORMS",
+    "HELD_OUT_SHARE",
     "KINDS",
     "NOBODY",
     "Estimate",
@@ -45,10 +46,20 @@ def write_questions(settings: Settings, plan: QuestionPlan, agree: Callable[[str
         return asyncio.run(QuestionRun(session, plan).run())
 
 
-def write_texts(settings: Settings, kind: str, per_chunk: int, agree: Callable[[str], bool]) -> Written:
-    """Asks for training texts of one kind, checks them, and makes the folder whole; see `write_questions`."""
+def write_texts(
+    settings: Settings, kind: str, per_chunk: int, agree: Callable[[str], bool], held_out: float = HELD_OUT_SHARE
+) -> Written:
+    """Asks for training texts of one kind, checks them, and makes the folder whole; see `write_questions`.
+
+    Args:
+        settings: of the run.
+        kind: one of `KINDS`.
+        per_chunk: texts of each chunk.
+        agree: as of `write_questions`.
+        held_out: share of the chunks of which one paraphrase more is kept out of training, 0 to 1; of no other kind.
+    """
     with open_session(settings, agree) as session:
-        return asyncio.run(TextRun(session, kind, per_chunk).run())
+        return asyncio.run(TextRun(session, kind, per_chunk, held_out).run())
 
 
 def estimate_questions(settings: Settings, plan: QuestionPlan) -> tuple[dict[Where, Estimate], float | None]:
@@ -63,8 +74,10 @@ def estimate_questions(settings: Settings, plan: QuestionPlan) -> tuple[dict[Whe
         return found, session.cost_of(found)
 
 
-def estimate_texts(settings: Settings, kind: str, per_chunk: int) -> tuple[dict[Where, Estimate], float | None]:
+def estimate_texts(
+    settings: Settings, kind: str, per_chunk: int, held_out: float = HELD_OUT_SHARE
+) -> tuple[dict[Where, Estimate], float | None]:
     """See `estimate_questions`."""
     with open_session(settings, lambda _: False, read_only=True) as session:
-        found = TextRun(session, kind, per_chunk).estimate()
+        found = TextRun(session, kind, per_chunk, held_out).estimate()
         return found, session.cost_of(found)

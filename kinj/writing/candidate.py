@@ -18,14 +18,17 @@ from kinj.records import Pair, Paraphrase, Question
 Row = Question | Paraphrase | Pair
 
 #: The ids of rows that were written here; all others are somebody else's and stay.
-_OWN_ID = re.compile(r"\.w\d+\.(?:\d+(?P<indirect>\.i\d*)?|(?P<two>two)|(?P<letter>[pafr])\d+)$")
-_LETTERS = {"p": "paraphrases", "a": "pairs", "f": "facts", "r": "relations"}
+_OWN_ID = re.compile(r"\.w\d+\.(?:\d+(?P<indirect>\.i\d*)?|(?P<two>two)|(?P<letter>[phafr])\d+)$")
+#: The sort of a paraphrase that is never trained on.
+HELD_OUT = "held-out"
+_LETTERS = {"p": "paraphrases", "h": HELD_OUT, "a": "pairs", "f": "facts", "r": "relations"}
 #: By which task a row of a sort was asked for (`kinj.writing.journal.Key`).
 TASKS = {
     "direct": "questions",
     "indirect": "indirect",
     "two": "two",
     "paraphrases": "paraphrase",
+    HELD_OUT: "paraphrase",
     "pairs": "pairs",
     "facts": "facts",
     "relations": "relation",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kinj.records import Chunk
 from kinj.writing.asking import TRIES
-from kinj.writing.candidate import kept_before
+from kinj.writing.candidate import HELD_OUT, kept_before
 from kinj.writing.journal import Key
 from kinj.writing.material import sha256_of
 from kinj.writing.questions import KEPT, QuestionWriter
@@ -114,9 +114,16 @@ def estimate_questions(
     return sums.estimates()
 
 
-def estimate_texts(session: Session, writer: TextWriter, kind: str, chunks: Sequence[Chunk]) -> dict[Where, Estimate]:
-    """For one kind of training texts about these chunks; what the journal has is not counted."""
+def estimate_texts(
+    session: Session, writer: TextWriter, kind: str, chunks: Sequence[Chunk], held_out: Sequence[Chunk]
+) -> dict[Where, Estimate]:
+    """For one kind of training texts about these chunks, and a paraphrase more about those of which one is held out."""
     sums, known, where = _Sums(), _Known(session, writer.rounds), session.writer_place
+    for chunk in held_out:
+        new = known.missing((chunk,), "paraphrase", (writer.held_out_key(chunk),), HELD_OUT, 1)
+        prompt = about_tokens(writer.prompt(kind, chunk))
+        text = about_tokens(chunk.text)
+        sums.add(where, (chunk,), prompt - text, text + _LETTER, new)
     for chunk in chunks:
         text = about_tokens(chunk.text)
         around = about_tokens(writer.prompt(kind, chunk)) - text

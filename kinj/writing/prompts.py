@@ -80,17 +80,22 @@ class Prompts:
 
         Args:
             task: as its key in the journal names it.
-            style: of its key: that of a paraphrase begins with the style's name.
+            style: of its key (see `style_of`).
         """
         names = [_FILES.get(task, task)]
         if task == "paraphrase":
-            names.append(f"{STYLES}/{style.rpartition(' ')[0]}")
+            names.append(f"{STYLES}/{style_of(style)}")
         return {name: self._sha256(name) for name in names}
 
     def _sha256(self, name: str) -> str:
         if name not in self._hashes:
             self._hashes[name] = sha256_file(self._files[name])
         return self._hashes[name]
+
+
+def style_of(key: str) -> str:
+    """The name of a paraphrase's style, with which its key in the journal begins."""
+    return key.rpartition(" ")[0]
 
 
 def copy_prompts(folder: Path) -> None:

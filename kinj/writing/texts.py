@@ -12,16 +12,17 @@ from pydantic import BaseModel
 
 from kinj.records import Chunk, Pair, Paraphrase, Question
 from kinj.writing.asking import Asker
-from kinj.writing.candidate import Candidate
+from kinj.writing.candidate import HELD_OUT, Candidate
 from kinj.writing.checking import free_text_reasons, pair_reasons, paraphrase_reasons
 from kinj.writing.forms import Entities, Facts, Pairs, Prose
 from kinj.writing.journal import Key
 from kinj.writing.material import Material, drawn, language_of, sha256_of
-from kinj.writing.prompts import Prompts
+from kinj.writing.prompts import Prompts, style_of
 from kinj.writing.questions import language_name
 from kinj.writing.server import about_tokens
 
-KINDS = ("paraphrases", "pairs", "facts", "relations")
+PARAPHRASES = "paraphrases"
+KINDS = (PARAPHRASES, "pairs", "facts", "relations")
 #: What an answer may take beside the text: JSON, and a text that is longer than its chunk.
 _FRAME, _LONGER = 100, 2
 _MOST_ENTITIES = 10
@@ -65,42 +66,67 @@ class TextWriter:
 
     def styles(self, chunk: Chunk) -> list[str]:
         """The styles of a chunk's paraphrases, drawn by the seed: none twice before all have been used."""
-        rng = random.Random(drawn(self.material.seed, "styles", chunk.id))  # noqa: S311  # no secret
-        styles: list[str] = []
-        while len(styles) < self.per_chunk:
-            styles += rng.sample(self.prompts.styles, len(self.prompts.styles))
-        return styles[: self.per_chunk]
+        return self._drawn_styles(chunk, self.per_chunk)
 
     def style_keys(self, chunk: Chunk) -> list[str]:
         """What the journal knows each by: the style, and how often it came."""
         styles = self.styles(chunk)
         return [f"{style} {styles[:place].count(style) + 1}" for place, style in enumerate(styles)]
 
+    def held_out_key(self, chunk: Chunk) -> str:
+        """What the journal knows the paraphrase by that is held out: its style is the one that is drawn next."""
+        return f"{self._drawn_styles(chunk, self.per_chunk + 1)[-1]} {HELD_OUT}"
+
+    def _drawn_styles(self, chunk: Chunk, count: int) -> list[str]:
+        rng = random.Random(drawn(self.material.seed, "styles", chunk.id))  # noqa: S311  # no secret
+        styles: list[str] = []
+        while len(styles) < count:
+            styles += rng.sample(self.prompts.styles, len(self.prompts.styles))
+        return styles[:count]
+
     async def _paraphrases(self, chunk: Chunk) -> list[Candidate]:
-        styles, keys = self.styles(chunk), self.style_keys(chunk)
-        prompts = [self._paraphrase_prompt(chunk, style) for style in styles]
-
-        def row(place: int, row_id: str, text: str) -> Paraphrase:
-            return Paraphrase(row_id, chunk.id, text, use="train", style=styles[place])
-
+        keys = self.style_keys(chunk)
         found: list[Candidate] = []
         kept: dict[int, Paraphrase] = {}
         for number in range(1, self.rounds + 1):
-            missing = [place for place in range(len(styles)) if place not in kept]
-            asked = [self._ask(Key(chunk.id, "paraphrase", keys[p], number), chunk, prompts[p], Prose) for p in missing]
-            answers = await asyncio.gather(*asked)
-            for place, answer in zip(missing, answers, strict=True):
-                row_id = f"{chunk.id}.w{number}.p{place + 1:02}"
-                if not isinstance(answer, Prose):
-                    found.append(Candidate(row_id, "paraphrase", (chunk.id,), None, (str(answer),)))
-                    continue
-                written = row(place, row_id, answer.text)
+            missing = [place for place in range(len(keys)) if place not in kept]
+            asked = [self._ask_paraphrase(chunk, keys[place], number) for place in missing]
+            for place, answer in zip(missing, await asyncio.gather(*asked), strict=True):
                 earlier = [kept[other] for other in sorted(kept)]
-                reasons = paraphrase_reasons(written, chunk, language_of(chunk), earlier, self.asked.get(chunk.id, ()))
-                found.append(Candidate(row_id, "paraphrase", (chunk.id,), written, tuple(reasons)))
-                if not reasons:
-                    kept[place] = written
+                row_id = f"{chunk.id}.w{number}.p{place + 1:02}"
+                candidate = self._paraphrase(chunk, row_id, keys[place], answer, earlier, use="train")
+                found.append(candidate)
+                if candidate.is_kept and isinstance(candidate.row, Paraphrase):
+                    kept[place] = candidate.row
         return found
+
+    async def held_out(self, chunk: Chunk, trained: Sequence[Paraphrase]) -> list[Candidate]:
+        """One paraphrase more, which is never trained on: a learning rate is chosen by the loss on such.
+
+        Args:
+            chunk: that it says in other words.
+            trained: its other paraphrases, which it is not to repeat.
+        """
+        key, found = self.held_out_key(chunk), list[Candidate]()
+        for number in range(1, self.rounds + 1):
+            answer = await self._ask_paraphrase(chunk, key, number)
+            found.append(self._paraphrase(chunk, f"{chunk.id}.w{number}.h1", key, answer, trained, use="validation"))
+            if found[-1].is_kept:
+                break
+        return found
+
+    async def _ask_paraphrase(self, chunk: Chunk, key: str, number: int) -> BaseModel | str:
+        prompt = self._paraphrase_prompt(chunk, style_of(key))
+        return await self._ask(Key(chunk.id, "paraphrase", key, number), chunk, prompt, Prose)
+
+    def _paraphrase(
+        self, chunk: Chunk, row_id: str, key: str, answer: BaseModel | str, earlier: Sequence[Paraphrase], *, use: str
+    ) -> Candidate:
+        if not isinstance(answer, Prose):
+            return Candidate(row_id, "paraphrase", (chunk.id,), None, (str(answer),))
+        row = Paraphrase(row_id, chunk.id, answer.text, use=use, style=style_of(key))
+        reasons = paraphrase_reasons(row, chunk, language_of(chunk), earlier, self.asked.get(chunk.id, ()))
+        return Candidate(row_id, "paraphrase", (chunk.id,), row, tuple(reasons))
 
     async def _pairs(self, chunk: Chunk) -> list[Candidate]:
         found: list[Candidate] = []

@@ -10,9 +10,10 @@ from dataclasses import replace
 import pytest
 
 from kinj.benchmark import open_benchmark
+from kinj.decide.planning import Texts
 from kinj.errors import UserError
 from kinj.manifest import read_manifest, sha256_file
-from kinj.writing import QuestionPlan, Settings, write_questions, write_texts
+from kinj.writing import HELD_OUT_SHARE, QuestionPlan, Settings, estimate_texts, write_questions, write_texts
 
 
 @pytest.fixture
@@ -21,8 +22,13 @@ def settings(server, towns, tmp_path, numbered_styles) -> Settings:
     return Settings(source, tmp_path / "out", "scribe", server.url, reader="none", prompts=numbered_styles, pause=0.001)
 
 
-def write(settings, kind="paraphrases", per_chunk=3):
-    return write_texts(settings, kind, per_chunk, lambda _: False)
+def write(settings, kind="paraphrases", per_chunk=3, held_out=0.0):
+    return write_texts(settings, kind, per_chunk, lambda _: False, held_out)
+
+
+def paraphrases(settings, use):
+    found = open_benchmark(settings.out, needs_questions=False).paraphrases
+    return {row.id: row for row in found if row.use == use}
 
 
 def review(settings):
@@ -115,6 +121,51 @@ def test_what_a_model_thought_is_no_text(settings, server, reply, say):
     assert "thoughts alone" in str([row["reasons"] for row in review(settings)])
 
 
+def test_some_chunks_have_a_paraphrase_more_that_is_never_trained_on(settings, server, towns, tmp_path):
+    towns(settings.source, 6, 2)
+    write(settings)
+    plain = paraphrases(settings, "train")
+    estimated = estimate_texts(settings, "paraphrases", 3, 0.5)[0]["scribe", settings.base_url].requests
+    facts = write(settings, held_out=0.5).facts
+    assert paraphrases(settings, "train") == plain
+    held_out = paraphrases(settings, "validation")
+    assert (facts["held_out"], estimated) == ({"wanted": 6, "kept": 6}, 6)
+    assert len({row.chunk_id for row in held_out.values()}) == len(held_out) == 6
+    trained = {(row.chunk_id, row.style) for row in plain.values()}
+    assert not trained & {(row.chunk_id, row.style) for row in held_out.values()}
+    assert len(server.prompts()) == 12 * 3 + 6
+    server.bodies.clear()
+    write(settings, held_out=0.5)
+    assert (paraphrases(settings, "validation"), server.bodies) == (held_out, [])
+    other = replace(settings, out=tmp_path / "other", seed=7)
+    write(other, held_out=0.5)
+    assert {r.chunk_id for r in paraphrases(other, "validation").values()} != {r.chunk_id for r in held_out.values()}
+
+
+def test_a_learning_rate_can_be_chosen_by_what_is_held_out_of_a_small_collection(settings):
+    write(settings, held_out=HELD_OUT_SHARE)
+    assert Texts.of(open_benchmark(settings.out, needs_questions=False)).held_out
+    assert len(paraphrases(settings, "validation")) == 4
+    write(settings, "relations", 2, held_out=HELD_OUT_SHARE)
+    assert len(paraphrases(settings, "validation")) == 4
+
+
+def test_another_chunk_is_held_out_where_one_is_refused_and_a_stop_loses_none(settings, server, reply, towns):
+    def refuse(body, n):
+        prompt = body["messages"][0]["content"]
+        return reply('{"text": "No."}') if "Say the same" in prompt and "of Brenna was" in prompt else None
+
+    towns(settings.source, 6, 1)
+    server.script = refuse
+    assert write(settings, held_out=0.8).facts["held_out"] == {"wanted": 5, "kept": 5}
+    held_out = paraphrases(settings, "validation")
+    assert "town01#000001" not in {row.chunk_id for row in held_out.values()}
+    towns(settings.source, 12, 1)
+    server.script = lambda body, n: reply(status=401, body=b"no such key") if "Say the same" in str(body) else None
+    assert "no such key" in write(settings, held_out=0.8).stopped
+    assert paraphrases(settings, "validation") == held_out
+
+
 def test_again_writes_what_was_refused_in_its_style(settings, server, reply):
     server.script = lambda body, n: reply('{"text": "No."}') if "style 3" in body["messages"][0]["content"] else None
     write(settings, per_chunk=10)
@@ -168,7 +219,10 @@ def test_kinds_written_one_after_the_other_stand_side_by_side(settings):
     assert set(open_benchmark(settings.out, needs_questions=False).paraphrases) == set(both)
 
 
-@pytest.mark.parametrize(("kind", "per_chunk", "said"), [("poems", 1, "--kind poems"), ("pairs", 0, "--per-chunk 0")])
-def test_a_kind_that_is_none_is_refused(settings, kind, per_chunk, said):
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [(("poems", 1), "--kind poems"), (("pairs", 0), "--per-chunk 0"), (("paraphrases", 1, 20), "--held-out 20")],
+)
+def test_a_kind_that_is_none_is_refused(settings, plan, said):
     with pytest.raises(UserError, match=said):
-        write(settings, kind, per_chunk)
+        write(settings, *plan)

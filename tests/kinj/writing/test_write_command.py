@@ -47,7 +47,8 @@ def test_a_dry_run_says_requests_tokens_and_cost(run, server, tmp_path):
     prices = tmp_path / "prices.yaml"
     prices.write_text("127.0.0.1:\n  scribe: {prompt: 1000, completion: 1000}\n")
     assert "cost     unknown" in run("questions", "--dry-run").output
-    assert "about 12 requests about 3 documents" in run("paraphrases", "--per-chunk", "4", "--dry-run").output
+    said = run("paraphrases", "--per-chunk", "4", "--held-out", "0", "--dry-run").output
+    assert "about 12 requests about 3 documents" in said
     found = json.loads(run("questions", "--dry-run", "--json", "--prices", str(prices)).stdout)
     assert found["usd"] == pytest.approx((found["prompt_tokens"] + found["completion_tokens"]) / 1000)
     assert server.bodies == []
@@ -62,8 +63,8 @@ def test_a_run_that_stopped_ends_with_code_1_and_what_to_type(run, server, reply
 
 
 @pytest.mark.parametrize(("command", "more"), [("questions", ["-n", "2"]), ("paraphrases", ["--per-chunk", "1"])])
-def test_every_request_carries_the_switch_that_turns_thinking_off(run, server, tmp_path, command, more):
-    switch = {"chat_template_kwargs": {"enable_thinking": False}}
+def test_every_request_carries_the_switch_against_thinking(run, server, tmp_path, numbered_styles, command, more):
+    switch, more = {"chat_template_kwargs": {"enable_thinking": False}}, [*more, "--prompts", str(numbered_styles)]
     assert run(command, *more, "--extra-body", json.dumps(switch)).exit_code == 0
     assert len(server.bodies) > len(server.prompts()) > 0  # the probe asks too
     assert all(body["chat_template_kwargs"] == switch["chat_template_kwargs"] for body in server.bodies)
