@@ -113,8 +113,17 @@ def without_struck(folder: Path, candidates: Sequence[Candidate]) -> list[Candid
     Raises:
         UserError: see `decided`.
     """
-    struck = {name for name, decision in _decisions(folder).items() if decision.decision == "strike"}
+    struck = struck_in(folder)
     return [c.refused(STRUCK) if c.is_kept and c.id in struck else c for c in candidates]
+
+
+def struck_in(folder: Path) -> frozenset[str]:
+    """Ids of the rows that a person has struck.
+
+    Raises:
+        UserError: see `decided`.
+    """
+    return frozenset(name for name, decision in _decisions(folder).items() if decision.decision == "strike")
 
 
 def _decisions(folder: Path) -> dict[str, Decision]:

@@ -12,7 +12,7 @@ from kinj.benchmark.checks.repeats import Embed
 from kinj.benchmark.checks.words import names
 from kinj.errors import UserError
 from kinj.records import Chunk, Question
-from kinj.writing.candidate import Candidate, sort_of, without_struck
+from kinj.writing.candidate import Candidate, sort_of, struck_in, without_struck
 from kinj.writing.checking import repeated, say_languages
 from kinj.writing.estimating import estimate_questions
 from kinj.writing.finishing import Written, finish
@@ -78,7 +78,12 @@ class QuestionRun:
         }
         self.splits = split_by_document(documents, given, dev_share=plan.dev_share, seed=material.seed)
         self._writer = QuestionWriter(
-            material, session.prompts, session.writer(), session.reader(), rounds=rounds_of(session, COMMAND)
+            material,
+            session.prompts,
+            session.writer(),
+            session.reader(),
+            rounds=rounds_of(session, COMMAND),
+            struck=struck_in(settings.out),
         )
 
     def _is_ours(self, sort: str) -> bool:

@@ -37,12 +37,14 @@ class QuestionWriter:
     reader: Reader | None
     #: how often a chunk may be asked: more with each `--again`
     rounds: int
+    #: ids of what a person struck: a later round asks for others
+    struck: frozenset[str] = frozenset()
 
     async def direct(self, chunk: Chunk) -> list[Candidate]:
         """What was written about one chunk, kept and refused."""
         found: list[Candidate] = []
         for number in range(1, self.rounds + 1):
-            if sum(candidate.is_kept for candidate in found) >= KEPT:
+            if (kept := self._standing(found)) >= KEPT:
                 break
             key = Key(chunk.id, "questions", "direct", number)
             drafts = await self.asker.ask(key, sha256_of(chunk), self.direct_prompt(chunk), Drafts, DRAFTS_TOKENS)
@@ -50,8 +52,11 @@ class QuestionWriter:
                 found.append(self._nothing(f"{chunk.id}.w{number}.1", (chunk,), key))
                 continue
             written = [self._direct(chunk, number, place, d) for place, d in enumerate(drafts.questions, 1)]
-            found += await self._choose(chunk, number, written, KEPT - sum(c.is_kept for c in found))
+            found += await self._choose(chunk, number, written, KEPT - kept)
         return found
+
+    def _standing(self, found: Sequence[Candidate]) -> int:
+        return sum(candidate.is_kept and candidate.id not in self.struck for candidate in found)
 
     def direct_prompt(self, chunk: Chunk) -> str:
         """Asks for four questions of kinds that the seed draws."""
@@ -68,7 +73,7 @@ class QuestionWriter:
         chunk = self.material.chunks[question.chunk_ids[0]]
         found: list[Candidate] = []
         for number in range(1, self.rounds + 1):
-            if any(candidate.is_kept for candidate in found):
+            if self._standing(found):
                 break
             right = question.choices[question.answer]
             values = {"question": question.question, "right": right, **self._about(chunk)}
@@ -98,7 +103,7 @@ class QuestionWriter:
         chunks = (first, second)
         found: list[Candidate] = []
         for number in range(1, self.rounds + 1):
-            if any(candidate.is_kept for candidate in found):
+            if self._standing(found):
                 break
             key = Key(f"{first.id} {second.id}", "two", "", number)
             prompt = self.two_prompt(first, second)

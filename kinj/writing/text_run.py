@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kinj.errors import UserError
 from kinj.records import Chunk, Json, Pair, Paraphrase, Question
-from kinj.writing.candidate import HELD_OUT, Candidate, sort_of, without_struck
+from kinj.writing.candidate import HELD_OUT, Candidate, sort_of, struck_in, without_struck
 from kinj.writing.checking import say_languages
 from kinj.writing.estimating import estimate_texts
 from kinj.writing.finishing import Written, finish
@@ -39,9 +39,14 @@ class TextRun:
         for question in standing_questions(session.settings.out, session.settings.source):
             for chunk_id in question.chunk_ids if question.answerable else ():
                 self._asked[chunk_id].append(question)
-        rounds = rounds_of(session, kind)
         self._writer = TextWriter(
-            session.material, session.prompts, session.writer(), per_chunk, rounds, dict(self._asked)
+            session.material,
+            session.prompts,
+            session.writer(),
+            per_chunk,
+            rounds=rounds_of(session, kind),
+            asked=dict(self._asked),
+            struck=struck_in(session.settings.out),
         )
         share = held_out if kind == PARAPHRASES else 0.0
         least = min(LEAST_HELD_OUT, len(self._order.chunks)) if share else 0

@@ -45,6 +45,8 @@ class TextWriter:
     rounds: int
     #: evaluation questions, by the chunk that they are about
     asked: dict[str, list[Question]]
+    #: ids of what a person struck: a later round asks for others
+    struck: frozenset[str] = frozenset()
 
     async def write(self, kind: str, chunk: Chunk) -> list[Candidate]:
         """What was written about one chunk, kept and refused."""
@@ -96,7 +98,7 @@ class TextWriter:
                 row_id = f"{chunk.id}.w{number}.p{place + 1:02}"
                 candidate = self._paraphrase(chunk, row_id, keys[place], answer, earlier, use="train")
                 found.append(candidate)
-                if candidate.is_kept and isinstance(candidate.row, Paraphrase):
+                if self._stands(candidate) and isinstance(candidate.row, Paraphrase):
                     kept[place] = candidate.row
         return found
 
@@ -111,7 +113,7 @@ class TextWriter:
         for number in range(1, self.rounds + 1):
             answer = await self._ask_paraphrase(chunk, key, number)
             found.append(self._paraphrase(chunk, f"{chunk.id}.w{number}.h1", key, answer, trained, use="validation"))
-            if found[-1].is_kept:
+            if self._stands(found[-1]):
                 break
         return found
 
@@ -144,7 +146,7 @@ class TextWriter:
                 if not reasons and len(kept) >= self.per_chunk:
                     reasons = [f"enough: --per-chunk {self.per_chunk}"]
                 found.append(Candidate(pair.id, "pair", (chunk.id,), pair, tuple(reasons)))
-                if not reasons:
+                if self._stands(found[-1]):
                     kept.append(pair)
         return found
 
@@ -152,7 +154,7 @@ class TextWriter:
         """One text a chunk, of all facts that stand; a refused one is listed by itself."""
         found: list[Candidate] = []
         for number in range(1, self.rounds + 1):
-            if any(candidate.is_kept for candidate in found):
+            if any(self._stands(candidate) for candidate in found):
                 break
             prompt = self.prompts.render("facts", **self._about(chunk))
             answer = await self._ask(Key(chunk.id, "facts", "", number), chunk, prompt, Facts)
@@ -193,7 +195,7 @@ class TextWriter:
             for number in range(1, self.rounds + 1):
                 candidate = await self._relation(chunk, place, pair, number, kept)
                 found.append(candidate)
-                if candidate.is_kept and isinstance(candidate.row, Paraphrase):
+                if self._stands(candidate) and isinstance(candidate.row, Paraphrase):
                     kept.append(candidate.row)
                     break
         return found
@@ -210,6 +212,9 @@ class TextWriter:
         reasons = self._free(row, chunk, kept)
         reasons += [f"entities: does not name {n}" for n in pair if n.casefold() not in answer.text.casefold()]
         return Candidate(row_id, "paraphrase", (chunk.id,), row, tuple(reasons))
+
+    def _stands(self, candidate: Candidate) -> bool:
+        return candidate.is_kept and candidate.id not in self.struck
 
     def _free(self, row: Paraphrase, chunk: Chunk, kept: Sequence[Paraphrase]) -> list[str]:
         return free_text_reasons(row, chunk, language_of(chunk), kept, self.asked.get(chunk.id, ()))

@@ -165,7 +165,7 @@ ANSWERS = {
     '{"answer": "A"': letter,
     "Say the same": lambda p: {"text": reworded(passage_of(p), int(re.search(r"style (\d+)", p)[1]))},
     '{"pairs"': pairs,
-    '{"facts"': lambda p: {"facts": [*re.split(r"(?<=\.) ", passage_of(p)), "It has 99 windows."]},
+    '{"facts"': lambda p: {"facts": [*re.split(r"(?<=\.) ", reworded(passage_of(p), 0)), "It has 99 windows."]},
     '{"entities"': entities,
     "Explain how these are related": relation,
     "evidence_1": two,

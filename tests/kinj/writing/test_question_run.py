@@ -352,6 +352,17 @@ def test_what_a_person_struck_is_replaced_by_the_next_run(unread):
     assert review(unread)[struck]["reasons"] == ["struck by a person"]
 
 
+def test_again_asks_for_another_question_in_place_of_a_struck_one(unread, writes):
+    write(unread, QuestionPlan())
+    struck = rows(unread.out)[0]
+    (unread.out / "decisions.jsonl").write_text(json.dumps({"id": struck["id"], "decision": "strike"}) + "\n")
+    writes(lambda d: d if d["kind"] in ("who", "what") else d | {"evidence": "made up"})
+    write(replace(unread, again=True), QuestionPlan())
+    about = [row["id"] for row in rows(unread.out) if row["chunk_ids"] == struck["chunk_ids"]]
+    assert len(about) == 2
+    assert any(".w2." in name for name in about)
+
+
 def test_a_finished_run_needs_no_server_and_gives_the_same_files(settings, server):
     write(settings)
     before = {path.name: path.read_bytes() for path in settings.out.iterdir() if path.suffix == ".jsonl"}

@@ -180,6 +180,20 @@ def test_again_writes_what_was_refused_in_its_style(settings, server, reply):
     assert all(".w2." in name for name in set(later) - kept)
 
 
+@pytest.mark.parametrize(("kind", "per_chunk"), [("paraphrases", 3), ("pairs", 1), ("facts", 1), ("relations", 1)])
+def test_again_replaces_what_a_person_struck(settings, kind, per_chunk):
+    write(settings, kind, per_chunk)
+    kept = [row for row in review(settings) if not row["reasons"]]
+    struck = {kept[0]["id"]}
+    line = json.dumps({"id": kept[0]["id"], "decision": "strike"})
+    (settings.out / "decisions.jsonl").write_text(line + "\n")
+    write(replace(settings, again=True), kind, per_chunk)
+    later = {row["id"]: row for row in review(settings) if not row["reasons"]}
+    assert {row["id"] for row in kept} - struck <= set(later)
+    new = [row["chunk_ids"] for name, row in later.items() if name not in {row["id"] for row in kept}]
+    assert kept[0]["chunk_ids"] in new
+
+
 def test_pairs_ask_other_things_than_the_questions_of_the_folder(settings, server):
     write_questions(settings, QuestionPlan(), lambda _: False)
     write(replace(settings, source=settings.out), "pairs", 2)
@@ -193,7 +207,7 @@ def test_pairs_ask_other_things_than_the_questions_of_the_folder(settings, serve
 def test_facts_are_one_text_a_chunk_without_those_that_the_chunk_does_not_say(settings):
     write(settings, "facts", 1)
     found = open_benchmark(settings.out, needs_questions=False).paraphrases
-    assert {p.style for p in found} <= {"facts"}
+    assert Counter(p.style for p in found) == {"facts": 4}
     assert not any("99" in p.text for p in found)
     assert rules(settings)["numbers"] == 4
 
