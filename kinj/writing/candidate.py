@@ -45,6 +45,11 @@ def sort_of(row_id: str) -> str:
     return "two" if match["two"] else "indirect" if match["indirect"] else "direct"
 
 
+def about(row_id: str) -> str:
+    """The chunk that a row written here was asked about, as its id names it; of two, both with a plus between."""
+    return _OWN_ID.sub("", row_id)
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A row that was written, or a try that gave none."""

@@ -16,7 +16,7 @@ from kinj.jsonl import read_records
 from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import read_manifest, sha256_file
 from kinj.records import Chunk, Document, Json, Pair, Paraphrase, Question
-from kinj.writing.candidate import TASKS, Row, sort_of
+from kinj.writing.candidate import TASKS, Row, about, sort_of
 from kinj.writing.journal import Journal
 from kinj.writing.material import Material
 
@@ -117,14 +117,16 @@ def refuse_losing(journal: Journal, out: Path, source: Path, is_ours: Callable[[
     Raises:
         UserError: there are such rows.
     """
-    known = {(entry.key.task, entry.key.chunk) for entry in journal.all_entries()}
+    keys = {entry.key for entry in journal.all_entries()}
+    known = {(key.task, name) for key in keys for name in (key.chunk, key.chunk.replace(" ", "+"))}
     is_apart = out.resolve() != source.resolve()
     for folder in (out, source) if is_apart else (out,):
         rows: list[Row] = [*_read(folder, QUESTION_FILES, Question), *_read(folder, ("pairs.jsonl",), Pair)]
         rows += _read(folder, ("paraphrases.jsonl",), Paraphrase)
-        ours = [(row.id, TASKS[sort], _chunk_ids(row)) for row in rows if is_ours(sort := sort_of(row.id)) and sort]
         is_given = is_apart and folder == source
-        lost = [name for name, task, ids in ours if is_given or (task, " ".join(ids)) not in known]
+        # By its id: a person may have edited which chunks a row is about.
+        ours = [row.id for row in rows if is_ours(sort_of(row.id))]
+        lost = [name for name in ours if is_given or (TASKS[sort_of(name)], about(name)) not in known]
         if lost and is_given:
             raise UserError(
                 f"{source}: an earlier `kinj write` wrote {len(lost):,} of its rows ({lost[0]}), which would not come "

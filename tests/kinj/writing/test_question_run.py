@@ -614,6 +614,18 @@ def test_questions_that_come_into_the_collection_later_stand_in_the_folder_too(u
     assert len(rows(unread.out)) == 1 + sum(row["state"] == "kept" for row in review(unread).values())
 
 
+def test_a_row_that_a_person_gave_another_chunk_is_still_ours(unread):
+    write(unread)
+    asked = {chunk_id for row in review(unread).values() for chunk_id in row["chunk_ids"]}
+    other = next(c.id for c in open_benchmark(unread.out).chunks if c.id not in asked)
+    edited = rows(unread.out)[0] | {"chunk_ids": [other], "evidence": []}
+    line = json.dumps({"id": edited["id"], "decision": "edit", "row": edited})
+    (unread.out / "decisions.jsonl").write_text(line + "\n")
+    for _ in range(2):
+        assert write(unread).facts["decided"] == {"edited": 1}
+    assert [row["chunk_ids"] for row in rows(unread.out) if row["id"] == edited["id"]] == [[other]]
+
+
 def test_what_another_folder_has_written_is_not_dropped(unread, server, tmp_path):
     write(unread)
     count = len(server.bodies)
