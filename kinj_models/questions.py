@@ -47,16 +47,16 @@ def main(file: Path) -> None:
     fits = [one for one in request["fits"] if one["key"] not in counts]
     needed = {one["questions"] for one in (*passes, *fits)}
     rows: dict[str, list[Row]] = {}
-    tasks = Tasks()
+    tasks, loaded = Tasks(), {}
     for asked in request["questions"]:
         if asked["key"] in needed or counts.get(asked["key"], {}).get("of") != asked["of"]:
-            task = tasks.load(asked["task"], asked["metadata"])
+            task = loaded[asked["key"]] = tasks.load(asked["task"], asked["metadata"])
             rows[asked["key"]] = _rows(task, asked)
             counts[asked["key"]] = {"output_type": str(task.OUTPUT_TYPE), "of": asked["of"]}
             counts[asked["key"]] |= _counts(rows[asked["key"]])
     names = {asked["key"]: asked["task"] for asked in request["questions"]}
     for one in fits:
-        counts[one["key"]] = measure_fit(one, names[one["questions"]], rows[one["questions"]])
+        counts[one["key"]] = measure_fit(one, loaded[one["questions"]], rows[one["questions"]])
     write_whole(counts_file, json.dumps(counts, indent=1, ensure_ascii=False) + "\n")
     with progress("retrieval", len(passes)) as advance:
         for one in passes:

@@ -12,7 +12,7 @@ from kinj.errors import UserError
 from kinj.passages import load_template
 from kinj.records import Json
 
-_SYSTEM = "--system_instruction"
+_SYSTEM, _CHAT = "--system_instruction", "--apply_chat_template"
 
 
 def fit_requests(comparison: Comparison) -> list[Json]:
@@ -27,6 +27,7 @@ def fit_requests(comparison: Comparison) -> list[Json]:
                     "questions": planned.questions.key,
                     "model_args": planned.model_args | unit.untrained_args,
                     "system_prompt": system,
+                    "chat_template": _chat_template_in(words),
                     "shots": planned.cell.num_fewshot,
                 }
     return [{"key": key, **one} for key, one in wanted.items()]
@@ -66,6 +67,14 @@ def with_contrasts(plan: Plan, comparison: Comparison) -> Plan:
         return plan
     is_asked = any(planned.cell.retriever == ALL for planned in comparison.cells)
     return plan.model_copy(update={"contrasts": (*CONTRASTS, *(OF_EVERYTHING if is_asked else ()))})
+
+
+def _chat_template_in(words: tuple[str, ...]) -> bool | str:
+    """Whether the command puts a chat template around prompts, or the name of the one it takes."""
+    if _CHAT not in words:
+        return False
+    after = words[words.index(_CHAT) + 1 :]
+    return after[0] if after and not after[0].startswith("--") else True
 
 
 def _is_measured(planned: PlannedCell) -> bool:

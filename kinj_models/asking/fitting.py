@@ -14,8 +14,10 @@ from kinj_models.retrievers import Retrievers
 from kinj_models.settings import Json, Settings, make_settings
 from kinj_models.task_rows import Row
 
-#: Around a question and its options: "Question:", letters, line ends, a chat's turns.
-_FRAME_TOKENS = 64
+#: Beside what is counted of a question: delimiters of lm-eval, tokens where texts meet.
+_JOINT_TOKENS = 16
+#: lm-eval's for a task that says nothing of how long an answer may be.
+_ANSWER_TOKENS = 256
 #: What lm-eval's `hf` reads of a configuration, in its order; and takes where none is there.
 _WINDOW_KEYS = ("n_positions", "max_position_embeddings", "n_ctx")
 _DEFAULT_WINDOW = 2048
@@ -23,12 +25,12 @@ _DEFAULT_WINDOW = 2048
 _WINDOW_ARGUMENTS = ("max_length", "max_model_len")
 
 
-def measure_fit(asked: Json, task: str, rows: list[Row]) -> Json:
+def measure_fit(asked: Json, task: Any, rows: list[Row]) -> Json:  # Any: lm-eval's ConfigurableTask
     """`tokens` of the collection with the longest of these questions, at least as many as will be sent; and `window`.
 
     Args:
-        asked: `model_args` of a cell that reads all, `system_prompt`, and `shots`, each of which may be as long as the
-            longest question.
+        asked: `model_args` of a cell that reads all, `system_prompt`, `chat_template` (whether one is put around
+            prompts, or its name), and `shots`, each of which may be as long as the longest question.
         task: of the rows.
         rows: the questions.
 
@@ -38,20 +40,39 @@ def measure_fit(asked: Json, task: str, rows: list[Row]) -> Json:
     arguments = dict(asked["model_args"])
     settings = make_settings({name: arguments.pop(name) for name in Settings.names() if name in arguments})
     tokenizer, window = _tokenizer_and_window(arguments)
-    source, retriever = Retrievers(settings).for_row(task, rows[0])
+    source, retriever = Retrievers(settings).for_row(task.config.task, rows[0])
     [passages] = retriever.search([Query("all of it")], sys.maxsize)
     if len(passages) > window:  # a token each, and more: what else is counted changes nothing
         return {"tokens": len(passages), "window": window, "collection": source}
     block = load_template(settings.template).render(passages)
-    longest = max(len(tokenizer(_shown(row)).input_ids) for row in rows)
-    tokens = len(tokenizer(asked["system_prompt"] + block).input_ids) + (1 + asked["shots"]) * (longest + _FRAME_TOKENS)
+
+    def count(text: str) -> int:
+        return len(tokenizer(text).input_ids)
+
+    longest = max(count(question) + count(answer) for question, answer in (_parts(task, row) for row in rows))
+    turns = _turn_tokens(tokenizer, asked["chat_template"])
+    description = task.resolve_field(rows[0], task.config.description) or ""
+    tokens = count(asked["system_prompt"]) + count(description) + count(block)
+    tokens += (1 + asked["shots"]) * (longest + turns + _JOINT_TOKENS)
+    if task.OUTPUT_TYPE == "generate_until":
+        tokens += int((task.config.generation_kwargs or {}).get("max_gen_toks", _ANSWER_TOKENS))
     return {"tokens": tokens, "window": window, "collection": source}
 
 
-def _shown(row: Row) -> str:
-    """All texts of the row that a prompt may show."""
-    texts = [row.get("question"), *(row.get("choices") or ())]
-    return "\n".join(str(text) for text in texts)
+def _parts(task: Any, row: Row) -> tuple[str, str]:  # Any: as above
+    """What is asked of a row, and the longest of what is answered."""
+    answers = task.doc_to_choice(row) if task.OUTPUT_TYPE == "multiple_choice" else [task.doc_to_target(row)]
+    return str(task.doc_to_text(row)), max(map(str, answers), key=len)
+
+
+def _turn_tokens(tokenizer: Any, chat_template: bool | str) -> int:  # Any: as below
+    """What a chat template puts around a question and its answer, with the system turn that it may begin with."""
+    if not chat_template or tokenizer.chat_template is None:  # which is refused once it's asked
+        return 0
+    name = chat_template if isinstance(tokenizer.chat_template, dict) and isinstance(chat_template, str) else None
+    turn = [{"role": "user", "content": "a"}]
+    rendered = tokenizer.apply_chat_template(turn, chat_template=name, tokenize=False, add_generation_prompt=True)
+    return 2 * len(tokenizer(rendered, add_special_tokens=False).input_ids)  # a system's own turn, or an answer's
 
 
 def _tokenizer_and_window(arguments: Json) -> tuple[Any, int]:  # Any: transformers' tokenizers have no common type

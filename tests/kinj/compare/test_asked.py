@@ -108,6 +108,13 @@ def test_what_does_not_fit_is_left_out_with_its_tokens_and_is_no_contrast(compar
     assert with_contrasts(plan, short).contrasts == CONTRASTS
 
 
+@pytest.mark.parametrize(("said", "measured"), [({}, False), ({"chat_template": True, "system_prompt": "S"}, True)])
+def test_what_a_whole_collection_takes_is_measured_in_the_chat_that_is_sent(comparison, tiny_model, said, measured):
+    made = comparison(models={"tiny": {"pretrained": str(tiny_model), **said}}, controls=["everything"])
+    [request] = fit_requests(made)
+    assert (request["chat_template"], request["system_prompt"]) == (measured, said.get("system_prompt", ""))
+
+
 def test_a_plan_that_asks_for_the_whole_collection_is_refused_where_it_does_not_fit(comparison):
     made = comparison(reading=["none", "all"])
     [request] = fit_requests(made)
