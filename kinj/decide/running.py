@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from kinj.benchmark import open_benchmark, register
 from kinj.decide.planning import LEARNING_RATE, Extent, Texts, as_text, cuts, plan, recipe
 from kinj.decide.stages import Request, Stage, command, run, stages
 from kinj.errors import UserError
+from kinj.jsonl import read_objects
 from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import sha256_file, sha256_json, write_whole
 from kinj.records import Json
 
 Say = Callable[[str], None]
 RECORD = "decide.json"
+_CHUNKS, _TEXTS = "chunks.jsonl", ("paraphrases.jsonl", "pairs.jsonl")
 
 
 def decide(request: Request, budget: float | None, say: Say) -> list[str]:
@@ -43,25 +46,61 @@ def decide(request: Request, budget: float | None, say: Say) -> list[str]:
         if stage.name == "compare":
             write_plan(request, budget, record, say)
         if stage.name == "report" and (left_out := record.values["left_out"]):
-            stage = replace(stage, words=(*stage.words, "--note", f"Left out for the budget: {', '.join(left_out)}."))
+            stage = replace(stage, words=(*stage.words, "--note", _note(request, record, left_out)))
         if stage.name == "questions" and request.questions is not None:
             imported = _inputs_of_import(request)
-            if record.values["imported"] == imported and (request.benchmark / MANIFEST).is_file():
+            is_known = record.values["imported"] == imported and (request.benchmark / MANIFEST).is_file()
+            if is_known or _import_that_is_there(request) == imported:
                 say("the same questions about the same chunks are there already")
                 continue
             stage = replace(stage, words=(*stage.words, "--overwrite")) if record.values["imported"] else stage
+            _set_aside_texts(request)
         try:
             run(stage)
             if imported:
                 record.values["imported"] = imported
+                _put_back_texts(request, say)
         finally:
             record.took(stage, time.monotonic() - begun)
     return list(conclusion(request, record))
 
 
+def _note(request: Request, record: Record, left_out: Sequence[str]) -> str:
+    """What a budget left out, as the report says it; a person who edits the plan may have asked for it again."""
+    when = ", before the plan was edited" if record.is_edited("plan", request.plan) else ""
+    return f"Left out for the budget{when}: {', '.join(left_out)}."
+
+
 def _inputs_of_import(request: Request) -> str:
     """What the imported questions rest on: their file, and the chunks among which theirs were looked for."""
-    return sha256_json([sha256_file(file) for file in (request.questions, request.collection / "chunks.jsonl") if file])
+    return sha256_json([sha256_file(file) for file in (request.questions, request.collection / _CHUNKS) if file])
+
+
+def _import_that_is_there(request: Request) -> str:
+    """The same of the benchmark's questions, whoever imported them: a file may need options that are not ours."""
+    file = request.benchmark / MANIFEST
+    manifest: Json = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    parts = [manifest.get("imported", {}).get("sha256"), manifest.get("files", {}).get(_CHUNKS)]
+    return sha256_json(parts) if all(parts) else ""
+
+
+def _set_aside_texts(request: Request) -> None:
+    """Copies people's own training texts out of the benchmark, which an import makes anew without them."""
+    for name in _TEXTS if request.writer is None else ():  # a writer's stand in its journal
+        if (request.benchmark / name).is_file():
+            shutil.copyfile(request.benchmark / name, request.out / name)
+
+
+def _put_back_texts(request: Request, say: Say) -> None:
+    """Moves them back; where one is about a chunk that is there no longer, they stay aside."""
+    aside = [request.out / name for name in _TEXTS if (request.out / name).is_file()]
+    chunks = {value["id"] for _, value in read_objects(request.benchmark / _CHUNKS)} if aside else set()
+    for file in aside:
+        strangers = [place for place, value in read_objects(file) if value.get("chunk_id") not in chunks]
+        if strangers:
+            say(f"{strangers[0]}: about a chunk that is no longer there: mend it, and move it to {request.benchmark}")
+        else:
+            file.replace(request.benchmark / file.name)
 
 
 class Record:
@@ -69,7 +108,7 @@ class Record:
 
     def __init__(self, request: Request) -> None:
         self._path = request.out / RECORD
-        asked = {name: str(value) for name, value in asdict(request).items() if value is not None}
+        asked: Json = json.loads(json.dumps(asdict(request), default=str))
         before: Json = json.loads(self._path.read_text(encoding="utf-8")) if self._path.is_file() else {}
         self.values: Json = {"made_by": "kinj decide", "stages": {}, "left_out": [], "chosen": {}, "imported": ""}
         self.values |= {"plan_sha256": "", "recipe_sha256": ""}
@@ -97,7 +136,8 @@ def write_plan(request: Request, budget: float | None, record: Record, say: Say)
         UserError: the least that can be compared takes longer than the budget, or what it takes cannot be measured.
     """
     if record.is_edited("plan", request.plan):
-        say(f"plan: {request.plan} was edited and is taken as it is; delete it to have it written anew")
+        uncut = "" if budget is None else ", not cut to the budget"
+        say(f"plan: {request.plan} was edited and is taken as it is{uncut}; delete it to have it written anew")
         return
     texts, is_own = Texts.of(open_benchmark(request.benchmark)), record.is_edited("recipe", request.recipe)
     if is_own:

@@ -12,6 +12,7 @@ from kinj.decide import running
 from kinj.decide.planning import Texts
 from kinj.decide.stages import Request, stages
 from kinj.errors import UserError
+from kinj.manifest import sha256_file
 
 
 def request(tmp_path, **more):
@@ -123,6 +124,44 @@ def test_an_import_that_failed_is_done_again(noted, monkeypatch):
     assert [stage.name for stage in ran[asked_before:]].count("questions") == 1
 
 
+def test_questions_that_a_person_imported_with_options_of_their_own_are_taken(noted, monkeypatch):
+    asked, ran = noted
+    monkeypatch.setattr(running, "_estimate", lambda _: 60.0)
+    asked.collection.mkdir(parents=True)
+    (asked.collection / "chunks.jsonl").write_text("{}\n")
+    asked.benchmark.mkdir()
+    files = {"chunks.jsonl": sha256_file(asked.collection / "chunks.jsonl")}
+    of_questions = {"sha256": sha256_file(asked.questions)}
+    (asked.benchmark / "manifest.json").write_text(json.dumps({"imported": of_questions, "files": files}))
+    running.decide(asked, None, print)
+    assert "questions" not in [stage.name for stage in ran]
+    asked.questions.write_text("question,A,B,answer\nWhen?,a,b,B\n")
+    running.decide(asked, None, print)
+    assert "questions" in [stage.name for stage in ran]
+
+
+def test_training_texts_of_ones_own_outlive_a_new_import(noted, monkeypatch):
+    asked, _ = noted
+    monkeypatch.setattr(running, "_estimate", lambda _: 60.0)
+    running.decide(asked, None, print)
+    own, noting = asked.benchmark / "paraphrases.jsonl", running.run
+    own.write_text('{"chunk_id": "c1"}\n')
+
+    def imports(stage):
+        noting(stage)
+        if stage.name == "questions":  # as `kinj benchmark import --overwrite`
+            own.unlink(missing_ok=True)
+            (asked.benchmark / "chunks.jsonl").write_text(json.dumps({"id": chunk}) + "\n")
+
+    monkeypatch.setattr(running, "run", imports)
+    said = []
+    for chunk in ("c1", "c2"):
+        asked.questions.write_text(f"question,A,B,answer\nWhen?,{chunk},b,B\n")
+        running.decide(asked, None, said.append)
+        assert (own.is_file(), (asked.out / own.name).is_file()) == (chunk == "c1", chunk == "c2")
+        assert any("about a chunk that is no longer there" in line for line in said) is (chunk == "c2")
+
+
 def test_a_recipe_that_a_person_edited_stays_and_no_cut_is_said_of_it(noted, monkeypatch):
     asked, _ = noted
     estimates(monkeypatch, 60.0)
@@ -177,6 +216,17 @@ def test_what_a_budget_leaves_out_stands_in_the_verdict(noted, monkeypatch):
     lines = running.decide(asked, 3600, print)
     assert "left out for the budget: k=1, training 3 of each recipe" in lines
     assert ran[-1].words[-2:] == ("--note", "Left out for the budget: k=1, training 3 of each recipe.")
+
+
+def test_what_was_left_out_before_a_person_edited_the_plan_is_said_so(noted, monkeypatch):
+    asked, ran = noted
+    estimates(monkeypatch, 9000.0, 3000.0)
+    running.decide(asked, 3600, print)
+    asked.plan.write_text(asked.plan.read_text() + "limit: 5\n")
+    said = []
+    running.decide(asked, 3600, said.append)
+    assert any("taken as it is, not cut to the budget" in line for line in said)
+    assert ran[-1].words[-1] == "Left out for the budget, before the plan was edited: k=1."
 
 
 def test_a_budget_that_nothing_fits_stops_before_anything_is_trained(noted, monkeypatch):
