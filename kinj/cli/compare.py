@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kinj.cli.interruption import interruptible
-from kinj.cli.options import Json
 from kinj.cli.train import recipe_files
 from kinj.errors import UserError
 
@@ -42,6 +41,7 @@ Measure = Annotated[
         "--measure", help="Take the speed of this machine with the plan's models, minutes each, for --dry-run; stop."
     ),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Of --dry-run: print JSON instead of tables.")]
 ListPlans = Annotated[bool, typer.Option("--list", help="Name the plans that ship, with the files they are in.")]
 Show = Annotated[str | None, typer.Option("--show", metavar="NAME", help="Print a plan that ships, to start from.")]
 
@@ -58,13 +58,15 @@ def compare(
     dry_run: DryRun = False,
     fetch: Fetch = False,
     measure: Measure = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
     list_plans: ListPlans = False,
     show: Show = None,
 ) -> None:
     """Train what has to be trained, and ask every question in every arm, as a plan says.
 
-    Interrupted, the same command goes on where it was. A plan that has grown goes on in its own folder.
+    A plan (docs/compare.md) names models, what they are trained on, what they read, and questions. Start with --list,
+    --show and --dry-run. Interrupted, the same command goes on where it was. A plan that has grown goes on in its own
+    folder. The exit code is 1 while a cell is missing. Then: `kinj report out --output_dir report`.
 
     Example: `kinj compare smoke --output_dir out --dry-run` · `kinj compare --show smoke > mine.yaml`
     """

@@ -27,22 +27,32 @@ Model = Annotated[
 ]
 Writer = Annotated[
     str | None,
-    typer.Option(metavar="URL", help="An OpenAI-compatible server that writes questions and training texts."),
+    typer.Option(
+        metavar="URL",
+        help="An OpenAI-compatible server that writes training texts, and questions where there are none of yours. Its "
+        "key is OPENAI_API_KEY in the environment.",
+    ),
 ]
 WriterModel = Annotated[str | None, typer.Option(metavar="NAME", help="The writer's model, by its name there.")]
 Questions = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Your own questions, as `kinj benchmark import` reads them."),
+    typer.Option(
+        metavar="FILE",
+        help="Your own questions, 200 or more, as `kinj benchmark import` reads them: .csv with question, A, B, C, D, "
+        "answer, and others. Without --writer only the raw texts are trained on.",
+    ),
 ]
-Number = Annotated[int, typer.Option("--number", "-n", min=20, help="Questions that the writer is asked for.")]
+Number = Annotated[
+    int, typer.Option("--number", "-n", min=20, help="Questions that the writer is asked for, where none are yours.")
+]
 PerChunk = Annotated[int, typer.Option(min=1, help="Paraphrases of each chunk that the writer is asked for.")]
 Asked = Annotated[int, typer.Option(min=1, help="How many questions will be asked in use: what costs are spread over.")]
 Budget = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="Time for trainings and questions, by estimate: 90m, 2h. What is over is left out in this order: numbers "
-        "of passages, paraphrases, trainings down to two.",
+        help="Time for trainings and questions, by estimate: 90m, 2h; by default all they take. What is over is left "
+        "out in this order: numbers of passages, paraphrases, trainings down to two.",
     ),
 ]
 Send = Annotated[bool, typer.Option("--send", help="The documents may go to another host than this one.")]
@@ -68,14 +78,15 @@ def decide(
     budget: Budget = None,
     send: Send = False,
 ) -> None:
-    """Say whether to fine-tune a model on these documents, retrieve from them, both, or neither.
+    """Say whether to fine-tune a model on these documents, retrieve from them, both, put all in the prompt, or none.
 
-    Reads the documents, has questions and training texts written (or takes yours), trains, asks, and reports. Each
-    stage is a command of its own, printed before it runs; the comparison's plan, OUT/plan.yaml, can be edited.
-    Interrupted, the same command goes on.
+    Reads the documents (docs/languages.md: in which languages), has questions and training texts written (or takes
+    yours), trains, asks, and reports: the verdict is the page's first sentence. Give --questions, --writer, or both.
+    Each stage is a command of its own, printed before it runs; the comparison's plan, OUT/plan.yaml, can be edited.
+    Interrupted, the same command goes on. docs/decide.md has more.
 
     Example: `kinj decide my_documents/ --model Qwen/Qwen3-0.6B --writer http://localhost:8000/v1
-    --writer-model NAME --output_dir out`
+    --writer-model NAME --output_dir out` · `kinj decide my_documents/ --questions my_questions.csv --output_dir out`
     """
     from kinj.decide.running import decide as run
     from kinj.decide.stages import Request
