@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,8 @@ _HEAD = """\
 # Written by `kinj decide`; edit it, and `kinj decide` takes it as it is.
 """
 LEARNING_RATE = 5e-5
+#: Of the tokens, questions with answers: what keeps their form, and leaves the texts their place.
+_MOST_QA_SHARE = 0.05
 #: Tried per seed, chosen by the loss on paraphrases that are not trained on.
 _LEARNING_RATES = (1e-5, 5e-5, 2e-4)
 #: Fewer trainings than this say nothing about the spread between them.
@@ -36,9 +39,12 @@ class Extent:
 class Texts:
     """What a benchmark has to train on."""
 
-    #: of the chunk that has fewest, those to be trained on: a training takes as many of every chunk
+    #: of the chunk that has most, those to be trained on
     paraphrases: int
-    pairs: int
+    #: chunks that have fewer, as where one says nothing, or what was written about it was refused
+    chunks_with_fewer: int
+    #: of what is trained on to inject `paraphrases` of each chunk, the share that pairs can make up; 0: there are none
+    qa_share: float
     #: whether there are paraphrases to choose a learning rate by
     held_out: bool
 
@@ -48,11 +54,24 @@ class Texts:
         trained = {chunk.id: 0 for chunk in benchmark.chunks}
         for paraphrase in benchmark.paraphrases:
             trained[paraphrase.chunk_id] += paraphrase.use == "train"
+        most = max(trained.values(), default=0)
         return cls(
-            min(trained.values(), default=0),
-            len(benchmark.pairs),
+            most,
+            sum(1 for count in trained.values() if count < most),
+            _qa_share(benchmark),
             any(paraphrase.use == "validation" for paraphrase in benchmark.paraphrases),
         )
+
+
+def _qa_share(benchmark: Benchmark) -> float:
+    """The share of the training texts that pairs make up with all paraphrases; with fewer they would make up more.
+
+    By characters, since no tokenizer is at hand: a pair in the words of the task, less a tenth.
+    """
+    size = sum(len(chunk.text) for chunk in benchmark.chunks)
+    size += sum(len(paraphrase.text) for paraphrase in benchmark.paraphrases if paraphrase.use == "train")
+    pairs = sum(len(f"Question: {pair.question}\nAnswer: {pair.answer}") for pair in benchmark.pairs)
+    return min(_MOST_QA_SHARE, math.floor(900 * pairs / (size + pairs)) / 1000) if pairs else 0.0
 
 
 def cuts(full: Extent) -> Iterator[tuple[Extent, str]]:
@@ -79,11 +98,13 @@ def recipe(texts: Texts, extent: Extent) -> Json:
     """
     values: Json = {"layout": "packed", "max_length": 1024, "num_train_epochs": 3, "learning_rate": LEARNING_RATE}
     values |= {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 4}
-    if not texts.paraphrases:
+    if not texts.paraphrases and not texts.qa_share:
         return {"arm": "raw", **values}
     values["paraphrases"] = min(extent.paraphrases, texts.paraphrases)
-    if texts.pairs:
-        values = {"arm": "mix", "replay_share": 0.0, "qa_share": 0.05, **values}
+    if texts.chunks_with_fewer:
+        values["fewer"] = "take"
+    if texts.qa_share:
+        values = {"arm": "mix", "replay_share": 0.0, "qa_share": texts.qa_share, **values}
     else:
         values = {"arm": "paraphrase", **values}
     if texts.held_out:

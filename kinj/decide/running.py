@@ -142,8 +142,9 @@ def write_plan(request: Request, budget: float | None, record: Record, say: Say)
     texts, is_own = Texts.of(open_benchmark(request.benchmark)), record.is_edited("recipe", request.recipe)
     if is_own:
         say(f"plan: {request.recipe} was edited and is taken as it is; delete it to have it written anew")
-    elif texts.paraphrases and not texts.held_out:
-        say(f"plan: no paraphrases are held out to choose a learning rate by: {LEARNING_RATE:g} is taken unsearched")
+    else:
+        for line in _shortcomings(texts):
+            say(line)
     # A budget cuts no paraphrases out of a person's own recipe.
     extent = Extent(paraphrases=0 if is_own else min(Extent().paraphrases, texts.paraphrases))
     basis = sha256_json([register(request.benchmark).sha256, request.model, budget, asdict(extent)])
@@ -177,6 +178,14 @@ def write_plan(request: Request, budget: float | None, record: Record, say: Say)
             )
     record.values |= {"left_out": left_out, "chosen": {"basis": basis, "extent": asdict(extent)}}
     record.keep()
+
+
+def _shortcomings(texts: Texts) -> Iterator[str]:
+    """What keeps the fine-tuned arm from the best recipe that there is."""
+    if texts.paraphrases and not texts.held_out:
+        yield f"plan: no paraphrases are held out to choose a learning rate by: {LEARNING_RATE:g} is taken unsearched"
+    if few := texts.chunks_with_fewer:
+        yield f"plan: {few:,} chunks have fewer than {texts.paraphrases} paraphrases: those that they have are taken"
 
 
 def _write(request: Request, texts: Texts, extent: Extent, record: Record) -> None:

@@ -203,11 +203,12 @@ def test_a_learning_rate_that_nothing_is_held_out_for_is_said(noted, monkeypatch
     asked, _ = noted
     monkeypatch.setattr(running, "_estimate", lambda _: 60.0)
     for held_out in (False, True):
-        monkeypatch.setattr(running.Texts, "of", lambda _, held=held_out: Texts(10, 20, held))
+        monkeypatch.setattr(running.Texts, "of", lambda _, held=held_out: Texts(10, 7, 0.05, held))
         said = []
         asked.recipe.unlink(missing_ok=True)
         running.decide(asked, None, said.append)
         assert any("5e-05 is taken unsearched" in line for line in said) is not held_out
+        assert any("7 chunks have fewer than 10 paraphrases" in line for line in said)
 
 
 def test_what_a_budget_leaves_out_stands_in_the_verdict(noted, monkeypatch):

@@ -8,7 +8,9 @@ from jinja2 import Template
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 
-from kinj.benchmark import register
+from kinj.benchmark import open_benchmark, register
+from kinj.decide.planning import Extent, Texts
+from kinj.decide.planning import recipe as made_by_decide
 from kinj.errors import UserError
 from kinj.manifest import sha256_file
 from kinj_models.rag import RagLM
@@ -123,6 +125,25 @@ def test_the_plan_says_how_texts_were_searched_for_questions(write_recipe, train
 def test_more_paraphrases_than_there_are_are_refused_with_what_there_is(write_recipe):
     with pytest.raises(UserError, match=r"paraphrases: 5: chunk 'd0\.1' .* has 4 for training; .* at least 4"):
         plan(load_recipe(write_recipe(arm="paraphrase", paraphrases=5)))
+
+
+def test_what_decide_makes_of_few_pairs_and_a_chunk_without_paraphrases_can_be_trained(
+    write_recipe, training_collection, tmp_path
+):
+    folder = shutil.copytree(training_collection, tmp_path / "lacking")
+    rows = (folder / "paraphrases.jsonl").read_text().splitlines()
+    kept = [row for row in rows if json.loads(row)["chunk_id"] != "d0.1"]
+    (folder / "paraphrases.jsonl").write_text("".join(f"{row}\n" for row in kept))
+    pairs = (folder / "pairs.jsonl").read_text().splitlines()
+    for few in (len(pairs), 3):
+        (folder / "pairs.jsonl").write_text("".join(f"{row}\n" for row in pairs[:few]))
+        values = made_by_decide(Texts.of(open_benchmark(folder)), Extent())
+        values.pop("search", None)
+        values["max_length"] = 128
+        kinds = plan(load_recipe(write_recipe(**values, collection=str(folder)))).counts["kinds"]
+        train = sum(json.loads(row)["use"] == "train" for row in kept)
+        assert (kinds["paraphrase"]["texts"], len(rows) > len(kept) > 0) == (train, True)
+        assert 0 < kinds["pair"]["texts"] <= few
 
 
 def test_a_collection_without_training_texts_is_refused_by_the_arms_that_need_them(write_recipe, collection):

@@ -17,11 +17,11 @@ _DATA_SET = ("data", "data_config", "data_split", "data_rows", "unfit", "leaks",
 ARM_KEYS: dict[str, tuple[str, ...]] = {
     "raw": (),
     "repeat": ("paraphrases",),
-    "paraphrase": ("paraphrases",),
+    "paraphrase": ("paraphrases", "fewer"),
     "qa": ("unfit",),
     "instruct": _DATA_SET,
     "raft": (*_RAFT, "unfit"),
-    "mix": ("paraphrases", "replay_share", "qa_share", *_DATA_SET),
+    "mix": ("paraphrases", "fewer", "replay_share", "qa_share", *_DATA_SET),
 }
 ALL_ARM_KEYS = frozenset(key for keys in ARM_KEYS.values() for key in keys)
 
@@ -38,6 +38,8 @@ class DataSettings:
     split: Literal["test", "dev", "fewshot"] | None = None
     #: of each chunk; for arm repeat, those of the arm that it is the control of
     paraphrases: int = 10
+    #: a chunk that has fewer: refuse to start, or take those that it has
+    fewer: Literal["refuse", "take"] = "refuse"
     #: packed: whole texts side by side in blocks of max_length tokens, none attends to another; joined: one stream with
     #: begin and end marks, cut every max_length tokens (the study's); single: one text a block
     layout: Literal["packed", "joined", "single"] = "packed"

@@ -119,7 +119,9 @@ class _Reader:
         return self.intake.take(list(texts))
 
     def _chunks_and_paraphrases(self) -> list[TrainingText]:
-        return self.collection.chunks() + self.collection.paraphrases(self.data.paraphrases, self.seed)
+        data = self.data
+        taken = self.collection.paraphrases(data.paraphrases, self.seed, takes_fewer=data.fewer == "take")
+        return self.collection.chunks() + taken
 
     def _pairs(self) -> list[TrainingText]:
         return [question_and_answer(pair.id, pair.question, pair.answer, "pair") for pair in self.collection.pairs()]

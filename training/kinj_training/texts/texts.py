@@ -87,8 +87,10 @@ class CollectionTexts:
         """The chunks as they are."""
         return [plain_text(chunk.id, chunk.text, "chunk") for chunk in self.selected.chunks]
 
-    def paraphrases(self, count: int, seed: int) -> list[TrainingText]:
+    def paraphrases(self, count: int, seed: int, *, takes_fewer: bool = False) -> list[TrainingText]:
         """`count` training paraphrases of every chunk, chunk by chunk, in the order of the file.
+
+        With `takes_fewer`, of a chunk that has fewer all that it has.
 
         The seed draws them, chunk by chunk, so that more paraphrases are not other styles; what it draws for a smaller
         count is among what it draws for a larger one.
@@ -106,11 +108,11 @@ class CollectionTexts:
             if paraphrase.use == "train":
                 by_chunk[paraphrase.chunk_id].append(paraphrase)
         for chunk_id, texts in by_chunk.items():
-            if len(texts) < count:
+            if len(texts) < count and not takes_fewer:
                 least = min(map(len, by_chunk.values()))
                 raise UserError(
                     f"paraphrases: {count}: chunk {chunk_id!r} of {self.folder} has {len(texts)} for training; every "
-                    f"chunk has at least {least}: ask for that many, or write more"
+                    f"chunk has at least {least}: ask for that many, write more, or set fewer: take"
                 )
         drawn = [text for chunk_id, texts in by_chunk.items() for text in _draw(texts, count, f"{seed}:{chunk_id}")]
         self._refuse_asked(drawn)
