@@ -117,7 +117,7 @@ def expand(plan: Plan, beside: Path, recipes: RecipeFiles) -> Comparison:
                 cells += _extra_cells(plan, model, unit, key, base, extras)
                 units.append(replace(unit, cells=tuple(cells)))
     made = [planned.cell for unit in units for planned in unit.cells]
-    unasked = [] if plan.general_text is not None else _trained_for_nothing(units)
+    unasked = [] if plan.general_text is not None else _asked_nothing(units)
     unmeasured = (*lacking, *no_order, *not_open, *left_out(plan, made, [*reordered, *withheld]), *unasked)
     distinct = tuple({one.id: one for one in passes.values()}.values())
     comparison = Comparison(tuple(units), distinct, plan.batch_size, general_text(plan), unmeasured)
@@ -125,10 +125,11 @@ def expand(plan: Plan, beside: Path, recipes: RecipeFiles) -> Comparison:
     return comparison
 
 
-def _trained_for_nothing(units: list[Unit]) -> list[Unmeasured]:
-    """Trainings that are left out, since no arm's tasks leave them any."""
-    why = "it is not trained: no reading arm is asked any of its tasks"
-    return [Unmeasured(str(unit), why) for unit in units if unit.training is not None and not unit.cells]
+def _asked_nothing(units: list[Unit]) -> list[Unmeasured]:
+    """Arms that are left out, trainings among them, since no reading arm's tasks leave them any."""
+    why = "no reading arm is asked any of its tasks"
+    empty = (unit for unit in units if not unit.cells)
+    return [Unmeasured(str(unit), why if unit.training is None else f"it is not trained: {why}") for unit in empty]
 
 
 def _closed_book() -> _Reading:

@@ -164,13 +164,19 @@ def test_a_control_that_no_cell_asks_is_said_with_the_reason(comparison, changes
     assert all((name in said) != (called.get(name, name) in asked) for name in ALL)
 
 
-def test_a_training_that_no_question_hangs_on_is_said(comparison, tmp_path):
+def test_an_arm_that_no_question_hangs_on_is_said_and_not_trained(comparison, tiny_model):
     made = comparison(
         tasks=["kinj_benchmark", "kinj_benchmark_option"],
-        injection=["none", {"recipe": "towers.yaml", "tasks": ["kinj_benchmark"]}],
+        injection=[
+            "none",
+            {"recipe": "towers.yaml", "tasks": ["kinj_benchmark"]},
+            {"name": "theirs", "checkpoint": str(tiny_model), "tasks": ["kinj_benchmark"]},
+        ],
         reading=[{"retriever": "bm25", "k": 1, "tasks": ["kinj_benchmark_option"]}],
+        forgetting=[],
     )
-    assert [unit.injection for unit in made.units if not unit.cells] == ["towers"]
+    assert [unit.injection for unit in made.units if not unit.cells] == ["towers", "theirs"]
+    assert unmeasured(made, "tiny, theirs") == ["no reading arm is asked any of its tasks"]
     assert unmeasured(made, "tiny, towers, seed 0") == ["it is not trained: no reading arm is asked any of its tasks"]
 
 
