@@ -56,6 +56,10 @@ Budget = Annotated[
     ),
 ]
 Send = Annotated[bool, typer.Option("--send", help="The documents may go to another host than this one.")]
+Encoding = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="What documents and questions are in that are not UTF-8: cp1252, latin-1 …"),
+]
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -77,6 +81,7 @@ def decide(
     questions_asked: Asked = 10_000,
     budget: Budget = None,
     send: Send = False,
+    encoding: Encoding = None,
 ) -> None:
     """Say whether to fine-tune a model on these documents, retrieve from them, both, put all in the prompt, or none.
 
@@ -104,6 +109,7 @@ def decide(
         per_chunk,
         questions_asked,
         send,
+        encoding,
     )
     with interruptible(f"type the same command to go on; what is complete stays in {output_dir}"):
         for line in run(request, None if budget is None else seconds(budget), lambda line: typer.echo(line, err=True)):

@@ -34,6 +34,8 @@ class Request:
     questions_asked: int = 10_000
     #: whether the documents may be sent to another host than this one
     send: bool = False
+    #: what documents and questions are in that are not UTF-8
+    encoding: str | None = None
 
     @property
     def collection(self) -> Path:
@@ -87,16 +89,12 @@ def stages(request: Request) -> list[Stage]:
     Raises:
         UserError: there is neither a writer nor questions.
     """
-    made = [
-        Stage(
-            "collection",
-            ("corpus", "files", *map(str, request.documents), str(request.collection)),
-            request.collection,
-        )
-    ]
+    read = () if request.encoding is None else ("--encoding", request.encoding)
+    words: tuple[str, ...] = ("corpus", "files", *map(str, request.documents), str(request.collection), *read)
+    made = [Stage("collection", words, request.collection)]
     collection, benchmark = str(request.collection), str(request.benchmark)
     if request.questions is not None:
-        words: tuple[str, ...] = ("benchmark", "import", str(request.questions), benchmark, "--collection", collection)
+        words = ("benchmark", "import", str(request.questions), benchmark, "--collection", collection, *read)
         made.append(Stage("questions", words, request.benchmark))
     elif request.writer is not None:
         words = ("write", "questions", collection, benchmark, "-n", str(request.number), *_server(request))

@@ -34,6 +34,23 @@ def test_with_questions_alone_nothing_is_sent_anywhere(tmp_path):
     assert not any("--base-url" in stage.words for stage in made)
 
 
+def test_files_that_are_not_utf_8_are_read_in_their_encoding(tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.txt").write_bytes(
+        "Die Mühle wurde 1911 an einen Müller aus Köln verkauft. ".encode("cp1252") * 9
+    )
+    (tmp_path / "q.csv").write_bytes("question;A;B;answer\nWoher kam der Müller?;Köln;Düren;A\n".encode("cp1252"))
+    out = tmp_path / "out"
+    out.mkdir()
+    asked = Request((tmp_path / "docs",), None, out, questions=tmp_path / "q.csv", encoding="cp1252")
+    for stage in stages(asked)[:2]:
+        done = CliRunner().invoke(build_app(), list(stage.words))
+        assert done.exit_code == 0, (stage.typed, done.exception)
+    made = open_benchmark(asked.benchmark)
+    assert made.chunks[0].text.startswith("Die Mühle")
+    assert [question.choices for question in made.questions] == [("Köln", "Düren")]
+
+
 def test_with_questions_and_a_writer_only_training_texts_are_written(tmp_path):
     made = stages(request(tmp_path, questions=tmp_path / "q.csv", writer="http://localhost:1/v1", writer_model="w"))
     assert made[1].words[:2] == ("benchmark", "import")
