@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -45,8 +45,9 @@ def decide(request: Request, budget: float | None, say: Say) -> list[str]:
         begun, imported = time.monotonic(), ""
         if stage.name == "compare":
             write_plan(request, budget, record, say)
-        if stage.name == "report" and (left_out := record.values["left_out"]):
-            stage = replace(stage, words=(*stage.words, "--note", _note(request, record, left_out)))
+        if stage.name == "report":
+            notes = [word for note in _notes(request, record) for word in ("--note", note)]
+            stage = replace(stage, words=(*stage.words, *notes))
         if stage.name == "questions" and request.questions is not None:
             imported = _inputs_of_import(request)
             is_known = record.values["imported"] == imported and (request.benchmark / MANIFEST).is_file()
@@ -65,10 +66,14 @@ def decide(request: Request, budget: float | None, say: Say) -> list[str]:
     return list(conclusion(request, record))
 
 
-def _note(request: Request, record: Record, left_out: Sequence[str]) -> str:
-    """What a budget left out, as the report says it; a person who edits the plan may have asked for it again."""
-    when = ", before the plan was edited" if record.is_edited("plan", request.plan) else ""
-    return f"Left out for the budget{when}: {', '.join(left_out)}."
+def _notes(request: Request, record: Record) -> Iterator[str]:
+    """What a reader of the verdict has to know: what a budget left out, and what the recipe had to do without."""
+    if left_out := record.values["left_out"]:
+        # Who edits the plan may have asked for it again.
+        when = ", before the plan was edited" if record.is_edited("plan", request.plan) else ""
+        yield f"Left out for the budget{when}: {', '.join(left_out)}."
+    if not record.is_edited("recipe", request.recipe):
+        yield from record.values["lacking"]
 
 
 def _inputs_of_import(request: Request) -> str:
@@ -111,7 +116,7 @@ class Record:
         asked: Json = json.loads(json.dumps(asdict(request), default=str))
         before: Json = json.loads(self._path.read_text(encoding="utf-8")) if self._path.is_file() else {}
         self.values: Json = {"made_by": "kinj decide", "stages": {}, "left_out": [], "chosen": {}, "imported": ""}
-        self.values |= {"plan_sha256": "", "recipe_sha256": ""}
+        self.values |= {"plan_sha256": "", "recipe_sha256": "", "lacking": []}
         self.values |= before | {"request": asked}
 
     def took(self, stage: Stage, seconds: float) -> None:
@@ -143,8 +148,9 @@ def write_plan(request: Request, budget: float | None, record: Record, say: Say)
     if is_own:
         say(f"plan: {request.recipe} was edited and is taken as it is; delete it to have it written anew")
     else:
-        for line in _shortcomings(texts):
-            say(line)
+        record.values["lacking"] = list(_lacking(texts))
+        for line in record.values["lacking"]:
+            say(f"plan: {line}")
     # A budget cuts no paraphrases out of a person's own recipe.
     extent = Extent(paraphrases=0 if is_own else min(Extent().paraphrases, texts.paraphrases))
     basis = sha256_json([register(request.benchmark).sha256, request.model, budget, asdict(extent)])
@@ -180,12 +186,12 @@ def write_plan(request: Request, budget: float | None, record: Record, say: Say)
     record.keep()
 
 
-def _shortcomings(texts: Texts) -> Iterator[str]:
+def _lacking(texts: Texts) -> Iterator[str]:
     """What keeps the fine-tuned arm from the best recipe that there is."""
-    if texts.paraphrases and not texts.held_out:
-        yield f"plan: no paraphrases are held out to choose a learning rate by: {LEARNING_RATE:g} is taken unsearched"
+    if not texts.held_out:
+        yield f"No paraphrases are held out to choose a learning rate by: {LEARNING_RATE:g} is taken unsearched."
     if few := texts.chunks_with_fewer:
-        yield f"plan: {few:,} chunks have fewer than {texts.paraphrases} paraphrases: those that they have are taken"
+        yield f"{few:,} chunks have fewer than {texts.paraphrases} paraphrases: those that they have are trained on."
 
 
 def _write(request: Request, texts: Texts, extent: Extent, record: Record) -> None:

@@ -1,5 +1,6 @@
 """The commands of `kinj decide`, in order, and how they go on."""
 
+import itertools
 import json
 import shlex
 
@@ -216,16 +217,25 @@ def test_a_cut_plan_that_is_not_measured_does_not_count_as_no_time(noted, monkey
     assert measured[0][-1] == "--measure"
 
 
-def test_a_learning_rate_that_nothing_is_held_out_for_is_said(noted, monkeypatch):
-    asked, _ = noted
+def notes_of(stage):
+    return [word for before, word in itertools.pairwise(stage.words) if before == "--note"]
+
+
+def test_what_the_recipe_had_to_do_without_is_said_and_stands_in_the_verdict(noted, monkeypatch):
+    asked, ran = noted
     monkeypatch.setattr(running, "_estimate", lambda _: 60.0)
     for held_out in (False, True):
         monkeypatch.setattr(running.Texts, "of", lambda _, held=held_out: Texts(10, 7, 0.05, held))
         said = []
         asked.recipe.unlink(missing_ok=True)
         running.decide(asked, None, said.append)
-        assert any("5e-05 is taken unsearched" in line for line in said) is not held_out
-        assert any("7 chunks have fewer than 10 paraphrases" in line for line in said)
+        few, unsearched = "7 chunks have fewer than 10 paraphrases", "5e-05 is taken unsearched"
+        for lines in (said, notes_of(ran[-1])):
+            assert any(few in line for line in lines)
+            assert any(unsearched in line for line in lines) is not held_out
+    asked.recipe.write_text(asked.recipe.read_text() + "warmup_steps: 3\n")
+    running.decide(asked, None, print)
+    assert notes_of(ran[-1]) == []
 
 
 def test_what_a_budget_leaves_out_stands_in_the_verdict(noted, monkeypatch):
@@ -233,7 +243,7 @@ def test_what_a_budget_leaves_out_stands_in_the_verdict(noted, monkeypatch):
     estimates(monkeypatch, 9000.0, 6000.0, 3000.0)
     lines = running.decide(asked, 3600, print)
     assert "left out for the budget: k=1, training 3 of each recipe" in lines
-    assert ran[-1].words[-2:] == ("--note", "Left out for the budget: k=1, training 3 of each recipe.")
+    assert notes_of(ran[-1])[0] == "Left out for the budget: k=1, training 3 of each recipe."
 
 
 def test_what_was_left_out_before_a_person_edited_the_plan_is_said_so(noted, monkeypatch):
@@ -244,7 +254,7 @@ def test_what_was_left_out_before_a_person_edited_the_plan_is_said_so(noted, mon
     said = []
     running.decide(asked, 3600, said.append)
     assert any("taken as it is, not cut to the budget" in line for line in said)
-    assert ran[-1].words[-1] == "Left out for the budget, before the plan was edited: k=1."
+    assert notes_of(ran[-1])[0] == "Left out for the budget, before the plan was edited: k=1."
 
 
 def test_a_budget_that_nothing_fits_stops_before_anything_is_trained(noted, monkeypatch):
