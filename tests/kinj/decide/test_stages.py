@@ -49,6 +49,7 @@ def test_files_that_are_not_utf_8_are_read_in_their_encoding(tmp_path):
         assert done.exit_code == 0, (stage.typed, done.exception)
     made = open_benchmark(asked.benchmark)
     assert made.chunks[0].text.startswith("Die Mühle")
+    assert made.chunks[0].language == "de"
     assert [question.choices for question in made.questions] == [("Köln", "Düren")]
 
 
