@@ -63,7 +63,25 @@ def decide(request: Request, budget: float | None, say: Say) -> list[str]:
                 _put_back_texts(request, say)
         finally:
             record.took(stage, time.monotonic() - begun)
+        if stage.name == "questions":
+            _refuse_without_questions(request)
     return list(conclusion(request, record))
+
+
+def _refuse_without_questions(request: Request) -> None:
+    """Returns where there are questions to judge by and to choose by: before texts to train on are paid for.
+
+    Raises:
+        UserError: a split has none.
+    """
+    found = open_benchmark(request.benchmark, needs_questions=False)
+    for split, what in (("test", "the verdict is about"), ("dev", "the number of passages is chosen by")):
+        if not found.part(split).questions:
+            raise UserError(
+                f"{request.benchmark}: none of its {len(found.questions)} questions is in split {split}, which {what}: "
+                "add questions or documents, or see the reasons of those that were refused, in "
+                f"{request.benchmark / ('review.jsonl' if request.questions is None else 'refused.jsonl')}"
+            )
 
 
 def _notes(request: Request, record: Record) -> Iterator[str]:

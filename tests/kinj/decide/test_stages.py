@@ -3,6 +3,7 @@
 import itertools
 import json
 import shlex
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -100,7 +101,7 @@ def noted(collection, tmp_path, monkeypatch):
             (stage.folder / "report.json").write_text(json.dumps({"verdicts": [verdict]}))
 
     monkeypatch.setattr(running, "run", run)
-    monkeypatch.setattr(running, "open_benchmark", lambda _: open_benchmark(collection))
+    monkeypatch.setattr(running, "open_benchmark", lambda *_, **__: open_benchmark(collection))
     return asked, ran
 
 
@@ -237,6 +238,19 @@ def test_what_the_recipe_had_to_do_without_is_said_and_stands_in_the_verdict(not
     asked.recipe.write_text(asked.recipe.read_text() + "warmup_steps: 3\n")
     running.decide(asked, None, print)
     assert notes_of(ran[-1]) == []
+
+
+@pytest.mark.parametrize("lacking", ["test", "dev"])
+def test_no_text_is_paid_for_where_no_question_was_kept(noted, monkeypatch, collection, lacking):
+    asked, ran = noted
+    found = open_benchmark(collection)
+    left = found.part(lacking).questions
+    kept = tuple(question for question in found.questions if question not in left)
+    monkeypatch.setattr(running, "open_benchmark", lambda *_, **__: replace(found, questions=kept))
+    writing = replace(asked, writer="http://127.0.0.1:1/v1", writer_model="w")
+    with pytest.raises(UserError, match=f"is in split {lacking}, which .*refused.jsonl"):
+        running.decide(writing, None, print)
+    assert [stage.name for stage in ran] == ["collection", "questions"]
 
 
 def test_what_a_budget_leaves_out_stands_in_the_verdict(noted, monkeypatch):
