@@ -53,6 +53,7 @@ def decide(request: Request, budget: float | None, say: Say) -> list[str]:
             is_known = record.values["imported"] == imported and (request.benchmark / MANIFEST).is_file()
             if is_known or _import_that_is_there(request) == imported:
                 say("the same questions about the same chunks are there already")
+                _refuse_without_questions(request)
                 continue
             stage = replace(stage, words=(*stage.words, "--overwrite")) if record.values["imported"] else stage
             _set_aside_texts(request)

@@ -248,9 +248,10 @@ def test_no_text_is_paid_for_where_no_question_was_kept(noted, monkeypatch, coll
     kept = tuple(question for question in found.questions if question not in left)
     monkeypatch.setattr(running, "open_benchmark", lambda *_, **__: replace(found, questions=kept))
     writing = replace(asked, writer="http://127.0.0.1:1/v1", writer_model="w")
-    with pytest.raises(UserError, match=f"is in split {lacking}, which .*refused.jsonl"):
-        running.decide(writing, None, print)
-    assert [stage.name for stage in ran] == ["collection", "questions"]
+    for _ in range(2):
+        with pytest.raises(UserError, match=f"is in split {lacking}, which .*refused.jsonl"):
+            running.decide(writing, None, print)
+    assert [stage.name for stage in ran] == ["collection", "questions", "collection"]
 
 
 def test_what_a_budget_leaves_out_stands_in_the_verdict(noted, monkeypatch):
