@@ -42,7 +42,7 @@ Notes = Annotated[
 ]
 WithoutTexts = Annotated[
     bool,
-    typer.Option("--without-texts", help="No questions, passages, prompts, commands: can be shown around."),
+    typer.Option("--without-texts", help="No questions, passages, prompts, commands of cells: can be shown around."),
 ]
 
 

@@ -65,3 +65,15 @@ def test_what_trainings_differ_by_widens_the_interval_of_one_arm():
     between = 0.1**2 / 3  # mean square of trainings over their number
     t = 4.303  # 97.5 % of Student's t with 2 degrees of freedom
     assert high - low == pytest.approx(2 * t * between**0.5, rel=0.15)
+
+
+@pytest.mark.parametrize("trainings", [2, 3, 5])
+def test_nineteen_of_twenty_intervals_hold_the_truth_where_trainings_differ(trainings):
+    rng, held = np.random.default_rng(0), 0
+    for _ in range(400):
+        questions = 0.7 * rng.standard_normal((67, 1)) + rng.standard_normal((67, 3))
+        ours = 0.12 * rng.standard_normal(trainings) + 0.4 * rng.standard_normal((67, 3, trainings))
+        answers = (questions[..., None] + ours > 0).reshape(-1, trainings)
+        low, high = clustered_interval(answers, np.repeat(np.arange(67), 3))
+        held += low <= 0.5 <= high
+    assert held / 400 > 0.92
