@@ -22,8 +22,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from scipy import stats
 
+from kinj.records import CONTRASTS
 from kinj.report.verdict import Arm, Contrast, contrasts_of, judge, recommend
-from kinj.report.verdict.contrasts import DEFAULT
 from kinj.statistics import Prior, paired_difference
 
 WORLDS, MARGIN = 2000, 0.03
@@ -80,7 +80,7 @@ def row(clusters: int, size: int, trainings: int, effect: str, spread: float, wo
     for _ in range(worlds):
         answers = world(draw, clusters, size, trainings, EFFECTS[effect], spread)
         contrasts = []
-        for name, arm, other in contrasts_of(list(ARMS.values()), DEFAULT):
+        for name, arm, other in contrasts_of(list(ARMS.values()), CONTRASTS):
             prior = None if name == "RAG - base" else Prior()
             difference = paired_difference(answers[arm], answers[other], labels, prior=prior)
             contrasts.append(Contrast(name, arm, other, difference))
@@ -99,7 +99,7 @@ def row(clusters: int, size: int, trainings: int, effect: str, spread: float, wo
         called.append([word in claims for word in words.values()])
     rates = {"false_word": false, "false_same": same, "wrong_arm": wrong, "coverage": held}
     percent = {name: 100 * float(np.mean(values)) for name, values in rates.items()}
-    percent["called"] = dict(zip(DEFAULT, (100 * np.mean(called, axis=0)).tolist(), strict=True))
+    percent["called"] = dict(zip(CONTRASTS, (100 * np.mean(called, axis=0)).tolist(), strict=True))
     return percent
 
 
@@ -144,7 +144,7 @@ def table(output: Path) -> None:
         setting, worlds = one["setting"], one["worlds"]
         rates = [f"{one[name]:.1f} ± {error(one[name], worlds):.1f}" for name in
                  ("false_word", "false_same", "wrong_arm", "coverage")]  # fmt: skip
-        called = ", ".join(f"{one['called'][name]:.0f}" for name in DEFAULT)
+        called = ", ".join(f"{one['called'][name]:.0f}" for name in CONTRASTS)
         print(f"| {setting['effect']} | {setting['clusters']} of {setting['size']} | {setting['trainings']} | "
               f"{setting['spread']} | " + " | ".join(rates) + f" | {called} |")  # fmt: skip
 

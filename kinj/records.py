@@ -8,6 +8,13 @@ from typing import Any
 #: A JSON object.
 Json = dict[str, Any]  # Any: JSON values
 
+#: What stands on the two sides of a contrast, as plans write it: nothing added, passages, a training, both, all texts.
+SIDES = ("base", "RAG", "FT", "FT+RAG", "everything")
+#: What a comparison is made for, and what Holm's correction counts, where nobody declares anything else.
+CONTRASTS = ("RAG - base", "FT - base", "FT - RAG", "FT+RAG - RAG", "FT+RAG - FT")
+#: The same where the whole collection is read too.
+OF_EVERYTHING = ("everything - base", "everything - RAG")
+
 
 @dataclass(frozen=True, slots=True)
 class Document:

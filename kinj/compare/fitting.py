@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from kinj.compare.asked import Unmeasured
 from kinj.compare.identity import LOADERS, id_of, index_identity
-from kinj.compare.plan import ALL, CONTRASTS, NONE, OF_EVERYTHING, Plan
+from kinj.compare.plan import ALL, NONE, Plan
 from kinj.compare.units import Comparison, PlannedCell, Unit
 from kinj.errors import UserError
 from kinj.passages import load_template
-from kinj.records import Json
+from kinj.records import CONTRASTS, OF_EVERYTHING, Json
 
 _SYSTEM, _CHAT = "--system_instruction", "--apply_chat_template"
 

@@ -7,19 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from kinj.errors import UserError, nearest
-from kinj.records import Json
+from kinj.records import SIDES, Json
 from kinj.retrieval import RETRIEVERS
 
 NONE = "none"
 Keep = Literal["all", "adapters", "none"]
-#: What stands on the two sides of a contrast: nothing added, passages, a training, both.
-SIDES = ("base", "RAG", "FT", "FT+RAG", "everything")
 #: Where an injection arm's weights are from.
 _SOURCES = ("recipe", "checkpoint", "adapter", "results")
-#: STATISTICS: what a comparison is made for, and what Holm's correction counts
-CONTRASTS = ("RAG - base", "FT - base", "FT - RAG", "FT+RAG - RAG", "FT+RAG - FT")
-#: and where the whole collection is read
-OF_EVERYTHING = ("everything - base", "everything - RAG")
 #: The retriever that gives the whole collection, and the control that asks it.
 ALL, EVERYTHING = "all", "everything"
 CONTROLS = ("gold", "distractors", EVERYTHING, "reversed", "orders", "withheld")

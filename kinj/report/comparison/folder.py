@@ -13,9 +13,9 @@ from kinj.jsonl import read_records
 from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import read_manifest, sha256_file
 from kinj.progress import progress
-from kinj.records import Cell, Json
+from kinj.records import CONTRASTS, OF_EVERYTHING, SIDES, Cell, Json
 from kinj.report.comparison.answers import TRACE, CellAnswers, TaskQuestions, read_answers
-from kinj.report.verdict.contrasts import DEFAULT, NONE, OF_EVERYTHING, SIDES
+from kinj.report.verdict.contrasts import NONE
 from kinj.settings_file import read_settings
 from kinj.statistics import Prior
 
@@ -56,7 +56,7 @@ class Comparison:
     """One or several folders, as one report reads them."""
 
     #: what the declared contrasts are, of all folders
-    contrasts: tuple[str, ...] = DEFAULT
+    contrasts: tuple[str, ...] = CONTRASTS
     #: within which two arms are the same, as a share of 1
     margin: float = 0.03
     prior: Prior = field(default_factory=Prior)
@@ -158,7 +158,7 @@ def _stated(plans: Sequence[Json], folders: Sequence[Path]) -> tuple[tuple[str, 
     asks_everything = any(
         cell.role == "everything" for folder in folders for cell in read_records(folder / "cells.jsonl", Cell)
     )
-    default = (*DEFAULT, *OF_EVERYTHING) if asks_everything else DEFAULT
+    default = (*CONTRASTS, *OF_EVERYTHING) if asks_everything else CONTRASTS
     for plan, folder in zip(plans, folders, strict=True):
         try:
             prior = plan.get("spread_prior") or {}
@@ -175,7 +175,7 @@ def _stated(plans: Sequence[Json], folders: Sequence[Path]) -> tuple[tuple[str, 
             ) from error
         for contrast in contrasts:
             sides = contrast.split(" - ")
-            if len(sides) != 2 or not set(sides) <= set(SIDES):
+            if len(sides) != 2 or not set(sides) <= set(SIDES) or sides[0] == sides[1]:
                 raise UserError(
                     f"{folder / 'plan.yaml'}: contrasts: {contrast!r}: write it as `RAG - base`, with two of "
                     + ", ".join(SIDES)

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from kinj.records import SIDES
 from kinj.statistics import Difference, Word, holm, word_for
 
 NONE = "none"
-#: What stands on the two sides of a contrast, as plans write it.
-SIDES = ("base", "RAG", "FT", "FT+RAG", "everything")
-#: The reading arm that puts the whole collection into every prompt, and the contrasts with it.
+#: The reading arm that puts the whole collection into every prompt.
 EVERYTHING = "everything"
-OF_EVERYTHING = ("everything - base", "everything - RAG")
-#: Of a folder without a plan.
-DEFAULT = ("RAG - base", "FT - base", "FT - RAG", "FT+RAG - RAG", "FT+RAG - FT")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from kinj.records import CONTRASTS
 from kinj.report.verdict import Arm, Contrast, contrasts_of, judge, recommend
-from kinj.report.verdict.contrasts import DEFAULT, Judged
+from kinj.report.verdict.contrasts import Judged
 from kinj.report.verdict.prospects import Prospect, prospect_of
 from kinj.report.verdict.sentences import points, recommendation_sentences, verdict_sentence
 from kinj.statistics import Prior, paired_difference, smallest_difference
@@ -39,8 +40,8 @@ def judged(**words):
 
 
 def test_every_default_contrast_finds_its_two_arms():
-    pairs = list(contrasts_of(ARMS, DEFAULT))
-    assert pairs == list(zip(DEFAULT, (RAG, FT, FT, BOTH, BOTH), (BASE, BASE, RAG, RAG, FT), strict=True))
+    pairs = list(contrasts_of(ARMS, CONTRASTS))
+    assert pairs == list(zip(CONTRASTS, (RAG, FT, FT, BOTH, BOTH), (BASE, BASE, RAG, RAG, FT), strict=True))
 
 
 def test_arms_of_other_models_tasks_recipes_and_retrievers_are_no_pair():
