@@ -11,7 +11,12 @@ from kinj.cli.options import Json
 
 Folders = Annotated[
     list[Path],
-    typer.Argument(metavar="DIR...", help="Folders that `kinj compare` wrote (docs/cells.md).", show_default=False),
+    typer.Argument(
+        metavar="DIR...",
+        help="Folders that `kinj compare` wrote (docs/cells.md), or anybody's results of `lm_eval --log_samples "
+        "--output_path`: files, or folders at any depth.",
+        show_default=False,
+    ),
 ]
 Out = Annotated[
     Path,
@@ -34,6 +39,12 @@ PriceFile = Annotated[
         "name. Without it costs are in tokens.",
     ),
 ]  # fmt: skip
+Margin = Annotated[
+    float | None,
+    typer.Option(
+        min=0.1, show_default=False, help="Points within which two arms are the same, where no plan says it; else 3."
+    ),
+]
 Notes = Annotated[
     list[str],
     typer.Option(
@@ -59,6 +70,7 @@ def report(
     prices: PriceFile = None,
     note: Notes = [],  # noqa: B006  # typer reads it and changes nothing
     without_texts: WithoutTexts = False,
+    margin: Margin = None,
     as_json: Json = False,
 ) -> None:
     """Say which arm is better on which task, by how much, how surely, and at what cost.
@@ -72,7 +84,7 @@ def report(
     from kinj.report.writing import make_report, report_json, write_report
 
     found_prices = None if prices is None else read_prices(prices)
-    made, found = make_report(folders, found_prices, questions_asked, note)
+    made, found = make_report(folders, found_prices, questions_asked, note, None if margin is None else margin / 100)
     write_report(made, found, folders, output_dir, with_texts=not without_texts)
     if as_json:
         typer.echo(report_json(made))
@@ -81,6 +93,8 @@ def report(
         typer.echo(f"unfinished: {len(made.missing.rows)} of {made.planned} planned cells are missing")
         for line in made.missing_units:
             typer.echo(f"  {line}")
+    for line in made.assumed:
+        typer.echo(f"assumed: {line}")
     for block in made.blocks:
         typer.echo(f"{block.model}, {block.task}")
         for line in (*block.recommendation, *block.verdicts, *block.warnings):

@@ -46,26 +46,33 @@ class Report:
     figures: tuple[Figure, ...]
     not_measured: tuple[str, ...]
     notes: tuple[str, ...]
+    #: of results without a plan
+    assumed: tuple[str, ...]
     #: that makes it again, folders by their own names
     command: str
 
 
 def make_report(
-    folders: Sequence[Path], prices: Prices | None, asked: int, said: Sequence[str] = ()
+    folders: Sequence[Path],
+    prices: Prices | None,
+    asked: int,
+    said: Sequence[str] = (),
+    margin: float | None = None,
 ) -> tuple[Report, Findings]:
     """What is to be said of comparisons' folders.
 
     Args:
-        folders: of `kinj compare`.
+        folders: of `kinj compare`, or of lm-eval's results.
         prices: of the user's file; None: costs are in tokens.
         asked: how many questions are asked, for what an arm costs.
         said: what whoever asks for the report wants to stand with each verdict.
+        margin: within which two arms are the same, as a share of 1, where no plan says it; None: 3 points.
 
     Raises:
         UserError: no such folder, plans that contradict each other, nothing complete, or prices of a model that no
             plan names.
     """
-    comparison = read_comparison(folders)
+    comparison = read_comparison(folders, margin)
     if not comparison.cells:
         raise UserError(
             f"{folders[0]}: none of the plan's {comparison.planned} cells is complete: run its `kinj compare` again"
@@ -95,6 +102,7 @@ def make_report(
         figures=tuple(figures(found, unit, lines, asked)),
         not_measured=tuple(_not_measured(found)),
         notes=tuple(comparison.notes),
+        assumed=tuple(comparison.assumed),
         command=_command(folders, asked, prices),
     )
     return report, found
@@ -210,6 +218,7 @@ def _plain(report: Report) -> Json:
         "tables": {table.id: to_json(table) for table in (*report.tables, *report.more_tables)},
         "not_measured": list(report.not_measured),
         "notes": list(report.notes),
+        "assumed": list(report.assumed),
         "made_by": f"kinj {version('kinj')}",
         "command": report.command,
     }
@@ -243,6 +252,7 @@ def _page(report: Report, groups: list[Json], clean: Any, *, with_texts: bool) -
         with_texts=with_texts,
         not_measured=clean(list(report.not_measured)),
         notes=clean(list(report.notes)),
+        assumed=clean(list(report.assumed)),
         made_by=f"kinj {version('kinj')}",
         command=clean(report.command),
     )
@@ -256,6 +266,8 @@ def _markdown(plain: Json, report: Report, clean: Any) -> str:  # Any: of redact
     if report.missing is not None:
         parts.append(f"**{len(report.missing.rows)} of {report.planned} planned cells are missing:**\n")
         parts += items(plain["missing_units"])
+    if plain["assumed"]:
+        parts += ["## What was assumed\n", *items(plain["assumed"])]
     parts.append("## Verdict\n")
     for block in plain["verdicts"]:
         first, *rest = block["recommendation"]

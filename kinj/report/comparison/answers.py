@@ -112,35 +112,43 @@ class CellAnswers:
         return column
 
 
-def read_answers(folder: Path, task: str, questions: TaskQuestions, manifest: Json) -> CellAnswers:
-    """The answers of a complete cell.
-
-    Args:
-        folder: of the cell.
-        task: lm-eval's name.
-        questions: of the task's split; those that are new are put in.
-        manifest: of the cell (docs/cells.md): how many rows, and which questions, there have to be.
+def samples_of(folder: Path, task: str) -> Path:
+    """The samples of a complete cell.
 
     Raises:
-        UserError: no samples, a line that is no sample of lm-eval's, or other rows than the manifest says; names the
-            file. No question of such a cell is put in.
+        UserError: none, or several.
+    """
+    files = sorted(folder.glob(f"samples_{task}_2*.jsonl"))
+    if len(files) != 1:
+        raise UserError(f"{folder}: {len(files)} files of samples of {task}, expected one")
+    return files[0]
+
+
+def read_answers(file: Path, questions: TaskQuestions, manifest: Json | None) -> CellAnswers:
+    """The answers in a file of samples.
+
+    Args:
+        file: of one cell.
+        questions: of the task's split; those that are new are put in.
+        manifest: of the cell (docs/cells.md): how many rows, and which questions, there have to be; None: nobody says.
+
+    Raises:
+        UserError: a line that is no sample of lm-eval's, or other rows than the manifest says; names the file. No
+            question of such a cell is put in.
     """
     before = len(questions.asked)
     try:
-        return _read(folder, task, questions, manifest)
+        return _read(file, questions, manifest)
     except Exception:
         questions.cut(before)
         raise
 
 
-def _read(folder: Path, task: str, questions: TaskQuestions, manifest: Json) -> CellAnswers:
-    files = sorted(folder.glob(f"samples_{task}_2*.jsonl"))
-    if len(files) != 1:
-        raise UserError(f"{folder}: {len(files)} files of samples of {task}, expected one")
+def _read(file: Path, questions: TaskQuestions, manifest: Json | None) -> CellAnswers:
     cell, seen, count = CellAnswers(), Counter[str](), 0
     filters: set[str] = set()
     hashes: set[str] = set()
-    for place, row in read_objects(files[0]):
+    for place, row in read_objects(file):
         count += 1
         try:
             filters.add(str(row["filter"]))
@@ -153,8 +161,9 @@ def _read(folder: Path, task: str, questions: TaskQuestions, manifest: Json) -> 
             why = f": {error}" if isinstance(error, KeyError) else ""
             raise UserError(f"{place}: no sample of lm-eval's ({type(error).__name__}{why})") from error
     if len(filters) > 1 and "none" not in filters:
-        raise UserError(f"{files[0]}: filters {', '.join(sorted(filters))}, and none called none: which is meant?")
-    _refuse_other_rows(files[0], count, hashes, manifest)
+        raise UserError(f"{file}: filters {', '.join(sorted(filters))}, and none called none: which is meant?")
+    if manifest is not None:
+        _refuse_other_rows(file, count, hashes, manifest)
     return cell
 
 

@@ -158,7 +158,7 @@ class ChosenK:
 
     arm: Arm
     k: int
-    #: dev: the most often right there; plan: the first of the plan's, dev not being there
+    #: dev: the most often right there; plan: the first of the plan's, dev not being there; size: the smallest
     by: str
     #: the best on the judged split itself: its accuracy is too high by what choosing adds
     oracle_k: int
@@ -189,7 +189,7 @@ def judged_arms(arms: Sequence[ArmScores], planned: Sequence[Cell] = ()) -> tupl
         for arm in dict.fromkeys(one.arm for one in there):
             of_arm = [one for one in there if one.arm == arm]
             chosen += [one for one in of_arm if one.k == k]
-            if len({one.k for one in there}) > 1:
+            if len({one.k for one in there}) > 1 and k in {one.k for one in of_arm}:
                 oracle = max(of_arm, key=lambda one: (one.accuracy, -(one.k or 0)))
                 ks.append(ChosenK(arm, k or 0, "plan" if by_dev is None else "dev", oracle.k or 0))
     order = {one.arm: at for at, one in reversed(list(enumerate(main)))}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -54,6 +54,8 @@ def find(comparison: Comparison) -> Findings:
     """All numbers of a comparison's report."""
     found = Findings(comparison, arms_of(comparison))
     chosen, found.ks = judged_arms(found.arms, comparison.plan_cells)
+    if comparison.assumed:
+        found.ks = [replace(one, by="size, as the smallest" if one.by == "plan" else one.by) for one in found.ks]
     found.judged_arms = {one.arm: one for one in chosen}
     found.noise = list(noise_of(found.arms))
     planned = list(dict.fromkeys([*found.judged_arms, *planned_arms(comparison)]))

@@ -14,7 +14,7 @@ from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import read_manifest, sha256_file
 from kinj.progress import progress
 from kinj.records import CONTRASTS, OF_EVERYTHING, SIDES, Cell, Json
-from kinj.report.comparison.answers import TRACE, CellAnswers, TaskQuestions, read_answers
+from kinj.report.comparison.answers import TRACE, CellAnswers, TaskQuestions, read_answers, samples_of
 from kinj.report.verdict.contrasts import NONE
 from kinj.settings_file import read_settings
 from kinj.statistics import Prior
@@ -74,6 +74,8 @@ class Comparison:
     plan_names: dict[str, str] = field(default_factory=dict)
     #: all that plans name, in order
     plan_cells: list[Cell] = field(default_factory=list)
+    #: where no plan says it: what counts as an arm, and what was declared
+    assumed: list[str] = field(default_factory=list)
 
     @property
     def planned(self) -> int:
@@ -87,7 +89,12 @@ class Comparison:
         return self.questions.setdefault((cell.model, task, cell.split, cell.limit), TaskQuestions())
 
 
-def read_comparison(folders: Sequence[Path]) -> Comparison:
+def is_folder(path: Path) -> bool:
+    """Whether it is one of `kinj compare`, whole or not."""
+    return any((path / name).is_file() for name in ("plan.yaml", "cells.jsonl"))
+
+
+def read_folders(folders: Sequence[Path]) -> Comparison:
     """All cells of comparisons' folders, with their answers.
 
     Of several folders a model that is in more than one is named by its folder too: its answers are never pooled.
@@ -231,7 +238,7 @@ def _complete(place: Path, cell: Cell, comparison: Comparison, training: Json) -
     if manifest["rows"]["questions"] < 1:
         raise UserError(f"{place}: its manifest counts no questions")
     _refuse_changed(place, manifest, comparison)
-    answers = read_answers(place, cell.task, comparison.questions_of(cell), manifest)
+    answers = read_answers(samples_of(place, cell.task), comparison.questions_of(cell), manifest)
     metric, results = answers.metric(), _results(place)
     _check_score(cell, metric, answers, results, comparison)
     identity = str(training.get("weights_sha256") or manifest.get("responses_sha256", ""))

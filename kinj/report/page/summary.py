@@ -66,7 +66,10 @@ def blocks(
             recommendation=tuple(advice) or ("No recommendation: what the arms cost is not known.",),
             verdicts=tuple(sentences),
             warnings=(*_unpriced(here, lines), *_warnings(here, judged)),
-            changes=tuple(_changes((model, task), chosen, judged, prospects, lines, unit, asked)),
+            changes=(
+                *_changes((model, task), chosen, judged, prospects, lines, unit, asked),
+                *_unjudged(found, judged),
+            ),
         )
 
 
@@ -122,6 +125,14 @@ def _of_training(injection: str, arms: Sequence[ArmScores], judged: Sequence[Jud
         yield f"The questions are not about the texts that {injection} was trained on."
 
 
+def _unjudged(found: Findings, judged: Sequence[Judged]) -> Iterator[str]:
+    if any(one.word is None for one in judged):
+        way = "the plan is complete: type its command again"
+        if found.comparison.assumed:
+            way = "both arms have answered the same questions: ask what is missing by `lm_eval --log_samples`"
+        yield f"Contrasts without a verdict get one when {way}."
+
+
 def _changes(
     place: tuple[str, str],
     chosen: Arm | None,
@@ -156,5 +167,3 @@ def _changes(
                 f"{crossing.later.name} costs less than {crossing.earlier.name} in {unit} from "
                 f"{math.ceil(crossing.questions):,} questions on: {side} questions asked would turn which is cheaper."
             )
-    if any(one.word is None for one in judged):
-        yield "Contrasts without a verdict get one when the plan is complete: type its command again."

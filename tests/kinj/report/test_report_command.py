@@ -135,6 +135,13 @@ def test_pages_ask_for_nothing_and_allow_one_script_by_its_sum(made):
         assert addresses == [], name
 
 
+def test_an_arm_without_the_judged_k_is_said_to_lack_it(drawn, tmp_path):
+    folder = drawn(questions=60, ks=(1, 3))
+    folder.remove(lambda cell: cell.injection == "none" and cell.k == 1)
+    printed = report(folder.folder, "--output_dir", tmp_path / "r").stdout
+    assert "no verdict, no answers of bm25 are there with the k" in printed
+
+
 def test_two_recipes_are_drawn_by_paraphrases_and_tokens_and_judged_apart(drawn, tmp_path):
     folder = drawn(questions=80)
     cells = [folder.add("m", "para", 0, "test", reading, "bm25", k) for reading, k in (("none", None), ("bm25 k=1", 1))]

@@ -235,8 +235,8 @@ def test_plans_of_another_margin_are_not_one_family(drawn):
         read_comparison([one.folder, other.folder])
 
 
-def test_a_folder_without_a_plan_is_refused(tmp_path):
-    with pytest.raises(UserError, match="no folder of `kinj compare`"):
+def test_a_folder_with_neither_a_plan_nor_results_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"no plan\.yaml and cells\.jsonl of `kinj compare`, and no results of lm-eval"):
         read_comparison([tmp_path])
 
 

@@ -1,0 +1,33 @@
+"""Whatever a report is made of: comparisons with their plans, or results without one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kinj.errors import UserError
+from kinj.report.comparison.folder import Comparison, is_folder, read_folders
+from kinj.report.comparison.results import read_results
+
+
+def read_comparison(paths: Sequence[Path], margin: float | None = None) -> Comparison:
+    """All cells there, with their answers.
+
+    Args:
+        paths: folders of `kinj compare`; or folders and files of lm-eval's results.
+        margin: within which two arms are the same, as a share of 1; None: as the plan says, or 3 points.
+
+    Raises:
+        UserError: nothing that can be read, results beside comparisons, or a margin that a plan has declared.
+    """
+    with_plan = [is_folder(path) for path in paths]
+    if any(with_plan):
+        if not all(with_plan):
+            raise UserError(
+                f"{paths[with_plan.index(False)]}: results without a plan beside {paths[with_plan.index(True)]}, which "
+                "has one: report them apart, or take them into the plan (`results` of an arm, docs/compare.md)"
+            )
+        if margin is not None:
+            raise UserError("--margin: the plan declares it (`same_within`); change it there before the run")
+        return read_folders(paths)
+    return read_results(paths, 0.03 if margin is None else margin)

@@ -1,0 +1,153 @@
+"""Results that no plan made: which arm a file is, what is assumed, and what is not taken."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from kinj.cli.app import build_app
+from kinj.errors import UserError
+from kinj.report.comparison import find, read_comparison
+
+TASK, COMMIT = "arc_easy", "a" * 40
+STAMP = "2026-05-01T10-00-00.000000"
+
+
+@pytest.fixture
+def log(tmp_path, log_run, new_run, new_sample):
+    """Writes a run of 120 questions of 60 chunks into a folder of its name; a higher gain is more often right."""
+    latent = np.random.default_rng(0).standard_normal(120)
+    noise = np.random.default_rng(1)
+
+    def write(name, gain=0.0, *, kinj=None, root="runs", right=None, **more):
+        if right is None:
+            right = latent + gain + 0.3 * noise.standard_normal(120) > 0
+        rows = [
+            new_sample(
+                i,
+                float(value),
+                doc={"chunk_ids": [f"c{i // 2}"], "question": f"Q{i}?", "choices": list("abcd")},
+                filtered_resps=[["-1.0" if j == (i + 1 - value) % 4 else "-2.0", "False"] for j in range(4)],
+            )
+            for i, value in enumerate(map(int, right))
+        ]
+        more |= {"config": {"kinj": kinj}} if kinj else {}
+        log_run(tmp_path / root / name, new_run(TASK, float(np.mean(right)), 120, **more), {TASK: rows})
+        return tmp_path / root
+
+    return write
+
+
+def asked(retriever="none", k=None, **more):
+    """What kinj_rag says in its results."""
+    base = {"base": "hf", "pretrained": "org/small", "commit": COMMIT}
+    return {
+        "retriever": retriever, "k": k, "base": base, "template": {"name": "default"},
+        "tasks": {TASK: {"split": "test"}}, "tokens": {"computed": 12_000}, **more,
+    }  # fmt: skip
+
+
+def trained(seed, **more):
+    """The same on a checkpoint of `kinj train`."""
+    base = {"name": "org/small", "commit": COMMIT, "fingerprint": "f" * 64}
+    checkpoint = {"recipe": "paraphrase", "arm": "paraphrase", "base": base, "seeds": {"seed": seed}, "steps": 9}
+    weights = {"base": "hf", "pretrained": {"fingerprint": str(seed) * 64}}
+    return asked(checkpoint={**checkpoint, **more}, base=weights)
+
+
+def test_arms_are_told_by_adapter_checkpoint_and_retrieval(log):
+    log("plain")
+    log("bm25", 1.0, kinj=asked("bm25", 3))
+    log("gold", 2.0, kinj=asked("gold", 1))
+    log("first", 0.1, kinj=trained(0), model_args={"pretrained": "/somewhere/first"})
+    log("second", 0.1, kinj=trained(1), model_args={"pretrained": "/somewhere/second"})
+    root = log("adapter", 0.2, model_args={"pretrained": "org/small", "peft": "org/adapter"})
+    comparison = read_comparison([root])
+    cells = [one.cell for one in comparison.cells]
+    assert {(cell.model, cell.task, cell.split) for cell in cells} == {("org/small", TASK, "test")}
+    assert [(cell.injection, cell.seed, cell.reading, cell.role) for cell in cells] == [
+        ("none", None, "none", "main"), ("org/adapter", None, "none", "main"),
+        ("paraphrase", 0, "none", "main"), ("paraphrase", 1, "none", "main"),
+        ("none", None, "bm25 k=3", "main"), ("none", None, "gold k=1", "control"),
+    ]  # fmt: skip
+    found = find(comparison)
+    words = {(one.contrast.arm.name, one.contrast.other.name): one for one in found.judged}
+    assert words["bm25", "base"].word == "better"
+    assert words["paraphrase", "base"].contrast.difference.trainings == 2
+    assert {one.family for one in found.judged} == {5}  # RAG - base, and two FT against base and RAG
+
+
+def test_the_page_says_what_was_assumed_and_which_file_is_which_arm(log, tmp_path):
+    pytest.importorskip("matplotlib")
+    log("plain")
+    root = log("bm25", 1.0, kinj=asked("bm25", 3))
+    words = ["report", str(root), "--output_dir", str(tmp_path / "r"), "--margin", "5"]
+    printed = CliRunner().invoke(build_app(), words, catch_exceptions=False).stdout
+    assumed = json.loads((tmp_path / "r" / "report.json").read_text())["assumed"]
+    assert "judged are RAG - base, FT - base" in assumed[0]
+    assert "the same is within 5 points" in assumed[0]
+    assert f"org/small, {TASK}, bm25 k=3: runs/bm25/results_{STAMP}.json" in assumed
+    for text in (printed, (tmp_path / "r" / "report.html").read_text()):
+        assert assumed[0] in text
+    assert "Q0?" in (tmp_path / "r" / "questions-1-1.html").read_text()
+
+
+def test_settings_and_weights_that_differ_are_other_models_and_other_prompts_other_tasks(log):
+    log("plain")
+    log("half", model_args={"pretrained": "org/small", "dtype": "float16"})
+    other = {"base": "hf", "pretrained": "org/small", "commit": "b" * 40}
+    log("bm25", kinj=asked("bm25", 3))
+    log("newer", kinj=asked("bm25", 3, base=other))
+    root = log("chat", kinj=asked("bm25", 1), chat_template_sha="c" * 64)
+    cells = [one.cell for one in read_comparison([root]).cells]
+    assert {cell.model for cell in cells} == {
+        "org/small #aaaaaaaa", "org/small #aaaaaaaa · dtype=float16", "org/small #bbbbbbbb",
+    }  # fmt: skip
+    assert {cell.task for cell in cells if cell.k == 1} == {f"{TASK} (chat template=applied)"}
+
+
+def test_a_recipe_of_another_length_is_another_arm(log):
+    log("short", kinj=trained(0))
+    root = log("long", kinj=trained(1, steps=900))
+    assert len({one.cell.injection for one in read_comparison([root]).cells}) == 2
+
+
+def test_files_of_one_cell_that_differ_are_both_left_out_and_equal_ones_count_once(log):
+    log("plain", right=[1, 0] * 60)
+    log("copy", right=[1, 0] * 60)
+    log("one", 1.0, kinj=asked("bm25", 3))
+    root = log("two", 0.9, kinj=asked("bm25", 3))
+    comparison = read_comparison([root])
+    assert [one.cell.reading for one in comparison.cells] == ["none"]
+    [note] = [one for one in comparison.notes if "several files" in one]
+    assert f"runs/one/results_{STAMP}.json, runs/two/results_{STAMP}.json" in note
+
+
+def test_what_cannot_be_paired_is_named_and_the_rest_read(log, tmp_path):
+    root = log("plain")
+    log("bare", 1.0, kinj=asked("bm25", 3))
+    (root / "bare" / f"samples_{TASK}_{STAMP}.jsonl").unlink()
+    log("other", 1.0, kinj=asked("bm25", 1))
+    file = root / "other" / f"results_{STAMP}.json"
+    file.write_text(file.read_text().replace('"acc,none": 0.', '"acc,none": 0.0'))
+    (root / "results_cut.json").write_text('{"results": ')
+    comparison = read_comparison([root])
+    assert [one.cell.reading for one in comparison.cells] == ["none"]
+    said = "\n".join(comparison.notes)
+    for part in (
+        "runs/bare/results",
+        "no whole samples beside it",
+        "its samples give another score",
+        "results_cut.json",
+    ):
+        assert part in said
+    assert str(tmp_path) not in said
+
+
+def test_results_beside_a_comparison_and_a_margin_over_a_plan_are_refused(log, drawn):
+    folder = drawn()
+    with pytest.raises(UserError, match="results without a plan beside"):
+        read_comparison([folder.folder, log("plain")])
+    with pytest.raises(UserError, match="--margin: the plan declares it"):
+        read_comparison([folder.folder], 0.05)
