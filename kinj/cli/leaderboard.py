@@ -114,7 +114,7 @@ def leaderboard(
     }  # Any: mappings, as `make_columns` takes them
     options["tasks"] = dict(_pairs("--task", "OLD=NEW", task))
     if against is not None:
-        _compare(paths, against, margin, options, as_json=as_json)
+        say_changes(paths, against, margin, options, as_json=as_json)
         return
     runs, problems = _read(paths)
     board = make_board(runs, problems, **options)
@@ -139,12 +139,12 @@ def export(
     Example: `kinj export out --pack out.jsonl.gz` · `kinj export out --every-eval-ever shared`
     """
     from kinj.report.exchange import write_every_eval_ever, write_model_cards, write_pack
-    from kinj.report.exchange.pack import SUFFIX
+    from kinj.report.exchange.pack import refuse_name
 
     if pack is None and every_eval_ever is None and not model_cards:
         raise UserError("name what to write: --pack FILE, --every-eval-ever FOLDER or --model-cards")
-    if pack is not None and not pack.name.endswith(SUFFIX):
-        raise UserError(f"--pack {pack}: the name of a pack ends in {SUFFIX}")
+    if pack is not None:
+        refuse_name(pack)
     runs, problems = _read(paths)
     _say(problems)
     if pack is not None:
@@ -174,7 +174,7 @@ def _read(paths: Iterable[Path]) -> tuple[list[Run], list[Problem]]:
     return runs, problems
 
 
-def _compare(
+def say_changes(
     new: list[Path],
     old: list[Path],
     margin: float,

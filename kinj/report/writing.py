@@ -156,13 +156,14 @@ def write_report(
     Raises:
         UserError: the folder holds something else.
     """
-    chunks = passage_texts(folders) if with_texts else {}
+    can_show = with_texts and found.comparison.has_texts
+    chunks = passage_texts(folders) if can_show else {}
     _make_room(out)
     clean = redactor()
     if not with_texts:
         report = _without_commands(report)
     groups = groups_of(found)
-    page = _page(report, patterns_view(groups), clean, with_texts=with_texts)
+    page = _page(report, patterns_view(groups), clean, with_texts=can_show)
     files = {"report.html": page, "report.md": _markdown(clean(_plain(report)), report, clean)}
     files["report.json"] = json.dumps(clean(_plain(report)), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     for table in (*report.tables, *report.more_tables, *([report.missing] if report.missing else [])):
@@ -172,7 +173,7 @@ def write_report(
     for name, text in files.items():
         write_whole(out / name, text)
     written = [out / name for name in files]
-    if with_texts:
+    if can_show:
         with progress("writing pages of questions", len(groups)) as advance:
             for group in groups:
                 for name, text in question_pages(group, chunks, clean):

@@ -207,9 +207,10 @@ def _put(cell: CellAnswers, number: int, row: Json, asked: Asked) -> None:
     logs = _log_likelihoods(row["filtered_resps"])
     chosen, probability, said = -1, math.nan, ""
     if logs is None:
-        said = json.dumps(row["filtered_resps"], ensure_ascii=False)[:400]
-        if isinstance(row["filtered_resps"], list) and isinstance(row["filtered_resps"][0], str):
-            said = row["filtered_resps"][0][:400]
+        responses = row["filtered_resps"]
+        said = json.dumps(responses, ensure_ascii=False)[:400]
+        if isinstance(responses, list) and responses and isinstance(responses[0], str):
+            said = responses[0][:400]
     else:
         chosen = max(range(len(logs)), key=logs.__getitem__)
         if asked.answer is not None and asked.answer < len(logs):

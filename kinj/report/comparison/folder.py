@@ -76,6 +76,8 @@ class Comparison:
     plan_cells: list[Cell] = field(default_factory=list)
     #: where no plan says it: what counts as an arm, and what was declared
     assumed: list[str] = field(default_factory=list)
+    #: False of a pack: questions and passages cannot be shown
+    has_texts: bool = True
 
     @property
     def planned(self) -> int:

@@ -7,19 +7,28 @@ from pathlib import Path
 
 from kinj.errors import UserError
 from kinj.report.comparison.folder import Comparison, is_folder, read_folders
+from kinj.report.comparison.packing import unpack
 from kinj.report.comparison.results import read_results
+from kinj.report.exchange.pack import SUFFIX
 
 
 def read_comparison(paths: Sequence[Path], margin: float | None = None) -> Comparison:
     """All cells there, with their answers.
 
     Args:
-        paths: folders of `kinj compare`; or folders and files of lm-eval's results.
+        paths: folders of `kinj compare`; or folders and files of lm-eval's results; or one pack of a report.
         margin: within which two arms are the same, as a share of 1; None: as the plan says, or 3 points.
 
     Raises:
         UserError: nothing that can be read, results beside comparisons, or a margin that a plan has declared.
     """
+    packs = [path for path in paths if path.is_file() and path.name.endswith(SUFFIX)]
+    if packs:
+        if len(paths) > 1:
+            raise UserError(f"{packs[0]}: a pack is one family of contrasts, and stands in a report of its own")
+        if margin is not None:
+            raise UserError("--margin: the pack holds it; give it where the pack is written")
+        return unpack(packs[0])
     with_plan = [is_folder(path) for path in paths]
     if any(with_plan):
         if not all(with_plan):

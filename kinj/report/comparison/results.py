@@ -159,8 +159,10 @@ def _read(one: AskedTask, comparison: Comparison, notes: list[str]) -> ReadCell 
 
 
 def _cost(one: AskedTask) -> Json:
-    """Tokens and seconds of a task that was asked alone; lm-eval and kinj_rag count those of a run."""
-    if len({result.task for result in one.run.results}) > 1:
+    """Tokens and seconds of a task that was asked alone and computed whole; kinj_rag counts those of a run."""
+    if len({result.task for result in one.run.results}) > 1 or number(
+        mapping(one.ours.get("answers")).get("from_cache")
+    ):
         return {}
     seconds = [number(mapping(one.ours.get("seconds")).get(name)) for name in ("retrieving", "scoring")]
     whole = None if None in seconds else sum(value for value in seconds if value is not None)

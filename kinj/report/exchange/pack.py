@@ -41,6 +41,16 @@ class PackedCell:
     rows: Iterable[Json]
 
 
+def refuse_name(file: Path) -> None:
+    """Returns where a pack may be called so.
+
+    Raises:
+        UserError: it would not be known as one again.
+    """
+    if not file.name.endswith(SUFFIX):
+        raise UserError(f"--pack {file}: the name of a pack ends in {SUFFIX}")
+
+
 def write_cells(file: Path, cells: Iterable[PackedCell]) -> int:
     """Writes a pack; the same cells give the same bytes.
 
@@ -116,9 +126,16 @@ def _fit(row: Json) -> Json:
 _FACTS = ("task", "metric", "filter", "value", "n", "stderr", "higher_is_better", "comparison", "chance")
 
 
-def write_pack(file: Path, runs: Iterable[Run]) -> int:
-    """Writes runs with their answers, so that the same leaderboard can be made of the pack; returns its rows."""
-    return write_cells(file, (cell for number, run in enumerate(runs) for cell in _cells(number, run)))
+def write_pack(file: Path, runs: Iterable[Run], more: Iterable[PackedCell] = ()) -> int:
+    """Writes runs with their answers, so that the same leaderboard can be made of the pack; returns its rows.
+
+    Args:
+        file: to be written.
+        runs: whose answers it holds.
+        more: what else is to stand in it, a comparison's cells say; `read_pack` passes over them.
+    """
+    cells = (cell for number, run in enumerate(runs) for cell in _cells(number, run))
+    return write_cells(file, itertools.chain(cells, more))
 
 
 def read_pack(file: Path, place: str, say: Callable[[str], None]) -> list[Run] | None:
@@ -129,6 +146,8 @@ def read_pack(file: Path, place: str, say: Callable[[str], None]) -> list[Run] |
     try:
         for cell in read_cells(file):
             facts = cell.facts
+            if "run" not in facts and facts.keys() & {"comparison", "questions", "cell"}:
+                continue  # a report's own, of the same answers
             _, results = found.setdefault(int(facts["run"]), (facts, []))
             results.append(_result(facts["result"], list(cell.rows), say))
         return [_run(file, place, facts, results) for facts, results in found.values()]

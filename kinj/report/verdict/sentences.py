@@ -136,7 +136,7 @@ def recommendation_sentences(
     if chosen == order[0] and not any(one.word in ("better", "worse", "the same") for one in against):
         yield f"{first}: the cheapest arm, since these runs tell nothing for or against it."
     elif chosen == order[0] and above:
-        yield f"{first}: the cheapest arm whose cost is known."
+        yield f"No recommendation: {doing(chosen)} is the cheapest whose cost is known, and something is better."
     elif chosen == order[0]:
         yield f"{first}: the cheapest arm, and no other is shown to be better than it by these contrasts."
     elif order[0] in beaten and gain is not None and gain.contrast.difference is not None:
@@ -148,8 +148,8 @@ def recommendation_sentences(
     if above:
         names = " and ".join(doing(arm) for arm in above)
         yield (
-            f"Shown to be better than that is {names}, and not recommended: its cost is not known, or it is not shown "
-            "to be better than all that is cheaper, its own parts too."
+            f"Shown to be better is {names}, and not recommended: its cost is not known, or it is not shown to be "
+            "better than all that is cheaper, its own parts too."
         )
     listed = ", ".join(f"{arm.name} {amount(costs[arm])}" for arm in order)
     yield f"Cheapest first, in {unit}, for {asked:,} questions asked: {listed}."

@@ -113,6 +113,13 @@ def test_a_recipe_of_another_length_is_another_arm(log):
     assert len({one.cell.injection for one in read_comparison([root]).cells}) == 2
 
 
+def test_what_came_from_a_cache_has_no_cost(log):
+    log("plain", kinj=asked())
+    root = log("bm25", kinj=asked("bm25", 1, answers={"from_cache": 300, "computed": 180}))
+    tokens = {one.cell.reading: one.manifest.get("tokens") for one in read_comparison([root]).cells}
+    assert tokens == {"none": 12_000, "bm25 k=1": None}
+
+
 def test_files_of_one_cell_that_differ_are_both_left_out_and_equal_ones_count_once(log):
     log("plain", right=[1, 0] * 60)
     log("copy", right=[1, 0] * 60)

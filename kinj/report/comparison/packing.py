@@ -1,0 +1,188 @@
+"""A comparison as a pack (kinj.report.exchange.pack): its numbers by question and cell, and no text of either."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from kinj.errors import UserError
+from kinj.jsonl import to_object, to_record
+from kinj.records import Cell, Json
+from kinj.report.comparison.answers import Asked, CellAnswers, TaskQuestions
+from kinj.report.comparison.folder import Comparison, Missing, ReadCell
+from kinj.report.exchange import PackedCell, read_cells
+from kinj.report.page.redact import redactor
+from kinj.report.reading.values import mapping, number
+from kinj.statistics import Prior
+
+#: What a report reads of a cell's manifest, and of a training's.
+_OF_MANIFEST = ("rows", "tokens", "seconds", "memory", "device")
+_OF_TRAINING = ("arm", "recipe", "tokens", "seconds", "steps", "weights_sha256")
+_LABELS = ("kind", "form", "knowledge")
+_SENT = "questions_with_gold_sent"
+
+
+def pack(comparison: Comparison) -> Iterator[PackedCell]:
+    """The comparison in parts, for `kinj.report.exchange.write_pack`; texts are cleaned of what no report may hold."""
+    clean = redactor()
+    about = {
+        "contrasts": comparison.contrasts, "margin": comparison.margin,
+        "prior": [comparison.prior.scale, comparison.prior.degrees_of_freedom],
+        "notes": comparison.notes, "not_measured": comparison.not_measured, "assumed": comparison.assumed,
+        "models": {name: {"pretrained": one.get("pretrained")} for name, one in comparison.models.items()},
+        "plan_names": comparison.plan_names, "plan_cells": [to_object(cell) for cell in comparison.plan_cells],
+        "missing": [[to_object(one.cell), one.why] for one in comparison.missing],
+    }  # fmt: skip
+    yield PackedCell({"comparison": clean(about)}, ())
+    for place, questions in comparison.questions.items():
+        labels = {name: sorted({getattr(one, name) for one in questions.asked}) for name in _LABELS}
+        yield PackedCell(clean({"questions": place, "labels": labels}), list(_questions(questions.asked, labels)))
+    for one in comparison.cells:
+        yield PackedCell(clean(_facts(one)), list(_answers(one, comparison.questions_of(one.cell).asked)))
+
+
+def _questions(asked: Sequence[Asked], labels: Mapping[str, list[str]]) -> Iterator[Json]:
+    for one in asked:
+        numbers = [labels[name].index(getattr(one, name)) for name in _LABELS]
+        yield {"q": _hash(one.identity), "c": [_hash(chunk) for chunk in one.chunk_ids], "l": numbers, "a": one.answer}
+
+
+def _facts(one: ReadCell) -> Json:
+    training, data = one.training, mapping(one.training.get("data"))
+    asked = mapping(mapping(training.get("settings")).get("data"))
+    kept: Json = {name: training[name] for name in _OF_TRAINING if name in training}
+    if training:
+        held = [mapping(loss) for loss in training.get("held_out_losses") or ()][-1:]
+        kept |= {
+            "data": {name: data.get(name) for name in ("documents", "texts")},
+            "settings": {"data": {"paraphrases": asked.get("paraphrases")}},
+            "files": {"all": sum(mapping(training.get("files")).values())},
+            "held_out_losses": [{"loss": loss.get("loss")} for loss in held],
+            "stages": [{name: stage.get(name) for name in ("tokens", "seconds")}
+                       for stage in map(mapping, training.get("stages") or ())],
+        }  # fmt: skip
+    return {
+        "cell": to_object(one.cell), "name": one.name, "identity": one.identity, "about": one.about_trained,
+        "manifest": {name: one.manifest.get(name) for name in _OF_MANIFEST}, "training": kept,
+        "retrieval": {name: value for name, value in one.retrieval.items() if number(value) is not None},
+        "says_sent": _SENT in one.retrieval, "metrics": list(one.answers.values),
+    }  # fmt: skip
+
+
+def _answers(one: ReadCell, asked: Sequence[Asked]) -> Iterator[Json]:
+    count, sent = len(asked), set(one.retrieval.get(_SENT) or ())
+    columns = [one.answers.column(name, count).tolist() for name in (*one.answers.values, "probability")]
+    chosen = one.answers.choices(count).tolist()
+    for at, question in enumerate(asked):
+        *values, probability = (None if math.isnan(column[at]) else column[at] for column in columns)
+        yield {"v": values, "p": probability, "o": chosen[at], **({"s": 1} if question.id in sent else {})}
+
+
+def _hash(identity: object) -> str:
+    return hashlib.blake2b(repr(identity).encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def unpack(file: Path) -> Comparison:
+    """The comparison in a pack: the same numbers, without texts.
+
+    Raises:
+        UserError: it is no pack, cut off, not as kinj writes packs, or holds no comparison.
+    """
+    try:
+        return _unpacked(file, read_cells(file))
+    except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{file}: not as `kinj report --pack` writes packs ({type(error).__name__})") from error
+
+
+def _unpacked(file: Path, parts: Iterable[PackedCell]) -> Comparison:
+    found: Comparison | None = None
+    for part in parts:
+        facts, rows = part.facts, list(part.rows)
+        if "comparison" in facts:
+            found = _about(file, facts["comparison"])
+        elif "questions" in facts and found is not None:
+            model, task, split, limit = facts["questions"]
+            questions = found.questions[str(model), str(task), str(split), limit] = TaskQuestions()
+            for row in rows:
+                questions.place(_asked(row, facts["labels"]))
+            if len(questions.asked) != len(rows):
+                raise ValueError("a question stands twice")
+        elif "cell" in facts and found is not None:
+            found.cells.append(_cell(file, facts, rows, found))
+    if found is None:
+        raise UserError(
+            f"{file}: a pack of `kinj export`, for `kinj leaderboard`; one for a report is written by `kinj report DIR "
+            "--pack FILE`"
+        )
+    return found
+
+
+def _about(file: Path, facts: Json) -> Comparison:
+    scale, freedom = facts["prior"]
+    found = Comparison(
+        contrasts=tuple(map(str, facts["contrasts"])),
+        margin=float(facts["margin"]),
+        prior=Prior(float(scale), int(freedom)),
+        notes=list(map(str, facts["notes"])),
+        not_measured=list(map(str, facts["not_measured"])),
+        models={name: dict(one) for name, one in facts["models"].items()},
+        plan_names={name: str(one) for name, one in facts["plan_names"].items()},
+        plan_cells=[to_record(str(file), one, Cell) for one in facts["plan_cells"]],
+        missing=[Missing(to_record(str(file), one, Cell), str(why)) for one, why in facts["missing"]],
+        assumed=list(map(str, facts["assumed"])),
+        has_texts=False,
+    )
+    if not (0 < found.margin < 1 and 0 < found.prior.scale < 1 and 0 < found.prior.degrees_of_freedom < 10**6):
+        raise ValueError("a margin or prior that is none")
+    return found
+
+
+def _asked(row: Json, labels: Json) -> Asked:
+    kind, form, knowledge = (str(labels[name][at]) for name, at in zip(_LABELS, row["l"], strict=True))
+    identity, answer = str(row["q"]), row["a"]
+    return Asked(
+        key=(f"row of {identity}", 1),
+        id=identity,
+        question="",
+        choices=(),
+        answer=answer if isinstance(answer, int) else None,
+        chunk_ids=tuple(map(str, row["c"])),
+        kind=kind,
+        form=form,
+        knowledge=knowledge,
+    )
+
+
+def _cell(file: Path, facts: Json, rows: Sequence[Json], found: Comparison) -> ReadCell:
+    cell = to_record(str(file), facts["cell"], Cell)
+    asked, metrics = found.questions_of(cell).asked, list(map(str, facts["metrics"]))
+    if len(rows) != len(asked) or any(len(row["v"]) != len(metrics) for row in rows):
+        raise ValueError("other rows than questions")
+    columns = [[_share(row["v"][at]) for row in rows] for at in range(len(metrics))]
+    answers = CellAnswers(
+        values=dict(zip(metrics, columns, strict=True)),
+        probability=[_share(row["p"]) for row in rows],
+        chosen=[int(row["o"]) for row in rows],
+        said=[""] * len(rows),
+    )
+    answers.metric()
+    retrieval = dict(facts["retrieval"])
+    if facts["says_sent"]:
+        retrieval[_SENT] = [question.id for question, row in zip(asked, rows, strict=True) if row.get("s")]
+    manifest, training, about = dict(facts["manifest"]), dict(facts["training"]), facts["about"]
+    if not manifest["rows"]["questions"] > 0:
+        raise ValueError("a cell without questions")
+    return ReadCell(
+        cell, str(facts["name"]), file, manifest, answers, retrieval, str(facts["identity"]), training,
+        about if isinstance(about, bool) else None,
+    )  # fmt: skip
+
+
+def _share(value: object) -> float:
+    """NaN where a question was not asked."""
+    found = number(value)
+    if found is None and value is not None:
+        raise ValueError("no number")
+    return math.nan if found is None else found

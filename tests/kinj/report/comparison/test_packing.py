@@ -1,0 +1,130 @@
+"""A packed comparison: the same numbers as its folder, no text, and nothing of a broken one."""
+
+import contextlib
+import gzip
+import json
+import random
+
+import pytest
+from typer.testing import CliRunner
+
+from kinj.cli.app import build_app
+from kinj.errors import UserError
+from kinj.report.comparison import find, read_comparison
+from kinj.report.comparison.packing import pack
+from kinj.report.exchange import write_pack
+
+
+def report(*words, catch=False):
+    return CliRunner().invoke(build_app(), ["report", *map(str, words)], catch_exceptions=catch)
+
+
+def numbers(folder):
+    """All of a report but its title, its command, and those of the cells."""
+    made = json.loads((folder / "report.json").read_text())
+    cells = made["tables"]["cells"]
+    at = [column["name"] for column in cells["columns"]].index("command")
+    for row in cells["rows"]:
+        row[at] = None
+    return {name: value for name, value in made.items() if name not in ("title", "command")}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, make_drawn):
+    """With two trainings, several k, dev, controls, forgetting, other orders of options, and a missing cell."""
+    drawn = make_drawn(
+        tmp_path_factory.mktemp("pack") / "out",
+        questions=90, seeds=(0, 1), ks=(1, 3), splits=("dev", "test"), controls=True, forgetting=True,
+    )  # fmt: skip
+    for order in range(1, 5):
+        drawn.add("m", "none", None, "test", f"none, order {order}", "none", None, role="orders")
+    drawn.write_cells()
+    drawn.remove(lambda cell: cell.injection == "raw" and cell.k == 3 and cell.seed == 1 and cell.split == "dev")
+    return drawn.folder
+
+
+def test_a_packed_comparison_gives_the_numbers_of_its_folder(folder, tmp_path):
+    pytest.importorskip("matplotlib")
+    file = tmp_path / "p.jsonl.gz"
+    assert report(folder, "--output_dir", tmp_path / "r", "--pack", file).exit_code == 0
+    assert report(file, "--output_dir", tmp_path / "again").exit_code == 0
+    whole, packed = numbers(tmp_path / "r"), numbers(tmp_path / "again")
+    assert packed.keys() == whole.keys()
+    for name in whole:
+        assert packed[name] == whole[name], name
+    groups = {row[4] for row in whole["tables"]["groups"]["rows"]}
+    assert {"known before", "passage found", "kind: who"} <= groups
+    assert whole["missing"] is not None
+    assert not list((tmp_path / "again").glob("questions-*.html"))
+
+
+def test_a_pack_holds_no_text_and_is_the_same_bytes_again(folder, tmp_path):
+    for name in "ab":
+        write_pack(tmp_path / f"{name}.jsonl.gz", (), pack(read_comparison([folder])))
+    assert (tmp_path / "a.jsonl.gz").read_bytes() == (tmp_path / "b.jsonl.gz").read_bytes()
+    text = gzip.decompress((tmp_path / "a.jsonl.gz").read_bytes()).decode()
+    for part in ("tower", "painted", "lm_eval --tasks", str(tmp_path), str(folder)):
+        assert part not in text
+
+
+def test_broken_packs_are_refused_by_name_and_end_in_no_traceback(folder, tmp_path):
+    whole = tmp_path / "p.jsonl.gz"
+    write_pack(whole, (), pack(read_comparison([folder])))
+    lines = gzip.decompress(whole.read_bytes()).splitlines(keepends=True)
+    draw, broken, taken = random.Random(0), tmp_path / "b.jsonl.gz", 0
+    for _ in range(40):
+        changed = list(lines)
+        at = draw.randrange(len(lines)) if draw.random() < 0.5 else draw.randrange(2)
+        old, new = draw.choice([(b":1", b':"x"'), (b"[", b"{"), (b"null", b"[]"), (b"0", b"-7"), (b'"q"', b'"r"')])
+        changed[at] = changed[at].replace(old, new) if draw.random() < 0.8 else b""
+        broken.write_bytes(gzip.compress(b"".join(changed), 1))
+        with contextlib.suppress(UserError):
+            find(read_comparison([broken]))
+            taken += 1
+    assert 0 < taken < 20
+
+
+def test_a_pack_of_an_export_is_no_comparison(folder, tmp_path):
+    write_pack(tmp_path / "e.jsonl.gz", ())
+    with pytest.raises(UserError, match="a pack of `kinj export`, for `kinj leaderboard`"):
+        read_comparison([tmp_path / "e.jsonl.gz"])
+
+
+def test_a_pack_is_refused_beside_another_and_by_another_name(folder, tmp_path):
+    file = tmp_path / "p.jsonl.gz"
+    write_pack(file, (), pack(read_comparison([folder])))
+    with pytest.raises(UserError, match="stands in a report of its own"):
+        read_comparison([file, folder])
+    with pytest.raises(UserError, match=r"the name of a pack ends in \.jsonl\.gz"):
+        report(folder, "--pack", tmp_path / "p.json")
+
+
+@pytest.fixture
+def results(tmp_path, log_answers):
+    """Two folders of lm-eval's results, the newer one worse; and a pack of the older."""
+    old = log_answers(tmp_path / "old" / "a", [1.0, 1.0, 1.0, 0.0] * 40).parents[1]
+    new = log_answers(tmp_path / "new" / "a", [1.0, 0.0, 0.0, 0.0] * 40).parents[1]
+    report(old, "--pack", tmp_path / "old.jsonl.gz")
+    return old, new, tmp_path / "old.jsonl.gz"
+
+
+def test_a_leaderboard_reads_the_same_pack(results):
+    old, _, file = results
+    boards = [CliRunner().invoke(build_app(), ["leaderboard", str(one), "--json"]).stdout for one in (old, file)]
+    whole, packed = map(json.loads, boards)
+    assert packed["columns"] == whole["columns"]
+    assert len(packed["rows"]) == 1
+
+
+def test_against_an_older_run_or_its_pack_the_exit_code_says_worse(results):
+    old, new, file = results
+    for earlier in (old, file):
+        done = report(new, "--against", earlier, "--json", catch=True)
+        assert [one["word"] for one in json.loads(done.stdout)["changes"]] == ["worse"]
+        assert done.exit_code == 1
+        assert report(old, "--against", earlier).exit_code == 0
+
+
+def test_a_report_needs_something_to_do(folder):
+    with pytest.raises(UserError, match="--output_dir: name the folder of the report; or --pack FILE, or --against"):
+        report(folder)
