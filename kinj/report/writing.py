@@ -25,7 +25,6 @@ from kinj.report.page.questions import groups_of, passage_texts
 from kinj.report.page.redact import redactor
 from kinj.report.page.summary import Block, blocks, prospects_of
 from kinj.report.page.tables import Table, escaped, to_csv, to_json, to_latex, to_markdown
-from kinj.report.verdict.contrasts import NONE
 
 #: Lists of a verdict in Markdown, and what stands above each.
 _LISTS = {"verdicts": "", "warnings": "To be read with this in mind:", "changes": "Another answer would need:"}
@@ -143,9 +142,11 @@ def _not_measured(found: Findings) -> Iterator[str]:
     if "orders" not in roles:
         yield "Gains on known and unknown questions: they need an independent asking with other option orders."
     yield "Memory of a GPU, the cost of building an index, of writing questions and paraphrases, of failed tries."
-    trained = [one for one in found.judged_arms.values() if one.arm.injection != NONE]
-    if trained:
-        yield "Whether the model that is tested wrote the questions or the training texts: the folder does not say."
+    if any(one.arm.model not in found.comparison.writers for one in found.judged_arms.values()):
+        yield (
+            "Whether the model that is tested wrote the questions or the training texts: the benchmark that was asked, "
+            "whose manifest says it, is not here any more."
+        )
 
 
 def write_report(

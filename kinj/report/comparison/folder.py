@@ -15,6 +15,7 @@ from kinj.manifest import read_manifest, sha256_file
 from kinj.progress import progress
 from kinj.records import CONTRASTS, OF_EVERYTHING, SIDES, Cell, Json
 from kinj.report.comparison.answers import TRACE, CellAnswers, TaskQuestions, read_answers, samples_of
+from kinj.report.comparison.writers import Writers, writers_of
 from kinj.report.verdict.contrasts import NONE
 from kinj.settings_file import read_settings
 from kinj.statistics import Prior
@@ -76,6 +77,8 @@ class Comparison:
     plan_cells: list[Cell] = field(default_factory=list)
     #: where no plan says it: what counts as an arm, and what was declared
     assumed: list[str] = field(default_factory=list)
+    #: by model, who wrote what it is asked and trained on; absent where nobody knows
+    writers: dict[str, Writers] = field(default_factory=dict)
     #: False of a pack: questions and passages cannot be shown
     has_texts: bool = True
 
@@ -105,7 +108,8 @@ def read_folders(folders: Sequence[Path]) -> Comparison:
         UserError: no folder of `kinj compare`, one that is named twice, or plans that state different margins, priors
             or contrasts.
     """
-    if twice := [one for at, one in enumerate(folders) if one.resolve() in [f.resolve() for f in folders[:at]]]:
+    resolved = [folder.resolve() for folder in folders]
+    if twice := [one for at, one in enumerate(resolved) if one in resolved[:at]]:
         raise UserError(f"{twice[0]}: named twice; its contrasts would count twice in the family")
     plans = [_read_plan(folder) for folder in folders]
     comparison = Comparison()
@@ -130,6 +134,11 @@ def read_folders(folders: Sequence[Path]) -> Comparison:
             _read_cell(folder, cell, comparison, trainings)
             advance(1)
     comparison.notes += _unread_texts(folders, comparison)
+    for folder, plan in zip(folders, plans, strict=True):
+        own = [one for one in comparison.cells if one.folder.parent.parent == folder]
+        asked = [one.retrieval.get("benchmark") for one in own if one.cell.role in ("main", "everything")]
+        found = writers_of(folder, plan, asked, [one.training for one in own])
+        comparison.writers |= {one.cell.model: found for one in own if found is not None}
     return comparison
 
 
@@ -156,8 +165,7 @@ def _name(folders: Sequence[Path], number: int) -> str:
 def _read_plan(folder: Path) -> Json:
     if not (folder / "plan.yaml").is_file() or not (folder / "cells.jsonl").is_file():
         raise UserError(
-            f"{folder}: no folder of `kinj compare` (it has no plan.yaml and cells.jsonl); make one by "
-            "`kinj compare smoke --output_dir DIR`, or show lm-eval's own results by `kinj table`"
+            f"{folder}: half a folder of `kinj compare` (plan.yaml or cells.jsonl is gone): type its command again"
         )
     return read_settings(folder / "plan.yaml")
 

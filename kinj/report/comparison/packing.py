@@ -12,6 +12,7 @@ from kinj.jsonl import to_object, to_record
 from kinj.records import Cell, Json
 from kinj.report.comparison.answers import Asked, CellAnswers, TaskQuestions
 from kinj.report.comparison.folder import Comparison, Missing, ReadCell
+from kinj.report.comparison.writers import Writers
 from kinj.report.exchange import PackedCell, read_cells
 from kinj.report.page.redact import redactor
 from kinj.report.reading.values import mapping, number
@@ -33,6 +34,7 @@ def pack(comparison: Comparison) -> Iterator[PackedCell]:
         "notes": comparison.notes, "not_measured": comparison.not_measured, "assumed": comparison.assumed,
         "models": {name: {"pretrained": one.get("pretrained")} for name, one in comparison.models.items()},
         "plan_names": comparison.plan_names, "plan_cells": [to_object(cell) for cell in comparison.plan_cells],
+        "writers": {name: [one.questions, one.texts] for name, one in comparison.writers.items()},
         "missing": [[to_object(one.cell), one.why] for one in comparison.missing],
     }  # fmt: skip
     yield PackedCell({"comparison": clean(about)}, ())
@@ -60,7 +62,7 @@ def _facts(one: ReadCell) -> Json:
             "settings": {"data": {"paraphrases": asked.get("paraphrases")}},
             "files": {"all": sum(mapping(training.get("files")).values())},
             "held_out_losses": [{"loss": loss.get("loss")} for loss in held],
-            "stages": [{name: stage.get(name) for name in ("tokens", "seconds")}
+            "stages": [{name: stage.get(name) for name in ("arm", "tokens", "seconds")}
                        for stage in map(mapping, training.get("stages") or ())],
         }  # fmt: skip
     return {
@@ -132,6 +134,7 @@ def _about(file: Path, facts: Json) -> Comparison:
         plan_cells=[to_record(str(file), one, Cell) for one in facts["plan_cells"]],
         missing=[Missing(to_record(str(file), one, Cell), str(why)) for one, why in facts["missing"]],
         assumed=list(map(str, facts["assumed"])),
+        writers={name: Writers(*(tuple(map(str, one)) for one in of)) for name, of in facts["writers"].items()},
         has_texts=False,
     )
     if not (0 < found.margin < 1 and 0 < found.prior.scale < 1 and 0 < found.prior.degrees_of_freedom < 10**6):

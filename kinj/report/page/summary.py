@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from kinj.report.comparison import ArmScores, Findings
 from kinj.report.comparison.differences import known_chunks
+from kinj.report.comparison.writers import writer_warnings
 from kinj.report.costs import Line, break_evens
 from kinj.report.verdict import recommend
 from kinj.report.verdict.contrasts import Arm, Judged
@@ -65,7 +66,7 @@ def blocks(
             task=task,
             recommendation=tuple(advice) or ("No recommendation: what the arms cost is not known.",),
             verdicts=tuple(sentences),
-            warnings=(*_unpriced(here, lines), *_warnings(here, judged)),
+            warnings=(*_unpriced(here, lines), *_warnings(here, judged), *_writers(found, model, here)),
             changes=(
                 *_changes((model, task), chosen, judged, prospects, lines, unit, asked),
                 *_unjudged(found, judged),
@@ -101,6 +102,14 @@ def _warnings(here: Sequence[ArmScores], judged: Sequence[Judged]) -> Iterator[s
             yield f"{without} of {count} questions name no source chunk: each counts as a cluster of its own."
     if here and here[0].split == "dev":
         yield "Asked on dev, on which settings are chosen: nothing here is a result on test."
+
+
+def _writers(found: Findings, model: str, here: Sequence[ArmScores]) -> Iterator[str]:
+    comparison = found.comparison
+    if model in comparison.writers:
+        names = [comparison.plan_names.get(model), comparison.models.get(model, {}).get("pretrained")]
+        trained = [one.cells[0].training for one in here if one.trained]
+        yield from writer_warnings(comparison.writers[model], names, trained)
 
 
 def _of_training(injection: str, arms: Sequence[ArmScores], judged: Sequence[Judged]) -> Iterator[str]:
