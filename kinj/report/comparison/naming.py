@@ -67,20 +67,26 @@ def name_all(asked: Sequence[AskedTask]) -> None:
 
 
 def _name_models(asked: Sequence[AskedTask]) -> None:
-    """One model where the weights before training are one, and the settings that are no arm's."""
+    """One model where the weights before training are one, and the settings that are no arm's.
+
+    A run that says a name alone goes to the model of that name; where there are several, it is one of its own.
+    """
     groups: list[tuple[dict[str, str], list[AskedTask]]] = []
-    for one in sorted(asked, key=lambda one: bool(one.checkpoint)):
+    for one in sorted(asked, key=lambda one: (len(one.known()) == 1, bool(one.checkpoint))):
         known = one.known()
-        for theirs, members in groups:
-            if _is_same(known, theirs):
-                theirs |= {**known, **theirs}
-                members.append(one)
-                break
+        fitting = [group for group in groups if _is_same(known, group[0])]
+        if len(known) == 1:
+            fitting = [group for group in fitting if len(group[0]) == 1] or fitting
+        if fitting and (len(known) > 1 or len(fitting) == 1):
+            theirs, members = fitting[0]
+            theirs |= {**known, **theirs}
+            members.append(one)
         else:
             groups.append((known, [one]))
     names = [known.get("name", "unnamed") for known, _ in groups]
     for name, (known, members) in zip(names, groups, strict=True):
-        own = name if names.count(name) == 1 else f"{name} #{(known.get('fingerprint') or known.get('commit', ''))[:8]}"
+        told = (known.get("fingerprint") or known.get("commit") or "")[:8]
+        own = f"{name} #{told}" if names.count(name) > 1 and told else name
         others = [{key: value for key, value in one.run.settings.items() if key not in _OF_AN_ARM} for one in members]
         for one, settings in zip(members, others, strict=True):
             settings["engine"] = one.run.settings.get("back end") or one.run.settings.get("base", "")
