@@ -47,6 +47,7 @@ class Report:
     notes: tuple[str, ...]
     #: of results without a plan
     assumed: tuple[str, ...]
+    files: tuple[str, ...]
     #: that makes it again, folders by their own names
     command: str
 
@@ -102,6 +103,7 @@ def make_report(
         not_measured=tuple(_not_measured(found)),
         notes=tuple(comparison.notes),
         assumed=tuple(comparison.assumed),
+        files=tuple(comparison.files),
         command=_command(folders, asked, prices),
     )
     return report, found
@@ -221,6 +223,7 @@ def _plain(report: Report) -> Json:
         "not_measured": list(report.not_measured),
         "notes": list(report.notes),
         "assumed": list(report.assumed),
+        "files": list(report.files),
         "made_by": f"kinj {version('kinj')}",
         "command": report.command,
     }
@@ -255,6 +258,7 @@ def _page(report: Report, groups: list[Json], clean: Any, *, with_texts: bool) -
         not_measured=clean(list(report.not_measured)),
         notes=clean(list(report.notes)),
         assumed=clean(list(report.assumed)),
+        files=clean(list(report.files)),
         made_by=f"kinj {version('kinj')}",
         command=clean(report.command),
     )
@@ -282,5 +286,7 @@ def _markdown(plain: Json, report: Report, clean: Any) -> str:  # Any: of redact
     parts += [to_markdown(_clean_table(table, clean)) for table in (*report.tables, *report.more_tables)]
     parts.append("## What was not measured\n")
     parts += items([*plain["not_measured"], *plain["notes"]])
+    if plain["files"]:
+        parts += ["## Which file is which arm\n", *items(plain["files"])]
     parts.append(f"Made by {plain['made_by']}: `{plain['command']}`\n")
     return "\n".join(parts)

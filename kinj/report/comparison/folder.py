@@ -77,6 +77,8 @@ class Comparison:
     plan_cells: list[Cell] = field(default_factory=list)
     #: where no plan says it: what counts as an arm, and what was declared
     assumed: list[str] = field(default_factory=list)
+    #: and which file is which arm
+    files: list[str] = field(default_factory=list)
     #: by model, who wrote what it is asked and trained on; absent where nobody knows
     writers: dict[str, Writers] = field(default_factory=dict)
     #: False of a pack: questions and passages cannot be shown

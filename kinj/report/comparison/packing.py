@@ -32,6 +32,7 @@ def pack(comparison: Comparison) -> Iterator[PackedCell]:
         "contrasts": comparison.contrasts, "margin": comparison.margin,
         "prior": [comparison.prior.scale, comparison.prior.degrees_of_freedom],
         "notes": comparison.notes, "not_measured": comparison.not_measured, "assumed": comparison.assumed,
+        "files": comparison.files,
         "models": {name: {"pretrained": one.get("pretrained")} for name, one in comparison.models.items()},
         "plan_names": comparison.plan_names, "plan_cells": [to_object(cell) for cell in comparison.plan_cells],
         "writers": {name: [one.questions, one.texts] for name, one in comparison.writers.items()},
@@ -134,6 +135,7 @@ def _about(file: Path, facts: Json) -> Comparison:
         plan_cells=[to_record(str(file), one, Cell) for one in facts["plan_cells"]],
         missing=[Missing(to_record(str(file), one, Cell), str(why)) for one, why in facts["missing"]],
         assumed=list(map(str, facts["assumed"])),
+        files=list(map(str, facts["files"])),
         writers={name: Writers(*(tuple(map(str, one)) for one in of)) for name, of in facts["writers"].items()},
         has_texts=False,
     )

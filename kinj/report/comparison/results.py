@@ -62,7 +62,8 @@ def read_results(paths: Sequence[Path], margin: float = 0.03) -> Comparison:
         comparison.contrasts = (*CONTRASTS, *OF_EVERYTHING)
     more = len(notes) - _MOST_SAID
     comparison.notes = [*notes[:_MOST_SAID], *([f"{more} more were not taken"] if more > 0 else [])]
-    comparison.assumed = list(_assumed(comparison, taken))
+    comparison.assumed = list(_assumed(comparison))
+    comparison.files = [f"{_said(cell.cell)}: {one.run.place}" for one, cell in taken]
     return comparison
 
 
@@ -199,7 +200,7 @@ def _said(cell: Cell) -> str:
     return f"{cell.model}, {cell.task}, {arm}" + ("" if cell.seed is None else f", seed {cell.seed}")
 
 
-def _assumed(comparison: Comparison, taken: Sequence[tuple[AskedTask, ReadCell]]) -> Iterator[str]:
+def _assumed(comparison: Comparison) -> Iterator[str]:
     prior = comparison.prior
     yield (
         f"There is no plan: judged are {', '.join(comparison.contrasts)}; the same is within "
@@ -211,5 +212,3 @@ def _assumed(comparison: Comparison, taken: Sequence[tuple[AskedTask, ReadCell]]
         "were trained and published under a name of their own count as another model. Of several k without a dev "
         "split the smallest is judged."
     )
-    for one, cell in taken:
-        yield f"{_said(cell.cell)}: {one.run.place}"

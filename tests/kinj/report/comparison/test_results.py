@@ -1,6 +1,8 @@
 """Results that no plan made: which arm a file is, what is assumed, and what is not taken."""
 
+import contextlib
 import json
+import random
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from typer.testing import CliRunner
 from kinj.cli.app import build_app
 from kinj.errors import UserError
 from kinj.report.comparison import find, read_comparison
+from kinj.report.comparison.packing import pack
+from kinj.report.exchange import write_pack
 
 TASK, COMMIT = "arc_easy", "a" * 40
 STAMP = "2026-05-01T10-00-00.000000"
@@ -84,11 +88,14 @@ def test_the_page_says_what_was_assumed_and_which_file_is_which_arm(log, tmp_pat
     root = log("bm25", 1.0, kinj=asked("bm25", 3))
     words = ["report", str(root), "--output_dir", str(tmp_path / "r"), "--margin", "5"]
     printed = CliRunner().invoke(build_app(), words, catch_exceptions=False).stdout
-    assumed = json.loads((tmp_path / "r" / "report.json").read_text())["assumed"]
+    made = json.loads((tmp_path / "r" / "report.json").read_text())
+    assumed, page = made["assumed"], (tmp_path / "r" / "report.html").read_text()
     assert "judged are RAG - base, FT - base" in assumed[0]
     assert "the same is within 5 points" in assumed[0]
-    assert f"org/small, {TASK}, bm25 k=3: runs/bm25/results_{STAMP}.json" in assumed
-    for text in (printed, (tmp_path / "r" / "report.html").read_text()):
+    arm = f"org/small, {TASK}, bm25 k=3: runs/bm25/results_{STAMP}.json"
+    assert arm in made["files"]
+    assert arm in page
+    for text in (printed, page):
         assert assumed[0] in text
     assert "Q0?" in (tmp_path / "r" / "questions-1-1.html").read_text()
 
@@ -159,3 +166,40 @@ def test_results_beside_a_comparison_and_a_margin_over_a_plan_are_refused(log, d
         read_comparison([folder.folder, log("plain")])
     with pytest.raises(UserError, match="--margin: the plan declares it"):
         read_comparison([folder.folder], 0.05)
+
+
+def test_a_pack_of_results_without_a_plan_gives_the_same_verdicts(log, tmp_path):
+    log("plain")
+    root = log("bm25", 1.0, kinj=asked("bm25", 3))
+    whole = read_comparison([root], 0.05)
+    write_pack(tmp_path / "p.jsonl.gz", (), pack(whole))
+    packed = read_comparison([tmp_path / "p.jsonl.gz"])
+    assert find(packed).judged == find(whole).judged
+    assert (packed.assumed, packed.files, packed.margin) == (whole.assumed, whole.files, 0.05)
+
+
+def test_files_damaged_at_random_end_in_no_traceback(log, tmp_path):
+    """Odd values of samples and of what results say of the run: read, or named."""
+    log("plain")
+    root = log("bm25", 1.0, kinj=trained(0))
+    files = {file: file.read_text() for file in sorted(root.rglob("*_*.json*"))}
+    draw, odd = random.Random(0), (None, True, -1, 1e308, 10**30, "", "<b>", "\ud800", [], {}, [[]], {"a": None})
+
+    def change(value):
+        where = list(value) if isinstance(value, dict) else range(len(value))
+        inside = [one for one in where if isinstance(value[one], (dict, list)) and value[one]]
+        if inside and draw.random() < 0.7:
+            change(value[draw.choice(inside)])
+        else:
+            value[draw.choice(where)] = draw.choice(odd)
+
+    for _ in range(80):
+        for file, text in files.items():
+            lines = text.splitlines()
+            at = draw.randrange(len(lines))
+            value = json.loads(lines[at])
+            change(value)
+            lines[at] = json.dumps(value)
+            file.write_text("\n".join(lines) + "\n" if draw.random() < 0.6 else text)
+        with contextlib.suppress(UserError):
+            find(read_comparison([root]))
