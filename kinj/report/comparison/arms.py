@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kinj.records import Cell
+from kinj.records import Cell, Json
 from kinj.report.comparison.answers import Array, Asked
 from kinj.report.comparison.folder import Comparison, ReadCell
 from kinj.report.verdict.contrasts import NONE, Arm
@@ -233,3 +233,13 @@ def judged_split(main: Sequence[ArmScores], arm: Arm) -> str:
 def of_role(arms: Sequence[ArmScores], role: str) -> Iterator[ArmScores]:
     """Those of one role."""
     return (one for one in arms if one.role == role)
+
+
+def paraphrases_of(training: Json) -> int | None:
+    """How many paraphrases of each chunk were trained on, 0: raw texts; of repeated texts how many they stand in for.
+
+    None of other arms, and of what was not trained.
+    """
+    arm, settings = training.get("arm"), (training.get("settings") or {}).get("data") or {}
+    count = {"raw": 0, "paraphrase": settings.get("paraphrases"), "repeat": settings.get("paraphrases")}.get(str(arm))
+    return count if isinstance(count, int) else None

@@ -271,16 +271,6 @@ def _refuse_changed(place: Path, manifest: Json, comparison: Comparison) -> None
             comparison.notes.append(f"cells/{place.name}/{TRACE}: changed since its manifest sealed it")
 
 
-def paraphrases_of(training: Json) -> int | None:
-    """How many paraphrases of each chunk were trained on, 0: raw texts; of repeated texts how many they stand in for.
-
-    None of other arms, and of what was not trained.
-    """
-    arm, settings = training.get("arm"), (training.get("settings") or {}).get("data") or {}
-    count = {"raw": 0, "paraphrase": settings.get("paraphrases"), "repeat": settings.get("paraphrases")}.get(str(arm))
-    return count if isinstance(count, int) else None
-
-
 def _json_list(path: Path, comparison: Comparison) -> list[Json]:
     """The objects of a list; of a file that is broken none, and a note."""
     try:

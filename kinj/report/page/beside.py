@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kinj.report.comparison import Findings
+from kinj.report.comparison.arms import paraphrases_of
 from kinj.report.comparison.differences import found_mask, known_chunks
 from kinj.report.comparison.findings import further_metrics
-from kinj.report.comparison.folder import paraphrases_of
 from kinj.report.costs import ArmCost, Line, break_evens
 from kinj.report.page.contents import PLACE
 from kinj.report.page.tables import Column, Table

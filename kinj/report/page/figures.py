@@ -13,8 +13,8 @@ import numpy as np
 
 from kinj.errors import MissingExtraError
 from kinj.report.comparison import ArmScores, Findings
+from kinj.report.comparison.arms import paraphrases_of
 from kinj.report.comparison.differences import found_mask, known_chunks
-from kinj.report.comparison.folder import paraphrases_of
 from kinj.report.costs import Line, break_evens
 from kinj.report.page.questions import arm_label
 from kinj.report.verdict.contrasts import NONE, Arm, Judged
