@@ -108,10 +108,8 @@ def _unpacked(file: Path, parts: Iterable[PackedCell]) -> Comparison:
         elif "questions" in facts and found is not None:
             model, task, split, limit = facts["questions"]
             questions = found.questions[str(model), str(task), str(split), limit] = TaskQuestions()
-            for row in rows:
-                questions.place(_asked(row, facts["labels"]))
-            if len(questions.asked) != len(rows):
-                raise ValueError("a question stands twice")
+            for number, row in enumerate(rows):
+                questions.place(_asked(number, row, facts["labels"]))
         elif "cell" in facts and found is not None:
             found.cells.append(_cell(file, facts, rows, found))
     if found is None:
@@ -144,11 +142,11 @@ def _about(file: Path, facts: Json) -> Comparison:
     return found
 
 
-def _asked(row: Json, labels: Json) -> Asked:
+def _asked(number_of_row: int, row: Json, labels: Json) -> Asked:
     kind, form, knowledge = (str(labels[name][at]) for name, at in zip(_LABELS, row["l"], strict=True))
     identity, answer = str(row["q"]), row["a"]
     return Asked(
-        key=(f"row of {identity}", 1),
+        key=("row", number_of_row),  # questions of equal texts stand as often as they were asked
         id=identity,
         question="",
         choices=(),

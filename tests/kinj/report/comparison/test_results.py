@@ -193,7 +193,7 @@ def test_files_damaged_at_random_end_in_no_traceback(log, tmp_path):
         else:
             value[draw.choice(where)] = draw.choice(odd)
 
-    for _ in range(80):
+    for _ in range(40):
         for file, text in files.items():
             lines = text.splitlines()
             at = draw.randrange(len(lines))
