@@ -154,6 +154,9 @@ def export(
     if every_eval_ever is not None:
         files = write_every_eval_ever(runs, every_eval_ever, with_texts=not without_texts, organization=organization)
         typer.echo(f"{len(files)} runs: {every_eval_ever / 'data'}")
+        others = sorted((every_eval_ever / "data").rglob("*_samples.jsonl")) if without_texts else []
+        if others:
+            typer.echo(f"texts of earlier exports still lie there: {len(others)} files, {others[0]} first", err=True)
     if model_cards:
         for card in (card for path in paths for card in write_model_cards(path)):
             typer.echo(card)

@@ -21,21 +21,20 @@ from kinj.report.exchange.every_eval_ever.writing import (
     SETTING,
 )  # fmt: skip
 from kinj.report.reading import Answers, Result, Run
+from kinj.report.reading.folders import LARGEST
 from kinj.report.reading.formats import EVERY_EVAL_EVER, told_by_content
 from kinj.report.reading.plain import plain, plain_settings, short_hash
 from kinj.report.reading.runs import MARKS
 from kinj.report.reading.samples import BadSamplesError, make_answers, question_key, sample_rows
 from kinj.report.reading.values import check, mapping, number
 
-#: Bytes of the largest aggregate that is parsed.
-_LARGEST = 16 * 2**20
 #: What others call the number of examples before a question.
 _SHOTS = re.compile(r"few_?shot|^(num_|n_|n)?shots?$", re.IGNORECASE)
 
 
 def read_every_eval_ever(file: Path, place: str, say: Callable[[str], None]) -> list[Run] | None:
     """The run in an aggregate file; None where it is another file."""
-    if file.suffix != ".json" or file.stat().st_size > _LARGEST:
+    if file.suffix != ".json" or file.stat().st_size > LARGEST:
         return None
     raw = file.read_bytes()
     if b'"evaluation_results"' not in raw:

@@ -7,7 +7,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from kinj.cli.app import build_app
 from kinj.report.board import as_csv, make_board
 from kinj.report.exchange import READERS, write_every_eval_ever
 from kinj.report.reading import read_runs
@@ -174,6 +176,24 @@ def test_an_export_without_texts_leaves_none_of_an_earlier_one(two_arms, tmp_pat
     assert list((tmp_path / "out").rglob("*.jsonl")) == []
 
 
+def test_texts_that_an_export_of_other_runs_left_are_named(two_arms, tmp_path):
+    out = tmp_path / "out"
+    written(two_arms, out)
+    for file in (two_arms / "read").iterdir():
+        file.unlink()
+    asked = ["export", str(two_arms), "--every-eval-ever", str(out), "--without-texts"]
+    said = CliRunner().invoke(build_app(), asked)
+    assert said.exit_code == 0
+    assert "texts of earlier exports still lie there: 1 files" in said.stderr
+
+
+def test_an_aggregate_of_seventeen_megabytes_is_read(tmp_path):
+    entry = {"evaluation_name": "t", "score_details": {"score": 0.5}, "pad": "x" * (17 * 2**20)}
+    (tmp_path / "e.json").write_text(json.dumps({"schema_version": "0.3.0", "evaluation_results": [entry]}))
+    [run], problems = read_runs([tmp_path], READERS)
+    assert (run.results[0].value, problems) == (0.5, [])
+
+
 def rows_of(folder, out):
     [file] = written(folder, out)
     return [json.loads(line) for line in file.with_name(f"{file.stem}_samples.jsonl").read_text().splitlines()]
@@ -212,7 +232,51 @@ def test_a_sample_whose_prompt_has_no_known_form_ends_no_export(two_arms, tmp_pa
     files = written(two_arms, tmp_path / "out")
     assert len(files) == 2
     assert json.loads(files[0].read_text())["detailed_evaluation_results"]["total_rows"] == 40
-    assert "prompts of 2 samples of t are in no known form" in caplog.text
+    assert "prompts of 3 samples of t are in no known form" in caplog.text
+
+
+def formatted(file):
+    lines = file.with_name(f"{file.stem}_samples.jsonl").read_text().splitlines()
+    return [json.loads(line)["input"]["formatted"] for line in lines]
+
+
+def test_a_trace_that_is_cut_off_ends_no_export_and_no_prompt_without_its_passages_is_written(
+    two_arms, tmp_path, caplog
+):
+    for name in ("closed", "read"):
+        trace = two_arms / name / "trace.jsonl"
+        trace.write_text(trace.read_text()[:-20])
+    closed, read = written(two_arms, tmp_path / "out")
+    assert formatted(closed)[0] == "Question 0?\nAnswer:"
+    assert set(formatted(read)) == {None}
+    assert "trace.jsonl: line 40 is cut off or no JSON; prompts with passages are left out" in caplog.text
+
+
+def test_of_a_run_that_retrieved_no_prompt_is_made_up_where_no_trace_is_there(two_arms, tmp_path, caplog):
+    (two_arms / "read" / "trace.jsonl").unlink()
+    files = written(two_arms, tmp_path / "out")
+    assert set(formatted(files[1])) == {None}
+    assert "prompts of 40 samples of t are left out: no trace.jsonl says how they were sent" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("odd", "reference"),
+    [
+        ({"target": "\N{SUPERSCRIPT TWO}"}, "\N{SUPERSCRIPT TWO}"),
+        ({"target": "1" * 5000}, "1" * 5000),
+        ({"filtered_resps": [10**400, 1, 1, 1]}, "one"),
+        ({"arguments": [["Question 0?", " one"], ["Question 0?", " two"]]}, "one"),
+    ],
+)
+def test_an_odd_sample_ends_no_export(two_arms, tmp_path, odd, reference):
+    [file] = (two_arms / "closed").glob("samples*")
+    lines = file.read_text().splitlines()
+    lines[0] = json.dumps({**json.loads(lines[0]), **odd})
+    file.write_text("\n".join(lines) + "\n")
+    first = written(two_arms, tmp_path / "out")[0]
+    rows = first.with_name(f"{first.stem}_samples.jsonl").read_text().splitlines()
+    assert json.loads(rows[0])["input"]["reference"] == [reference]
+    assert len(rows) == 40
 
 
 # ---- against the schema of the wheel
