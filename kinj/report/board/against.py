@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kinj.errors import UserError
@@ -11,6 +11,7 @@ from kinj.report.board.columns import Column, make_columns
 from kinj.report.board.ranks import paired_differences, share_variance, unpaired_p
 from kinj.report.board.rows import Row, make_rows
 from kinj.report.reading import Problem, Result, Run
+from kinj.report.reading.identity import RETRIEVAL, TRAINING
 from kinj.report.reading.runs import CHECKED, CONTRADICTED, SEALED, UNCHECKED
 from kinj.statistics import ALPHA, FEWEST_CLUSTERS, Word, holm
 from kinj.statistics.shares import Z_95
@@ -64,7 +65,8 @@ def compare_runs(
 ) -> tuple[list[Change], list[Unpaired], list[Problem]]:
     """Every cell that both have, the cells that cannot be compared, and what was not taken; options of `make_columns`.
 
-    Cells are paired by model, settings and column: the same task, shots, template and questions. One family of tests,
+    Cells are paired by model, settings and column: the same task, shots, template and questions; arms of a plan by their
+    names, whether they were trained anew or retrieve in another way. One family of tests,
     Holm's correction at 5 %: better or worse. The same: the 95 % interval lies within +-margin. Below `FEWEST_CLUSTERS`
     effective clusters, or questions without samples, there are too few to tell. Of the other floor of kinj.statistics,
     clusters that differ, better and worse alone are held: two runs of equal answers are the same. The words are about
@@ -74,6 +76,7 @@ def compare_runs(
     Raises:
         UserError: no cell is in both.
     """
+    new, old = [_as_named(run) for run in new], [_as_named(run) for run in old]
     columns, entries, problems = make_columns([*new, *old], names=names, tasks=tasks, metrics=metrics)
     of_new = {id(result) for run in new for result in run.results}
     new_rows, claimed = make_rows(entry for entry in entries if id(entry.result) in of_new)
@@ -110,6 +113,10 @@ def compare_runs(
     ]
     alone = [*_alone(new_rows, old_rows, "new"), *_alone(old_rows, new_rows, "old")]
     return changes, [*alone, *_left_out(pairs, columns)], [*problems, *claimed, *more]
+
+
+def _as_named(run: Run) -> Run:
+    return replace(run, settings={name: one for name, one in run.settings.items() if name not in (TRAINING, RETRIEVAL)})
 
 
 def _key(row: Row) -> tuple[str, tuple[tuple[str, str], ...]]:

@@ -11,9 +11,11 @@ from pathlib import PurePath
 import numpy as np
 
 from kinj.report.reading import Problem, Result, Run
+from kinj.report.reading.identity import HASHES
 
 #: What tells results apart only where two would else be one cell, the most telling first.
 _DETAILS = ("chat_template", "batch_size", "device", "task", "folder")
+_COMMIT = "commit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Entry:
     renamed: str = ""
 
     def detail(self, name: str) -> str:
-        """One of `_DETAILS`; empty where the file does not say."""
+        """One of `_DETAILS`, or the commit; empty where the file does not say."""
         if name == "task":
             return self.renamed
         return str(PurePath(self.run.place).parent) if name == "folder" else self.run.details.get(name, "")
@@ -68,7 +70,13 @@ def make_rows(entries: Iterable[Entry]) -> tuple[list[Row], list[Problem]]:
 
 
 def _parted(entries: list[Entry]) -> list[tuple[dict[str, str], list[Entry]]]:
-    """The entries apart by the fewest details that leave no cell twice; by all that differ where none suffice."""
+    """The entries apart by the fewest details that leave no cell twice; by all that differ where none suffice.
+
+    Apart in any case where files name several commits of the hub, whose scores are no one model's.
+    """
+    if len({entry.detail(_COMMIT) for entry in entries} - {""}) > 1:
+        return [({**({_COMMIT: commit} if commit else {}), **more}, part)
+                for (commit,), own in _by(entries, (_COMMIT,)).items() for more, part in _parted(own)]  # fmt: skip
     if not _clashes(entries):
         return [({}, entries)]
     differing = [name for name in _DETAILS if len({entry.detail(name) for entry in entries}) > 1]
@@ -137,8 +145,8 @@ def _labelled(rows: Sequence[Row]) -> list[Row]:
     for model, own in by_model.items():
         names = sorted({name for row in own for name in row.settings}, key=_order)
         telling = [name for name in names if len({row.settings.get(name, "") for row in own}) > 1]
-        # A hash of weights is said only where nothing that a reader knows tells the rows apart.
-        plain = [name for name in telling if name != "weights"]
+        # Hashes are said only where nothing that a reader knows tells the rows apart.
+        plain = [name for name in telling if name not in HASHES]
         if len({tuple(row.settings.get(name) for name in plain) for row in own}) == len(own):
             telling = plain
         for row in own:

@@ -9,6 +9,7 @@ from kinj.report.reading.plain import plain_settings, short_hash
 from kinj.report.reading.runs import MARKS
 from kinj.report.reading.values import mapping
 
+TRAINING, RETRIEVAL = "training", "retrieval"
 #: Arguments that name the model, the most particular last.
 _MODEL_ARGUMENTS = ("engine", "path", "model", "pretrained")
 #: Arguments that change nothing in a score, or name the model.
@@ -24,6 +25,8 @@ _KINJ_SETTINGS = (
 _UNSAID_OF_BASE = {*_UNSAID_ARGUMENTS, "num_concurrent", "max_retries", "timeout"}
 #: Of the same: what of a comparison's model differs between its arms, or is of its weights.
 _OF_AN_ARM = {"peft", "delta", "revision", "commit", "peft_commit", "delta_commit", "chat_template_sha256", "subfolder"}
+#: Settings of a cell that name nothing to a reader: its weights before training, its training, and how it retrieved.
+HASHES = ("weights", TRAINING, RETRIEVAL)
 _KINJ_DEFAULTS = {"retriever": "none", "placement": "prefix", "order": "best_first", "query": "question"}
 
 
@@ -46,7 +49,8 @@ def settings_of(
 ) -> dict[str, str]:
     """What tells a run from others of the same model: of a cell of `kinj compare` its arms, else its arguments.
 
-    With both go the weights: of a cell those before its training, which are one in all arms and seeds of a plan.
+    With both go the weights: of a cell those before its training, which are one in all arms and seeds of a plan. Names
+    of arms are a plan's own, so that hashes of the training and of the retrieval stand beside them.
     """
     if cell is not None:
         seed = cell.get("seed")
@@ -54,6 +58,8 @@ def settings_of(
         base = _base_settings(ours, arguments)
         named |= {name: setting for name, setting in base.items() if name not in _OF_AN_ARM}
         named["weights"] = _base_weights(ours, arguments)
+        named[TRAINING] = f"#{str(cell['unit'])[:8]}" if cell["injection"] != "none" and cell.get("unit") else None
+        named[RETRIEVAL] = _retrieval(ours)
         plain_values = {"injection": "none", "reading": "none", "role": "main"}
         return plain_settings({name: value for name, value in named.items() if value != plain_values.get(name)})
     if ours:
@@ -69,6 +75,16 @@ def settings_of(
         return plain_settings(said | _base_settings(ours, arguments))
     said = {name: setting for name, setting in arguments.items() if name not in _UNSAID_ARGUMENTS}
     return plain_settings({"back end": config.get("model"), **said})
+
+
+def _retrieval(ours: Mapping[str, object]) -> str | None:
+    """A hash of how a cell finds and shows passages, its index apart, which is the benchmark's; None: it does not."""
+    if ours.get("retriever", "none") == "none":
+        return None
+    said = {name: ours.get(name) for name in _KINJ_SETTINGS if name != "index"}
+    said["template"] = mapping(ours.get("template")).get("sha256")
+    known = sorted((name, str(one)) for name, one in said.items() if one not in (None, _KINJ_DEFAULTS.get(name)))
+    return f"#{short_hash(str(known))}"
 
 
 def _base_settings(ours: Mapping[str, object], arguments: Mapping[str, object]) -> dict[str, object]:

@@ -60,6 +60,7 @@ def read_lm_eval(file: Path, place: str, value: Json, cell: Json | None, say: Sa
         details=plain_settings(
             {
                 "chat_template": value.get("chat_template_sha") and f"#{str(value['chat_template_sha'])[:8]}",
+                "commit": str(config.get("model_sha") or "")[:8],
                 "batch_size": config.get("batch_size"),
                 "device": config.get("device"),
                 "lm_eval": value.get("lm_eval_version"),

@@ -60,7 +60,8 @@ def read_lighteval(file: Path, place: str, value: Json, say: Say) -> Run:
     named = general.get("model_name") or model_config.get("model_name") or "unnamed"
     settings = plain_settings({"dtype": general.get("model_dtype"), "revision": model_config.get("revision")})
     settings |= path_setting(named)
-    return Run(file, place, "lighteval", plain(named), settings, {}, (), tuple(results))
+    details = plain_settings({"commit": str(general.get("model_sha") or "")[:8]})
+    return Run(file, place, "lighteval", plain(named), settings, details, (), tuple(results))
 
 
 def read_inspect(file: Path, place: str, value: Json, say: Say) -> Run:

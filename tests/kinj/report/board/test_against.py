@@ -144,3 +144,16 @@ def test_of_a_few_clusters_no_word_is_said(tmp_path, log_run, new_run, new_sampl
     for when in ("old", "new"):
         log_run(tmp_path / when, new_run("t", 0.5, 600), {"t": rows})
     assert compared(tmp_path)[0][0].word == "too few to tell"
+
+
+def test_an_arm_that_was_trained_anew_is_compared_with_itself_and_other_commits_too(tmp_path, log_answers):
+    for when, unit, sha, right in (("old", "1" * 16, "a" * 40, 30), ("new", "2" * 16, "b" * 40, 10)):
+        log_answers(tmp_path / when / "hub", answers(right, 40 - right), config={"model_sha": sha})
+        folder = tmp_path / when / "cell"
+        log_answers(folder, answers(right, 40 - right), model_args={"pretrained": "other"})
+        cell = {"model": "small", "injection": "raw", "reading": "none", "unit": unit, "seed": 0, "role": "main"}
+        files = {path.name: path.stat().st_size for path in folder.iterdir()}
+        (folder / "manifest.json").write_text(json.dumps({"made_by": "kinj compare", "cell": cell, "files": files}))
+    changes, alone, _ = compared(tmp_path)
+    assert sorted((change.model, change.word) for change in changes) == [("org/small", "worse"), ("small", "worse")]
+    assert alone == []

@@ -484,3 +484,50 @@ def test_cells_of_plans_that_ask_one_model_otherwise_are_two_rows(tmp_path, log_
             json.dumps({"made_by": "kinj compare", "cell": cell, "files": files})
         )
     assert set(labels(board_of(tmp_path))) == {"small · max_length=512", "small · max_length=4096"}
+
+
+def log_arm(log_answers, folder, task, *, unit="u" * 16, embedder=None, injection="none", right=20):
+    """A cell of `kinj compare` of one base model: trained as `unit`, or reading through `embedder`."""
+    kinj = {"retriever": "dense", "k": 3, "embedder": embedder, "template": {"sha256": "t"}} if embedder else {}
+    base = {"pretrained": {"fingerprint": "a" * 64}}
+    kinj = {"retriever": "none", "k": None, "model_name": "m", "base": base, "tasks": {}, **kinj}
+    log_answers(folder, [RIGHT] * right + [WRONG] * (40 - right), task=task, config={"kinj": kinj})
+    cell = {"model": "small", "injection": injection, "reading": "dense k=3" if embedder else "none", "unit": unit}
+    files = {path.name: path.stat().st_size for path in folder.iterdir()}
+    (folder / "manifest.json").write_text(
+        json.dumps({"made_by": "kinj compare", "cell": {**cell, "seed": None, "role": "main"}, "files": files})
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "arms"),
+    [
+        ("training", ({"injection": "raw", "unit": "1" * 16}, {"injection": "raw", "unit": "2" * 16})),
+        ("retrieval", ({"embedder": "org/one"}, {"embedder": "org/two"})),
+    ],
+)
+def test_arms_of_other_plans_that_are_called_alike_are_two_rows(tmp_path, log_answers, name, arms):
+    for place, arm in zip("ab", arms, strict=True):
+        log_arm(log_answers, tmp_path / place, f"task_{place}", **arm)
+        log_arm(log_answers, tmp_path / f"{place}2", f"task_{place}2", **arm)
+    rows = [line.row for line in board_of(tmp_path).lines]
+    assert [len(row.results) for row in rows] == [2, 2]
+    assert all(f" · {name}=#" in row.label for row in rows)
+
+
+def test_the_base_of_two_plans_is_one_row(tmp_path, log_answers):
+    for place in "ab":
+        log_arm(log_answers, tmp_path / place, f"task_{place}", unit=place * 16)
+    assert labels(board_of(tmp_path)) == ["small"]
+
+
+def test_commits_of_a_model_of_the_hub_are_rows_and_a_file_that_names_none_is_of_the_only_one(tmp_path, log_answers):
+    log_answers(tmp_path / "a", [RIGHT, WRONG] * 20, config={"model_sha": "a" * 40})
+    log_answers(tmp_path / "b", [RIGHT, WRONG] * 20, task="piqa", config={"model_sha": ""})
+    assert labels(board_of(tmp_path)) == ["org/small"]
+    log_answers(tmp_path / "c", [RIGHT] * 40, task="boolq", config={"model_sha": "c" * 40})
+    assert set(labels(board_of(tmp_path))) == {
+        "org/small",
+        "org/small · commit=aaaaaaaa",
+        "org/small · commit=cccccccc",
+    }
