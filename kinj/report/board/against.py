@@ -8,7 +8,13 @@ from pathlib import Path
 
 from kinj.errors import UserError
 from kinj.report.board.columns import Column, make_columns
-from kinj.report.board.ranks import paired_differences, share_variance, unpaired_p
+from kinj.report.board.ranks import (
+    differing_at_least,
+    paired_differences,
+    question_count,
+    share_variance,
+    unpaired_p,
+)  # fmt: skip
 from kinj.report.board.rows import Row, make_rows
 from kinj.report.reading import Problem, Result, Run
 from kinj.report.reading.identity import RETRIEVAL, TRAINING
@@ -65,10 +71,10 @@ def compare_runs(
 ) -> tuple[list[Change], list[Unpaired], list[Problem]]:
     """Every cell that both have, the cells that cannot be compared, and what was not taken; options of `make_columns`.
 
-    Cells are paired by model, settings and column: the same task, shots, template and questions; arms of a plan by their
-    names, whether they were trained anew or retrieve in another way. One family of tests,
-    Holm's correction at 5 %: better or worse. The same: the 95 % interval lies within +-margin. Below `FEWEST_CLUSTERS`
-    effective clusters, or questions without samples, there are too few to tell. Of the other floor of kinj.statistics,
+    Cells are paired by model, settings and column: the same task, shots, template and questions; arms of a plan by
+    their names, whether they were trained anew or retrieve in another way. One family of tests, Holm's correction at
+    5 %: better or worse. The same: the 95 % interval lies within +-margin. Below `FEWEST_CLUSTERS` effective clusters,
+    or questions without samples, there are too few to tell. Of the other floor of kinj.statistics,
     clusters that differ, better and worse alone are held: two runs of equal answers are the same. The words are about
     these checkpoints as they stand; where weights were trained anew, the spread between trainings is in the difference
     and not in its interval.
@@ -163,9 +169,11 @@ def _difference(new: Result, old: Result) -> tuple[float, tuple[float, float], f
     difference = new.value - old.value
     known = [one for one in variances if one is not None]
     half = Z_95 * sum(known) ** 0.5 if len(known) == 2 else 1.0
-    p = float(unpaired_p([new.value, old.value], variances)[0, 1])
-    counts = [one.n for one in (new, old) if one.n is not None]
-    return difference, (difference - half, difference + half), p, min(counts, default=None)
+    counts = [question_count(one.value, one.n, one.stderr) for one in (new, old)]
+    shares = [new.value, old.value]
+    p = float(unpaired_p(shares, variances, differing_at_least(shares, counts))[0, 1])
+    fewest = min((one for one in counts if one is not None), default=None)
+    return difference, (difference - half, difference + half), p, fewest
 
 
 def _word(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +15,11 @@ from kinj.report.board.ranks import (
     Flags,
     Matrix,
     differing,
+    differing_at_least,
     largest_share,
     mean_interval,
     paired_differences,
+    question_count,
     rank_ranges,
     share_variance,
     unpaired_p,
@@ -187,13 +190,19 @@ def _differ(
     rows: Sequence[Sequence[Result]], weights: Sequence[float], values: Sequence[float], *, is_share: bool
 ) -> Flags:
     """Which rows differ: paired where both have samples, else by each one's own variance."""
-    p: Matrix = unpaired_p(values, [_variance(row, weights, is_share=is_share) for row in rows])
+    fewest = sum(map(_differing_at_least, zip(*rows, strict=True))) if is_share else math.inf
+    p: Matrix = unpaired_p(values, [_variance(row, weights, is_share=is_share) for row in rows], fewest)
     answers = [_all_answers(row) for row in rows]
     paired = [i for i, one in enumerate(answers) if one is not None]
     if len(paired) > 1:
         differences = paired_differences([one for one in answers if one is not None], weights)
         p[np.ix_(paired, paired)] = differences.p
     return differing(p)
+
+
+def _differing_at_least(of_task: Sequence[Result]) -> Matrix:
+    counts = [question_count(one.value, one.n, one.stderr) for one in of_task]
+    return differing_at_least([one.value for one in of_task], counts)
 
 
 def _all_answers(row: Sequence[Result]) -> list[Answers] | None:

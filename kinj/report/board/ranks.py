@@ -125,17 +125,35 @@ def _differing(by_task: Sequence[Matrix]) -> Matrix:
     return np.minimum(bound, bound.T)
 
 
-def unpaired_p(scores: Sequence[float], variances: Sequence[float | None]) -> Matrix:
+def unpaired_p(
+    scores: Sequence[float], variances: Sequence[float | None], differing_at_least: Matrix | float = math.inf
+) -> Matrix:
     """p-values of every pair from each one's own variance, as if they had answered different questions.
 
-    1 where a variance is not known. Several times less sure than the paired ones.
+    1 where a variance is not known, and where two may differ in fewer than `FEWEST_DIFFERING` questions, which with
+    samples tell nothing apart either. Several times less sure than the paired ones.
     """
     from scipy import stats
 
     values = np.asarray(scores, dtype=np.float64)
     known = np.array([math.inf if one is None else max(one, 1e-12) for one in variances])
     p: Matrix = 2 * stats.norm.sf(np.abs(values[:, None] - values) / np.sqrt(known[:, None] + known))
-    return np.where(np.isfinite(known[:, None] + known), p, 1.0)
+    sure = np.isfinite(known[:, None] + known) & (np.asarray(differing_at_least) >= FEWEST_DIFFERING - 1e-6)
+    return np.where(sure, p, 1.0)
+
+
+def differing_at_least(shares: Sequence[float], counts: Sequence[float | None]) -> Matrix:
+    """In how many questions every two rows differ at least: in so many more the one is right. 0 for unknown counts."""
+    values, n = np.asarray(shares), np.array([one or 0.0 for one in counts], dtype=np.float64)
+    fewest: Matrix = np.abs(values[:, None] - values) * np.minimum(n[:, None], n)
+    return fewest
+
+
+def question_count(share: float, n: int | None, stderr: float | None) -> float | None:
+    """Of how many questions a share is: as said, else as many as right and wrong answers with that error would be."""
+    if n is None and stderr and 0 < share < 1:
+        return share * (1 - share) / stderr**2 + 1
+    return n
 
 
 def share_variance(share: float, n: int | None, stderr: float | None) -> float | None:
@@ -143,13 +161,11 @@ def share_variance(share: float, n: int | None, stderr: float | None) -> float |
 
     None where nothing gives one, and below `FEWEST_CLUSTERS` questions, which with samples tell nothing apart either.
     """
-    stated = stderr**2 if stderr is not None else None
-    if n is None:
-        return stated or None
-    if n < FEWEST_CLUSTERS:
+    count = question_count(share, n, stderr)
+    if count is None or count < FEWEST_CLUSTERS:
         return None
-    middle = (share * n + 1) / (n + 2)
-    return max(middle * (1 - middle) / (n + 2), stated or 0.0)
+    middle = (share * count + 1) / (count + 2)
+    return max(middle * (1 - middle) / (count + 2), stderr**2 if stderr is not None else 0.0)
 
 
 def differing(p: Matrix) -> Flags:

@@ -531,3 +531,21 @@ def test_commits_of_a_model_of_the_hub_are_rows_and_a_file_that_names_none_is_of
         "org/small · commit=aaaaaaaa",
         "org/small · commit=cccccccc",
     }
+
+
+def test_where_fewer_than_ten_answers_need_differ_ranks_are_no_surer_without_samples(tmp_path, log_answers):
+    log_answers(tmp_path / "a", [WRONG] * 25)
+    log_answers(tmp_path / "b", [RIGHT] * 9 + [WRONG] * 16, model_args={"pretrained": "org/other"})
+    for file in (None, *tmp_path.rglob("samples*")):
+        if file is not None:
+            file.unlink()
+        assert {line.scores[0].rank for line in board_of(tmp_path).lines} == {(1, 2, 2)}
+
+
+@pytest.mark.parametrize(("questions", "ranks"), [(12, {(1, 2, 2)}), (400, {(1, 1, 2), (2, 2, 2)})])
+def test_where_only_an_error_is_said_it_says_how_many_questions_there_are(tmp_path, questions, ranks):
+    for name, share in (("a", 0.1), ("b", 0.9)):
+        stderr = (share * (1 - share) / (questions - 1)) ** 0.5
+        value = {"config_general": {"model_name": name}, "results": {"t|0": {"acc": share, "acc_stderr": stderr}}}
+        (tmp_path / f"results_{name}.json").write_text(json.dumps(value))
+    assert {line.scores[0].rank for line in board_of(tmp_path).lines} == ranks
