@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -71,6 +71,7 @@ ModelCards = Annotated[
 _FORMS = ("html", "md", "csv", "json")
 #: Files that were not taken, said one by one; the rest is counted.
 _MOST_SAID = 20
+_WIDTH_OF_LOGS = 200
 #: Exit code where cells were lost; 2 is that of what the user can mend.
 _LOST = 3
 
@@ -217,7 +218,9 @@ def _show(changes: Iterable[Change], margin: float) -> None:
 
     table = Table(box=box.SIMPLE_HEAD, caption_justify="left")
     for head in ("model", "task", "metric", "old", "new", "difference", "95 % interval", "questions", "word"):
-        table.add_column(head, justify="right" if head in ("old", "new", "difference", "95 % interval") else "left")
+        is_name = head in ("model", "task", "metric")
+        justify: Literal["left", "right"] = "left" if is_name or head in ("questions", "word") else "right"
+        table.add_column(head, justify=justify, overflow="fold", no_wrap=not is_name)
     for one in changes:
         low, high = one.interval
         table.add_row(
@@ -233,7 +236,10 @@ def _show(changes: Iterable[Change], margin: float) -> None:
     table.caption = (
         f"points, new - old; the same: within {margin:g} points; better and worse by Holm's correction at 5 %"
     )
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:  # a log keeps whole names; a terminal folds them
+        console.width = max(console.width, _WIDTH_OF_LOGS)
+    console.print(table)
 
 
 def _pairs(option: str, form: str, values: list[str] | None) -> list[tuple[str, str]]:

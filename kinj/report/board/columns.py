@@ -16,7 +16,9 @@ ORDER = (
     "acc", "exact_match", "acc_norm", "acc_calibrated", "acc_bytes", "accuracy", "em", "quasi_exact_match", "token_f1",
     "f1", "mc1", "mc2", "pass@1", "pass_at_1", "prompt_level_strict_acc", "inst_level_strict_acc",
 )  # fmt: skip
-_NONE_IF_UNSAID = ("chat template", "multiturn", "system prompt", "gen_kwargs", "few-shot seed")
+_NONE_IF_UNSAID = (
+    "chat template", "multiturn", "system prompt", "gen_kwargs", "few-shot seed", "task arguments",
+)  # fmt: skip
 _FILTERS = ("none", "strict-match", "get-answer", "flexible-extract")
 
 

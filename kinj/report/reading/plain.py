@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from kinj.report.page.redact import redactor
 
@@ -41,7 +42,13 @@ def plain(text: object) -> str:
 def without_secrets(text: str) -> str:
     """A text of any length, a prompt say, without what no report may hold; of absolute paths the last part stays."""
     shown = _KEY.sub("…", _NAMED_KEY.sub(r"\1…", text))
-    return str(redactor()(_PATH.sub(r"…/\1", shown)))
+    return str(_redactor()(_PATH.sub(r"…/\1", shown)))
+
+
+@functools.cache
+def _redactor() -> Callable[[str], str]:
+    """What takes out of a text what no report may hold; it looks through the environment once."""
+    return redactor()
 
 
 def plain_settings(settings: Mapping[str, object]) -> dict[str, str]:

@@ -157,3 +157,11 @@ def test_an_arm_that_was_trained_anew_is_compared_with_itself_and_other_commits_
     changes, alone, _ = compared(tmp_path)
     assert sorted((change.model, change.word) for change in changes) == [("org/small", "worse"), ("small", "worse")]
     assert alone == []
+
+
+def test_names_are_whole_where_the_table_goes_into_a_log(tmp_path, log_answers):
+    model, task = "organization/a-model-of-a-long-name-7b", "a_task_of_a_long_name_too"
+    for when in ("old", "new"):
+        log_answers(tmp_path / when, answers(20, 20), task=task, model_args={"pretrained": model})
+    line = next(line for line in asked(tmp_path).output.splitlines() if "organization" in line)
+    assert line.split()[:3] == [model, task, "acc"]

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from kinj.cli.app import build_app, main
 from kinj.report.board import as_csv, as_html, as_json, as_markdown, make_board
+from kinj.report.reading import plain as plain_module
 from kinj.report.reading import read_runs
 from kinj.report.reading.plain import plain, plain_settings, without_secrets
 from kinj.report.reading.runs import CHECKED, CONTRADICTED, MARKS, SEALED, UNCHECKED
@@ -136,7 +137,13 @@ def test_paths_addresses_and_keys_are_never_shown(text):
     assert shown.startswith("error at ")
 
 
-def test_the_names_of_machine_and_user_are_never_shown(monkeypatch):
+@pytest.fixture
+def new_redactor(monkeypatch):
+    """Looks at each text for the secrets of this moment; else a process looks for them once."""
+    monkeypatch.setattr(plain_module, "_redactor", plain_module.redactor)
+
+
+def test_the_names_of_machine_and_user_are_never_shown(monkeypatch, new_redactor):
     monkeypatch.setattr("socket.gethostname", lambda: "buildhost")
     monkeypatch.setattr("getpass.getuser", lambda: "alice")
     assert plain("alice@buildhost ran buildhosts alicelike") == "[name]@[name] ran buildhosts alicelike"
@@ -209,10 +216,16 @@ def test_the_page_of_the_leaderboard_names_every_option_and_every_word():
     "AIzaSyA1234567890abcdefghijklmnopqrstu", "correcthorsebattery", "file:///home/alice/x",
     "Basic dXNlcjpwYXNzd29yZDEyMw==", "sk_live_abcdefghijklmnopqrst", "hf_abcd12345678",
 ])  # fmt: skip
-def test_a_board_shows_no_secret_that_a_report_does_not(monkeypatch, secret):
+def test_a_board_shows_no_secret_that_a_report_does_not(monkeypatch, new_redactor, secret):
     monkeypatch.setenv("MY_API_KEY", "correcthorsebattery")
     for shown in (plain(f"with {secret} in"), without_secrets(f"with {secret} in")):
         assert secret not in shown
         assert secret.rpartition(" ")[2] not in shown
     other = plain_settings({"x": f"a {secret}"})["x"], plain_settings({"x": f"a {secret}1"})["x"]
     assert len(set(other)) == 2
+
+
+def test_a_process_looks_for_secrets_in_its_environment_once(monkeypatch):
+    plain("x")
+    monkeypatch.setattr(plain_module, "redactor", None)
+    assert [plain(f"/home/a/{i}") for i in range(2)] == ["…/0", "…/1"]

@@ -371,3 +371,39 @@ def test_a_task_of_two_suites_of_lighteval_is_not_one(tmp_path):
         value = {"config_general": {"model_name": "m"}, "results": {key: {"acc": 0.4}}, "versions": {key: 0}}
         suites.append(read_one(write(tmp_path / suite, "results_1.json", value)).results[0].comparison)
     assert suites[0] != suites[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"generation_parameters": {"temperature": 1.0, "seed": None}}, "gen_kwargs"),
+        ({"use_chat_template": True}, "chat template"),
+        ({"system_prompt": "Be brief."}, "system prompt"),
+    ],
+)
+def test_lightevals_ways_of_asking_part_columns(tmp_path, change, field):
+    value = {"config_general": {"model_name": "m"}, "results": {"lighteval|t|5|0": {"acc": 0.4}}}
+    plain = read_one(write(tmp_path / "a", "results_1.json", value)).results[0].comparison
+    value["config_general"] = {"model_config": {"model_name": "m", **change}}
+    changed = read_one(write(tmp_path / "b", "results_1.json", value)).results[0].comparison
+    assert plain["shots"] == "5"
+    assert changed.keys() - plain.keys() == {field}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"task_args": {"fewshot": 5}}, "task arguments"),
+        ({"config": {"epochs": 4}}, "epochs"),
+        ({"config": {"epochs": 1}}, None),
+        ({"model_generate_config": {"temperature": 1.0, "max_connections": 3}}, "gen_kwargs"),
+        ({"model_generate_config": {"max_connections": 3}}, None),
+    ],
+)
+def test_inspects_ways_of_asking_part_columns(tmp_path, change, field):
+    scores = [{"name": "choice", "metrics": {"accuracy": {"value": 0.7}}}]
+    log = {"version": 2, "status": "success", "eval": {"task": "t", "model": "m"}, "results": {"scores": scores}}
+    plain = read_one(write(tmp_path / "a", "log.json", log)).results[0].comparison
+    log["eval"] = {**log["eval"], **change}
+    changed = read_one(write(tmp_path / "b", "log.json", log)).results[0].comparison
+    assert changed.keys() - plain.keys() == ({field} if field else set())
