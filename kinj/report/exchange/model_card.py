@@ -62,16 +62,18 @@ def _write(comparison: Path, unit: str, cells: list[Cell]) -> Path | None:
         runs += [(cell, run) for run in found]
         for problem in problems:
             log.warning("not in the model card of %s: %s", cell.unit, problem)
-    if not runs:
-        return None
-    first = cells[0]
-    seed = f", seed {first.seed}" if first.seed is not None else ""
-    index = model_index(plain(f"{first.model}, {first.injection}{seed}"), runs)
     folder = comparison / "units" / unit
     weights = folder / "checkpoint"
     training = read_manifest(weights, "train anew") if (weights / MANIFEST).is_file() else None
     card = (folder if training is None or _NAME in training.get("files", {}) else weights) / _NAME
-    if card.is_file() and _OURS not in card.read_text(encoding="utf-8"):
+    if not runs:
+        if card.is_file():
+            log.warning("%s: as it was; no cell of this training can be read now", card)
+        return None
+    first = cells[0]
+    seed = f", seed {first.seed}" if first.seed is not None else ""
+    index = model_index(plain(f"{first.model}, {first.injection}{seed}"), runs)
+    if card.is_file() and _OURS.encode() not in card.read_bytes():
         write_whole(card, _with_index(card, index))
         return card
     data = ModelCardData(library_name="transformers", tags=["kinj"])
@@ -107,10 +109,9 @@ def _text(training: Json, cell: Cell, index: Json) -> str:
     lines += ["", "| task | metric | read | score | questions |", "| --- | --- | --- | --- | --- |"]
     for entry in index["results"]:
         metric = entry["metrics"][0]
-        reading, questions = metric["args"]["reading"].replace("|", "\\|"), metric["args"]["questions"]
-        lines.append(
-            f"| {entry['dataset']['name']} | {metric['type']} | {reading} | {metric['value']:.4f} | {questions} |"
-        )
+        named = (entry["dataset"]["name"], metric["type"], metric["args"]["reading"])
+        cells = [*(name.replace("|", "\\|") for name in named), f"{metric['value']:.4f}", metric["args"]["questions"]]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join([*lines, ""])
 
 

@@ -95,11 +95,16 @@ def test_a_card_whose_head_is_no_yaml_is_the_users_to_mend(comparison):
         with pytest.raises(UserError, match="its head cannot be read") as found:
             write_model_cards(comparison)
         assert "\n" not in str(found.value)
+    card.write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="its head cannot be read"):
+        write_model_cards(comparison)
 
 
 def test_a_cell_that_cannot_be_read_is_said_and_alone_makes_no_card(comparison, caplog):
+    [card] = write_model_cards(comparison)
     for number, cards in ((1, 1), (2, 0)):
         [file] = (comparison / "cells" / f"c{number}").glob("results*")
         file.write_text(file.read_text() + " ")
         assert len(write_model_cards(comparison)) == cards
     assert "not in the model card of uraw: c1/results" in caplog.text
+    assert f"{card}: as it was; no cell of this training can be read now" in caplog.text
