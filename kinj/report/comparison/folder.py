@@ -22,6 +22,8 @@ from kinj.statistics import Prior
 
 #: What a cell is asked for; cells of other roles are not read.
 ROLES = ("main", "everything", "control", "forgetting", "noise", "orders", "withheld")
+#: Of a prior: with more degrees of freedom it is a half-normal.
+_MOST_FREEDOM = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +186,12 @@ def _stated(plans: Sequence[Json], folders: Sequence[Path]) -> tuple[tuple[str, 
             contrasts = tuple(map(str, plan.get("contrasts") or default))
             margin = float(plan.get("same_within", 3.0)) / 100
             scale, freedom = float(prior.get("scale", 3.0)) / 100, int(prior.get("degrees_of_freedom", 3))
-            if min(margin, scale, freedom) <= 0:
+            if not all(one > 0 for one in (margin, scale, freedom)):  # nor NaN
                 raise ValueError("a number is not above 0")
+            if max(margin, scale) > 1 or freedom > _MOST_FREEDOM:
+                raise ValueError(f"over 100 points, or {_MOST_FREEDOM:,} degrees of freedom")
             stated.append((contrasts, margin, Prior(scale, freedom)))
-        except (AttributeError, TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
             raise UserError(
                 f"{folder / 'plan.yaml'}: contrasts, same_within or spread_prior are not as `kinj compare` writes them "
                 f"({type(error).__name__}: {error})"
@@ -256,6 +260,8 @@ def _complete(place: Path, cell: Cell, comparison: Comparison, training: Json) -
     identity = str(training.get("weights_sha256") or manifest.get("responses_sha256", ""))
     ours = results.get("config", {}).get("kinj", {})
     retrieval, about = ours.get("tasks", {}).get(cell.task, {}), ours.get("questions_about_trained_texts")
+    if not isinstance(retrieval, dict):
+        raise TypeError(f"what its results say of {cell.task} is no object")
     same = sum(one.cell.id == cell.id for one in comparison.cells)
     name = f"{cell.id}-{same + 1}" if same else cell.id
     return ReadCell(cell, name, place, manifest, answers, retrieval, identity, training, about)

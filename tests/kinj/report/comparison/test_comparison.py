@@ -253,6 +253,11 @@ def test_a_folder_named_twice_is_refused(drawn):
         ("manifest.json", "{", "is not JSON"),
         ("results_2026-01-01T00-00-00.json", "{", "not JSON"),
         ("results_2026-01-01T00-00-00.json", '{"config": []}', "not what kinj compare writes"),
+        (
+            "results_2026-01-01T00-00-00.json",
+            '{"config": {"kinj": {"tasks": {"kinj_benchmark_option": []}}}}',
+            "what its results say of kinj_benchmark_option is no object",
+        ),
     ],
 )
 def test_a_cell_of_broken_files_is_missing_and_the_others_are_judged(drawn, name, text, says):
@@ -364,6 +369,9 @@ def test_broken_notes_of_the_comparison_are_named_and_passed_over(drawn):
         ({"contrasts": ["RAG-base"]}, r"contrasts: 'RAG-base': write it as `RAG - base`"),
         ({"spread_prior": {"scale": "wide"}}, r"plan\.yaml: contrasts, same_within or spread_prior are not as"),
         ({"spread_prior": {"scale": 0}}, "a number is not above 0"),
+        ({"spread_prior": {"scale": float("nan")}}, "a number is not above 0"),
+        ({"spread_prior": {"scale": 1e308}}, "over 100 points"),
+        ({"spread_prior": {"degrees_of_freedom": float("inf")}}, "OverflowError"),
         ({"same_within": None}, r"plan\.yaml: contrasts, same_within or spread_prior are not as"),
     ],
 )
