@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinj.report.board.columns import Column, make_columns, said
+from kinj.report.board.columns import ORDER, Column, make_columns, said
 from kinj.report.board.ranks import (
     LARGEST_CLUSTER,
     Flags,
@@ -291,6 +291,9 @@ def _notes(column: Column, number: int, rows: Sequence[Row]) -> list[str]:
     sizes = sorted({run.details.get("batch_size", "not said") for run in runs})
     if len(sizes) > 1:
         notes.append(f"{column.label}: asked in batches of {', '.join(sizes)}; that alone can move answers a little")
+    if column.metric in ORDER and column.higher_is_better and not column.is_share:
+        far = next(run.place for run in runs for one in run.results if id(one) in ids and not 0 <= one.value <= 1)
+        notes.append(f"{column.label}: beyond 0 to 1 in {far}, so no share: as files say it, and in no mean")
     known = next((result.answers for result in results if result.answers is not None), None)
     share = largest_share(known) if known is not None else 0.0
     if known is not None and share > max(LARGEST_CLUSTER, 1 / len(known.keys)):

@@ -12,6 +12,7 @@ import numpy as np
 
 from kinj.report.reading import Problem, Result, Run
 from kinj.report.reading.identity import HASHES
+from kinj.report.reading.runs import SEALED
 
 #: What tells results apart only where two would else be one cell, the most telling first.
 _DETAILS = ("chat_template", "batch_size", "device", "task", "folder")
@@ -121,11 +122,10 @@ def _same(one: Entry, other: Entry) -> bool:
 
 
 def _row(model: str, settings: dict[str, str], entries: list[Entry], problems: list[Problem]) -> Row:
-    results = {entry.column: entry.result for entry in entries}
+    results: dict[int, Result] = {}
     # Of equal ones the best checked stays.
-    for entry in entries:
-        if entry.result.answers is not None:
-            results[entry.column] = entry.result
+    for entry in sorted(entries, key=lambda entry: (entry.result.answers is not None, entry.result.checked == SEALED)):
+        results[entry.column] = entry.result
     for column, own in _clashes(entries).items():
         task, values = own[0].result.task, ", ".join(f"{one.result.value:.4f} in {one.run.place}" for one in own)
         why = f"several files of one cell, task {task!r} of {model!r}: {values}; none is taken: remove all but one"

@@ -1,5 +1,6 @@
 """The rules by which results become rows, columns, ranks and means: each is a test."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -549,3 +550,22 @@ def test_where_only_an_error_is_said_it_says_how_many_questions_there_are(tmp_pa
         value = {"config_general": {"model_name": name}, "results": {"t|0": {"acc": share, "acc_stderr": stderr}}}
         (tmp_path / f"results_{name}.json").write_text(json.dumps(value))
     assert {line.scores[0].rank for line in board_of(tmp_path).lines} == ranks
+
+
+def test_an_accuracy_in_percent_is_said_with_its_file(tmp_path, log_run, new_run):
+    log_run(tmp_path / "a", new_run(value=0.5))
+    log_run(tmp_path / "b", new_run(value=53.2, model_args={"pretrained": "org/other"}))
+    board = board_of(tmp_path)
+    assert [line.mean for line in board.lines] == [None, None]
+    [note] = board.notes
+    assert note.startswith(f"arc_easy: beyond 0 to 1 in {tmp_path.name}/b/results")
+
+
+def test_of_equal_numbers_the_one_that_a_seal_holds_stays(tmp_path, log_run, new_run):
+    for place in ("a", "b", "c"):
+        file = log_run(tmp_path / place, new_run(value=0.5))
+        cell = {"model": "small", "injection": "none", "reading": "none", "seed": None, "role": "main"}
+        manifest = {"made_by": "kinj compare", "cell": cell, "files": {file.name: file.stat().st_size}}
+        sums = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()} if place == "b" else {}
+        (tmp_path / place / "manifest.json").write_text(json.dumps({**manifest, "sha256": sums}))
+    assert [line.scores[0].checked for line in board_of(tmp_path).lines] == ["seal"]
