@@ -185,9 +185,9 @@ def _comparable(task: str, by_metric: list[list[Member]]) -> list[tuple[Column, 
     """Results of one task in columns within which all that shapes questions and prompts is equal."""
     parts: list[list[Member]] = []
     for results in by_metric:
-        by_fields: dict[tuple[tuple[str, str], ...], list[Member]] = defaultdict(list)
+        by_fields: dict[tuple[bool, tuple[tuple[str, str], ...]], list[Member]] = defaultdict(list)
         for one in results:
-            by_fields[tuple(sorted(one[1].comparison.items()))].append(one)
+            by_fields[one[1].higher_is_better, tuple(sorted(one[1].comparison.items()))].append(one)
         parts += [part for alike in by_fields.values() for part in _by_questions(alike)]
     fields = [_fields(part) for part in parts]
     telling = [
@@ -214,7 +214,11 @@ def _comparable(task: str, by_metric: list[list[Member]]) -> list[tuple[Column, 
 def _fields(part: list[Member]) -> dict[str, str]:
     first = part[0][1]
     known = {result.answers.questions for _, result, _ in part if result.answers is not None}
-    measured = {"metric": first.metric, "filter": first.filter}
+    measured = {
+        "metric": first.metric,
+        "filter": first.filter,
+        "better": "higher" if first.higher_is_better else "lower",
+    }
     return {**measured, **first.comparison, **({"questions": f"#{min(known)}"} if known else {})}
 
 

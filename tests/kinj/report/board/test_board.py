@@ -569,3 +569,10 @@ def test_of_equal_numbers_the_one_that_a_seal_holds_stays(tmp_path, log_run, new
         sums = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()} if place == "b" else {}
         (tmp_path / place / "manifest.json").write_text(json.dumps({**manifest, "sha256": sums}))
     assert [line.scores[0].checked for line in board_of(tmp_path).lines] == ["seal"]
+
+
+def test_where_files_disagree_on_what_is_better_they_are_two_columns(tmp_path, log_run, new_run):
+    for name, is_higher in (("a", True), ("b", False)):
+        run = new_run("t", 0.5, metric="wer", model_args={"pretrained": name})
+        log_run(tmp_path / name, {**run, "higher_is_better": {"t": {"wer": is_higher}}})
+    assert {column.label for column in board_of(tmp_path).columns} == {"t · better higher", "t · better lower"}

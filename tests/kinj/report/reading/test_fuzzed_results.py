@@ -7,7 +7,7 @@ import pytest
 
 from kinj.errors import UserError
 from kinj.report.board import as_csv, as_html, as_json, as_markdown, make_board
-from kinj.report.exchange import READERS
+from kinj.report.exchange import READERS, write_every_eval_ever, write_pack
 from kinj.report.reading import read_runs
 
 ODD = (None, True, -1, 0, 1e308, float("nan"), float("inf"), 10**30, "", "NaN", "<b>", "\ud800", "../x", [], {}, [[]],
@@ -61,6 +61,12 @@ def fuzz(folder, count, log_answers, new_run, seed):
         else:
             (own / source.name).write_bytes(damaged(draw.choice(texts), draw))
             (own / samples.name).write_text(samples.read_text())
+        if i % 4 == 0:
+            asked = [{"task": "arc_easy", "question_id": f"arc_easy:{n}", "prompts": ["P"]} for n in range(6)]
+            rows = [
+                damaged(json.dumps(row), draw) if draw.random() < 0.1 else json.dumps(row).encode() for row in asked
+            ]
+            (own / "trace.jsonl").write_bytes(b"\n".join(rows))
         if i % 10 == 0:
             sealed = {"made_by": "kinj compare", "cell": {"model": "m"}, "files": {source.name: 1}, "sha256": {}}
             (own / "manifest.json").write_bytes(damaged(json.dumps(sealed), draw))
@@ -71,6 +77,8 @@ def fuzz(folder, count, log_answers, new_run, seed):
         raise AssertionError(f"nothing was asked for: {error}") from error
     for text in (as_html(board), as_markdown(board), as_csv(board), as_json(board)):
         text.encode()
+    assert write_pack(folder / "all.jsonl.gz", runs)
+    assert write_every_eval_ever(runs, folder / "exported")
     return runs, problems
 
 
