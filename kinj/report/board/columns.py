@@ -78,14 +78,17 @@ def make_columns(
     runs = list(runs)
     _refuse_unmet(runs, names or {}, tasks or {}, metrics or {})
     found: dict[str, list[Member]] = defaultdict(list)
+    problems: list[Problem] = []
     for run in runs:
         named = _named(run, names or {})
         for result in run.results:
             task = (tasks or {}).get(result.task, result.task)
+            if not task:
+                problems.append(Problem(run.place, "a task without a name"))
+                continue
             found[task].append((named, result, result.task if task != result.task else ""))
     columns: list[Column] = []
     entries: list[Entry] = []
-    problems: list[Problem] = []
     for task in sorted(found):
         problems += _lacking(task, found[task], (metrics or {}).get(task))
         for column, members in _comparable(task, list(_of_one_metric(task, found[task], metrics or {}))):

@@ -576,3 +576,11 @@ def test_where_files_disagree_on_what_is_better_they_are_two_columns(tmp_path, l
         run = new_run("t", 0.5, metric="wer", model_args={"pretrained": name})
         log_run(tmp_path / name, {**run, "higher_is_better": {"t": {"wer": is_higher}}})
     assert {column.label for column in board_of(tmp_path).columns} == {"t · better higher", "t · better lower"}
+
+
+def test_a_task_without_a_name_is_no_column_and_takes_no_metric_of_all(tmp_path, log_answers, log_run, new_run):
+    log_answers(tmp_path / "a", [RIGHT, WRONG] * 20)
+    log_run(tmp_path / "b", new_run("", 0.5, metric="exact_match"))
+    board = board_of(tmp_path, metrics={"": "acc"})
+    assert [column.label for column in board.columns] == ["arc_easy"]
+    assert [problem.why for problem in board.problems] == ["a task without a name"]
