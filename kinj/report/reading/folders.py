@@ -165,7 +165,12 @@ def _manifest(file: Path) -> Json | None:
     path = file.with_name(MANIFEST)
     if not path.is_file() or path.stat().st_size > LARGEST:
         return None
-    value = json.loads(path.read_bytes().decode("utf-8"))
+    try:
+        value = json.loads(path.read_bytes().decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            "the manifest beside it is cut off, or no JSON: nothing says whether a file changed"
+        ) from error
     if not isinstance(value, dict) or value.get("made_by") != "kinj compare":
         return None
     if not isinstance(value.get("files"), dict) or not isinstance(value.get("cell"), dict):

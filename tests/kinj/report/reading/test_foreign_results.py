@@ -407,3 +407,9 @@ def test_inspects_ways_of_asking_part_columns(tmp_path, change, field):
     log["eval"] = {**log["eval"], **change}
     changed = read_one(write(tmp_path / "b", "log.json", log)).results[0].comparison
     assert changed.keys() - plain.keys() == ({field} if field else set())
+
+
+@pytest.mark.parametrize("content", [b'{"made_by": ', b"\xff", b'{"a":' * 100_000])
+def test_a_manifest_that_is_cut_off_is_named_and_not_its_results(sealed, content):
+    (sealed / "manifest.json").write_bytes(content)
+    assert "the manifest beside it is cut off, or no JSON" in why_not(sealed)
