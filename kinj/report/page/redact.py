@@ -31,6 +31,7 @@ _RULES = (
     (
         re.compile(
             r"\b(sk-[\w-]{16,}|sk_[\w-]{16,}|hf_[A-Za-z0-9]{16,}|gh[opsur]_[A-Za-z0-9]{20,}|github_pat_\w{20,}"
+            r"|glpat-[\w-]{16,}|nvapi-[\w-]{16,}|gsk_\w{16,}|npm_\w{16,}"
             r"|AKIA[0-9A-Z]{16}|AIza[\w-]{30,}|xox[abprs]-[\w-]{10,}|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{5,})"
         ),
         "[key removed]",

@@ -187,6 +187,10 @@ def test_what_others_wrote_is_text_and_never_markup(drawn, tmp_path):
 SECRETS = {
     "a key": "sk-abcdefghijklmnopqrstuv123",
     "a token of the hub": "hf_abcdefghijklmnopqrstuv",
+    "a token of GitLab": "glpat-abcdefghijklmnopqrst",
+    "a key of NVIDIA": "nvapi-abcdefghijklmnopqrst",
+    "a key of Groq": "gsk_abcdefghijklmnopqrst",
+    "a token of npm": "npm_abcdefghijklmnopqrst",
     "credentials": "https://me:sesame@host.example/x",
     "a path": "/srv/people/jo/plans/x.jsonl",
     "a path of Windows": r"C:\people\jo\x.jsonl",
