@@ -20,13 +20,15 @@ def write_benchmark(
 ) -> None:
     """Writes the records as the files of `folder`, and its manifest last; what is no file of records stays as it is.
 
-    Everything is written and opened beside the folder first, so that a fault leaves the folder as it was.
+    Everything is written and opened beside the folder first, the new manifest too, so that a fault leaves the folder as
+    it was. While the files change places the folder has no manifest: it is unfinished then.
 
     Args:
         benchmark: whose `folder` is not looked at.
         folder: where to; it exists.
         values: of the manifest; `counts` and `files` are made anew.
-        beside: further files of records by name; the manifest has those that `values["files"]` names.
+        beside: further files of records by name; the manifest has those that `values["files"]` names, and of what else
+            it names beside the records what is still there.
 
     Raises:
         UserError: the records are no benchmark; the message names the row.
@@ -37,6 +39,7 @@ def write_benchmark(
         open_benchmark(made)
         for name, rows in (beside or {}).items():
             write_records(made / name, rows)
+        write_manifest(made, {**values, "counts": counts_of(benchmark), "files": _sealed(made, folder, values)})
         (folder / MANIFEST).unlink(missing_ok=True)
         for name in beside or {}:
             (made / name).replace(folder / name)
@@ -45,17 +48,14 @@ def write_benchmark(
                 (made / name).replace(folder / name)
             else:
                 (folder / name).unlink(missing_ok=True)
-    seal(folder, {**values, "counts": counts_of(benchmark)})
+        (made / MANIFEST).replace(folder / MANIFEST)
 
 
-def seal(folder: Path, values: Json) -> None:
-    """Writes the manifest of a benchmark folder: these values, and the SHA-256 of its files.
-
-    Those are the files of records, and what `values["files"]` names beside them, where it is still there.
-    """
-    names = sorted({*DATA_FILES, *values.get("files", ())})
-    sealed = {name: sha256_file(folder / name) for name in names if (folder / name).is_file()}
-    write_manifest(folder, {**values, "files": sealed})
+def _sealed(made: Path, folder: Path, values: Json) -> dict[str, str]:
+    """The SHA-256 of the files of records, and of what `values["files"]` names beside them and is there."""
+    others = {name: folder / name for name in values.get("files", ()) if name not in DATA_FILES}
+    places = others | {name: made / name for name in (*DATA_FILES, *others) if (made / name).is_file()}
+    return {name: sha256_file(place) for name, place in sorted(places.items()) if place.is_file()}
 
 
 def counts_of(benchmark: Benchmark) -> Json:

@@ -31,7 +31,7 @@ class Decision:
     row: Json | None = None
     #: question, paraphrase or pair; empty: whichever has the id
     what: str = ""
-    #: of an edit: SHA-256 (`kinj.manifest.sha256_json`) of the row that was edited; empty: not known
+    #: SHA-256 (`kinj.manifest.sha256_json`) of the row that was decided on; empty: not known
     was: str = ""
 
 
@@ -140,9 +140,11 @@ def _item_of(decision: Decision, items: dict[tuple[str, str], Item]) -> Item:
 
 def _refuse_stale(item: Item, decision: Decision) -> None:
     """Refuses what was decided about another row of that id, as far as the decision says about which."""
-    if decision.row is None or _is_row_of(item, decision.row):  # of an edit: it was applied before
+    if decision.was == sha256_json(item.row) or (decision.row is None and not decision.was):
         return
-    if decision.decision == "edit" and decision.was in ("", sha256_json(item.row)):
+    if decision.row is not None and _is_row_of(item, decision.row):  # of an edit: it was applied before
+        return
+    if decision.decision == "edit" and not decision.was:
         return
     raise UserError(
         f"decision about {item.id}: it is about another {item.what} of that id than this folder has now: decide on a "

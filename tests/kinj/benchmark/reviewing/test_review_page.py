@@ -165,6 +165,15 @@ def test_a_decision_about_another_row_of_that_id_is_refused(under_review, decisi
     assert (done.struck, done.confirmed) == ((1, 0) if decision == "strike" else (0, 1))
 
 
+@pytest.mark.parametrize("decision", ["accept", "strike"])
+def test_a_decision_without_its_row_is_held_to_the_hash_that_it_says(under_review, decision):
+    row = read_items(under_review)[0].row
+    given = {"id": row["id"], "what": "question", "decision": decision}
+    applied(under_review, given | {"was": sha256_json(row)})
+    with pytest.raises(UserError, match="it is about another question of that id"):
+        applied(under_review, given | {"was": sha256_json({**row, "question": "What?"})})
+
+
 def test_an_edit_of_another_row_is_refused_and_one_that_was_applied_is_not(under_review):
     row = read_items(under_review)[0].row
     edit = {"id": row["id"], "what": "question", "decision": "edit", "row": {**row, "question": "Who?"}}
