@@ -16,12 +16,17 @@ without
 """
 #: a question that begins with one of these is correct English, and none that is printed
 PREPOSITIONS = frozenset(_PREPOSITIONS.split())
+#: expected counts below which the chi-square distribution is a poor guide (Cochran 1954)
+_LEAST_A_PLACE = 5
 
 
 def answer_places(split: str, questions: Sequence[Question], least_p: float = 0.05) -> Iterator[Fault]:
-    """The right options are not spread evenly over the places (chi-square test), by the number of options."""
-    for counts in answer_counts(questions).values():
-        if (p := evenness_p(counts)) <= least_p:
+    """The right options are not spread evenly over the places (chi-square test), by the number of options.
+
+    Numbers of options that fewer than five questions a place have are passed over: the test does not hold for them.
+    """
+    for size, counts in answer_counts(questions).items():
+        if sum(counts) >= _LEAST_A_PLACE * size and (p := evenness_p(counts)) <= least_p:
             why = f"answer places {counts} are not even (chi-square p = {p:.3f}, expected above {least_p})"
             yield Fault(split, why)
 

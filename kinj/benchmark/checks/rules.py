@@ -92,7 +92,7 @@ def check_benchmark(
             skipped.append(Skipped(rule, "of the shipped collection's make-up alone"))
             continue
         if rule.is_of_split and not part.questions:
-            skipped.append(Skipped(rule, f"no split has {LEAST_OF_SPLIT} questions of one form"))
+            skipped.append(Skipped(rule, f"no split has {LEAST_OF_SPLIT} questions of one form with options"))
             continue
         if rule.language and foreign:
             part = _without(part, foreign)
@@ -124,12 +124,12 @@ def collection_faults(benchmark: Benchmark) -> list[Fault]:
 
 
 def _large_parts(benchmark: Benchmark) -> Benchmark:
-    """The benchmark with the questions of those splits and forms alone that have enough of them."""
+    """The benchmark with those questions with options alone whose split and form has enough of them."""
     kept: list[Question] = []
     for split in ("test", "dev"):
         part = benchmark.part(split)
         for form in FORM_FILES:
-            questions = part.asked(form)
+            questions = [question for question in part.asked(form) if question.choices]
             kept += questions if len(questions) >= LEAST_OF_SPLIT else ()
     return replace(benchmark, questions=tuple(kept))
 

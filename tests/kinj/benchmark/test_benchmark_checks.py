@@ -137,6 +137,12 @@ def test_uneven_answer_places_are_found():
     assert said(checks.answer_places("test", questions[:5] * 4 + [changed(answer=a) for a in (1, 2, 3)] * 20)) == []
 
 
+def test_places_of_a_number_of_options_that_few_questions_have_are_no_fault():
+    few = [changed(choices=("a", "b"), answer=0)] * 9
+    assert said(checks.answer_places("test", few)) == []
+    assert said(checks.answer_places("test", few * 2)) != []
+
+
 @pytest.mark.parametrize(("right", "faults"), [("a" * 20, 0), ("a" * 21, 0), ("a" * 22, 1), ("a" * 18, 1)])
 def test_right_options_of_another_length_are_found(right, faults):
     question = changed(choices=("b" * 20, right, "c" * 20, "d" * 20))
@@ -212,6 +218,19 @@ def test_all_rules_run_over_a_benchmark(rows, write):
         "dev: no question",
     ):
         assert fault in found
+
+
+def test_rules_about_a_split_want_enough_questions_with_options(rows, write):
+    benchmark = open_benchmark(write(rows))
+    options = [replace(benchmark.questions[0], id=f"o{n}") for n in range(99)]
+    openly = [replace(benchmark.questions[0], id=f"q{n}", choices=(), answer=-1) for n in range(100)]
+
+    def ran(*questions):
+        checked = checks.check_benchmark(replace(benchmark, questions=questions), {}, is_shipped=False)
+        return {rule.name for rule in checked.faults if rule.is_of_split}
+
+    assert ran(*options, *openly) == set()
+    assert ran(*options, options[0]) == {"answer_places", "right_option_length", "baseline_limits"}
 
 
 def test_a_quote_without_the_right_option_or_its_number_is_found():

@@ -30,7 +30,7 @@ def test_a_good_folder_ends_with_0_and_says_what_ran_and_what_did_not(kinj, chan
     assert (code, out) == (0, "")
     assert "questions 9 in en" in errors
     assert "not run (of the shipped collection's make-up alone): opening_prepositions, kinds, questions" in errors
-    assert "not run (no split has 100 questions of one form): answer_places, right_option_length" in errors
+    assert "not run (no split has 100 questions of one form with options): answer_places, right_option_length" in errors
     assert "not run (by meaning: --embedder NAME): similar_questions, asks_by_meaning" in errors
     assert errors.splitlines()[-1] == "no fault"
 
