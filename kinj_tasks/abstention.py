@@ -18,6 +18,7 @@ from kinj_tasks.benchmark import (
     CURRENT_EVENTS,
     FEATURES,
     Selection,
+    in_order,
     only_current_events,
     open_folder,
     rows_of,
@@ -40,22 +41,28 @@ def load(
     split: str = "test",
     sample: int | None = None,
     seed: int = 0,
+    form: str = "direct",
+    knowledge: str | None = None,
+    option_order: int = 0,
     **_: Any,  # Any: lm-eval passes all of `metadata`, which holds the model's arguments too
 ) -> dict[str, Dataset]:
     """All unanswerable questions of the shipped collection, and as many answerable ones, with a fifth option.
 
     The answerable ones are drawn by a seed that never changes among the direct ones that can be asked openly; `sample`
-    and `seed` draw among both together.
+    and `seed` draw among both together. `option_order` is as in `kinj_tasks.benchmark.load`; the fifth stays the last.
 
     Raises:
-        UserError: another benchmark, split, or sample.
+        UserError: another benchmark, split, sample, or order, or a form or knowledge, by which nothing is chosen here.
     """
+    if (form, knowledge) != ("direct", None):
+        raise UserError(f"form={form!r}, knowledge={knowledge!r}: the abstention tasks ask all direct questions alone")
     folder, opened, identity = open_folder(only_current_events(benchmark))
     unanswerable = [q for q in opened.part(split).questions if not q.answerable]
     if not unanswerable:
         raise UserError(f"{folder}: no unanswerable question in split {split!r}")
     answerable = Draw(len(unanswerable), seed=0).from_rows(Selection(split, open_only=True).of(opened, folder))
-    rows = rows_of([*answerable, *unanswerable], opened, split, identity)
+    asked = [in_order(question, option_order) for question in (*answerable, *unanswerable)]
+    rows = rows_of(asked, opened, split, identity)
     shots = shots_of(opened, identity, open_only=True)
     return {
         "test": to_dataset([_with_unknown(row) for row in Draw(sample, seed).from_rows(rows)], ABSTENTION_FEATURES),

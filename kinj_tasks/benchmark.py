@@ -76,10 +76,11 @@ def load_open(
     seed: int = 0,
     form: str = "direct",
     knowledge: str | None = None,
+    option_order: int = 0,
     **_: Any,  # Any: as in `load`
 ) -> dict[str, Dataset]:
     """As `load`, but only the questions that can be asked without options: those with accepted answers."""
-    return _datasets(benchmark, Selection(split, form, knowledge, open_only=True), Draw(sample, seed))
+    return _datasets(benchmark, Selection(split, form, knowledge, open_only=True), Draw(sample, seed), option_order)
 
 
 def load_current_events(
@@ -173,15 +174,16 @@ def open_folder(benchmark: str | None) -> tuple[Path, Benchmark, BenchmarkIdenti
     return folder, open_benchmark(folder), register(folder)
 
 
-def _datasets(benchmark: str | None, selection: Selection, draw: Draw, option_order: int = 0) -> dict[str, Dataset]:
+def _datasets(benchmark: str | None, selection: Selection, draw: Draw, option_order: int) -> dict[str, Dataset]:
     folder, opened, identity = open_folder(benchmark)
-    questions = [_reordered(question, option_order) for question in selection.of(opened, folder)]
+    questions = [in_order(question, option_order) for question in selection.of(opened, folder)]
     asked = rows_of(questions, opened, selection.split, identity)
     shots = shots_of(opened, identity, selection.open_only)
     return {"test": to_dataset(draw.from_rows(asked)), "fewshot": to_dataset(shots)}
 
 
-def _reordered(question: Question, order: int) -> Question:
+def in_order(question: Question, order: int) -> Question:
+    """The question with its options in another order (`kinj_tasks.orders`)."""
     choices, answer = reorder(question.choices, question.answer, order)
     return replace(question, choices=tuple(choices), answer=answer)
 

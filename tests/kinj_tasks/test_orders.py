@@ -3,7 +3,7 @@
 import pytest
 
 from kinj.errors import UserError
-from kinj_tasks import benchmark, mmlu
+from kinj_tasks import abstention, benchmark, mmlu
 from kinj_tasks.orders import reorder
 
 ORDERS = (1, 2, 3, 4)
@@ -49,3 +49,20 @@ def test_mmlus_rows_take_the_order(tmp_path):
     loaded = mmlu.load("anatomy", str(tmp_path), option_order=4)
     assert (loaded["test"][0]["choices"], loaded["test"][0]["answer"]) == (["d", "c", "b", "a"], 1)
     assert loaded["fewshot"][0]["choices"] == ["a", "b", "c", "d"]
+
+
+def test_open_and_abstaining_tasks_take_the_order_too():
+    def options(load, order):
+        return [(row["id"], row["choices"]) for row in load(option_order=order)["test"]]
+
+    for load, kept in ((benchmark.load_current_events_open, 4), (abstention.load, 5)):
+        written, reordered = options(load, 0), options(load, 1)
+        assert reordered == [(name, [*row[1:4], row[0], *row[4:kept]]) for name, row in written]
+        with pytest.raises(UserError, match="option_order=9"):
+            load(option_order=9)
+
+
+@pytest.mark.parametrize("chosen", [{"form": "two"}, {"knowledge": "new"}])
+def test_abstaining_tasks_do_not_pass_over_what_they_cannot_choose(chosen):
+    with pytest.raises(UserError, match="the abstention tasks ask all direct questions alone"):
+        abstention.load(**chosen)
