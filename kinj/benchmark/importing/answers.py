@@ -48,7 +48,7 @@ def find_form(rows: Sequence[Asked], possible: Sequence[AnswerForm] = tuple(Answ
     # What the rows call their options is said by the rows; letters and texts that mean the same are no question either.
     rivals = [form for form in best[1:] if first is not AnswerForm.LABEL and readings[form] != readings[first]]
     if first in (AnswerForm.FROM_0, AnswerForm.FROM_1) and (rivals or _fit_neither(readings)):
-        shown = ", ".join(sorted({str(row.answer) for row in rows})[:6])
+        shown = ", ".join(sorted({str(row.answer)[:20] for row in rows})[:6])
         raise UserError(
             f"the answers ({shown}) are indexes that may count from 0 or from 1: say which by --answer-from 0 or "
             "--answer-from 1; those that do not fit are refused"
@@ -59,8 +59,8 @@ def find_form(rows: Sequence[Asked], possible: Sequence[AnswerForm] = tuple(Answ
     row = rows[unlike]
     names = " or ".join(_NAMES[form] for form in (first, *rivals))
     raise UserError(
-        f"the answer {str(row.answer)!r} to {row.question[:60]!r} with the options {list(row.options)} may be {names}: "
-        "say which by --answer-is letter, text or index"
+        f"the answer {str(row.answer)[:60]!r} to {row.question[:60]!r} with the options "
+        f"{str(list(row.options))[:200]} may be {names}: say which by --answer-is letter, text or index"
     )
 
 

@@ -6,7 +6,7 @@ import ast
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ ANSWER_KEYS = (
 _HEADER_KEYS = ANSWER_KEYS[:4]
 #: keys of ours that are taken over as they are
 KEPT_KEYS = ("accepted_answers", "kind")
-_LETTERS = "abcdefghij"
+_NUMBER = re.compile("[0-9]{1,9}")
 #: columns of one option each: A, option_a, choice1, opa …; all of one spelling
 _OPTION_COLUMN = re.compile(r"(|op|opt|option|choice|answer|ans)[ _-]?([a-j]|10|[0-9])")
 
@@ -63,10 +63,13 @@ class Fields:
         """Whether a CSV file's first line names columns.
 
         One with a name of a question's or an answer's column does, one that begins with an id's, and one with names of
-        several options beside an answer's.
+        several options beside an answer's; none where columns are named by numbers that do not stand there.
         """
-        own = [name.lower() for name in (self.question, *self.options, self.answer) if name and not name.isdigit()]
+        named = [name.lower() for name in (self.question, *self.options, self.answer) if name]
         there = dict.fromkeys((cell.strip().lower() for cell in cells), 1)
+        if any(_NUMBER.fullmatch(name) and name not in there for name in named):
+            return False
+        own = [name for name in named if not _NUMBER.fullmatch(name)]
         return (
             not there.keys().isdisjoint((*own, *QUESTION_KEYS, *_HEADER_KEYS))
             or next(iter(there), "") in ID_KEYS
@@ -92,26 +95,23 @@ class Fields:
             return self._numbered(headerless)
         for name in (self.question, *self.options, self.answer):
             if name is not None and name not in filled:
-                raise UserError(f"no row has a column {name!r}; there are {', '.join(map(repr, filled)) or 'none'}")
+                raise UserError(f"no row has a column {name!r}; there are {_listed(filled)}")
         question = self.question or _first(QUESTION_KEYS, filled)
         if question is None:
-            there = ", ".join(map(repr, filled)) or "none"
-            raise UserError(f"which column is the question? --question-field NAME; there are {there}")
+            raise UserError(f"which column is the question? --question-field NAME; there are {_listed(filled)}")
         options = self.options or _option_columns(filled)
         answer = self.answer or _first(tuple(key for key in ANSWER_KEYS if key not in options), filled)
         if answer is None and _first(("accepted_answers",), filled) is None:
-            raise UserError(
-                f"which column is the answer? --answer-field NAME; there are {', '.join(map(repr, filled))}"
-            )
+            raise UserError(f"which column is the answer? --answer-field NAME; there are {_listed(filled)}")
         kept = {name: column for name in KEPT_KEYS if (column := _first((name,), filled))}
         return Columns(question, options, answer, _first(ID_KEYS, filled), kept)
 
     def _numbered(self, rows: Sequence[Row]) -> Columns:
         numbers = [name for name in (self.question, *self.options, self.answer) if name is not None]
-        if any(not name.isdigit() or name == "0" for name in numbers):
+        if any(not _NUMBER.fullmatch(name) or int(name) == 0 for name in numbers):
             raise UserError(f"the file has no header line, so columns are named by their number from 1: {numbers}")
         first = [str(row.values[CELLS][0]).strip() for row in rows[1:] if row.values]
-        if self.question is None and first and all(map(str.isdigit, first)):
+        if self.question is None and first and all(map(str.isdecimal, first)):
             raise UserError(
                 "which column is the question? The first holds numbers alone: --question-field with the column's "
                 f"number, from 1; or, if {rows[0].place} is the header line, with its name"
@@ -146,7 +146,7 @@ class Columns:
         if is_headerless(row):
             return self._cells([str(cell) for cell in row.values[CELLS]])
         values = row.values
-        if values.get(CELLS) and CELLS not in self.taken:
+        if row.is_csv and isinstance(values.get(CELLS), list):
             raise RowError(f"{len(values[CELLS])} cells more than the header line has")
         question = _question_of(values.get(self.question))
         options, labels = self._options(values)
@@ -158,10 +158,10 @@ class Columns:
             question,
             options,
             labels,
-            answer if _text(answer) in options else spelled(answer),
-            _text(values.get(self.id or "")),
+            answer if isinstance(answer, str) and answer.strip() in options else spelled(answer),
+            _word(values.get(self.id or "")),
             accepted,
-            _text(values.get(self.kept.get("kind", ""))),
+            _word(values.get(self.kept.get("kind", ""))),
         )
 
     def _options(self, values: Json) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -192,6 +192,11 @@ class Columns:
         return Asked(question, tuple(options), (), answer)
 
 
+def _listed(names: Iterable[str]) -> str:
+    """Names of columns for a message: forty of them, cut short."""
+    return ", ".join([repr(name[:60]) for name in names][:40]) or "none"
+
+
 def _first(keys: Sequence[str], there: Mapping[str, int]) -> str | None:
     """The first of these keys that is there, in any case."""
     spelled = {name.strip().lower(): name for name in reversed(list(there))}
@@ -213,13 +218,17 @@ def _option_columns(there: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def _column_labels(columns: Sequence[str]) -> tuple[str, ...]:
-    """What columns of one option each call it: their letter, or number; empty where they are named otherwise."""
+    """The letters of columns of one option each; empty where they are named otherwise.
+
+    A number is no label: answers to `choice1` and `choice2` are as often 0 and 1 as 1 and 2, and the answers tell.
+    """
     marks = [_OPTION_COLUMN.fullmatch(name.strip().lower()) for name in columns]
-    return tuple(mark[2].upper() for mark in marks if mark) if all(marks) else ()
+    letters = tuple(mark[2].upper() for mark in marks if mark and mark[2].isalpha())
+    return letters if len(letters) == len(columns) else ()
 
 
 def _mark_order(mark: str) -> tuple[int, str]:
-    return (int(mark), "") if mark.isdigit() else (-1, mark.upper())
+    return (int(mark), "") if _NUMBER.fullmatch(mark) else (-1, mark.upper())
 
 
 def _question_of(value: object) -> str:
@@ -234,8 +243,8 @@ def _options_of(value: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:  # Any: 
     """Texts and labels of a list, ARC's `{"text": …, "label": …}`, a list of such, or a dictionary by letter."""
     value = _plain_value(value)
     if isinstance(value, dict) and isinstance(value.get("text"), list):
-        labels = value.get("label") or value.get("labels") or ()
-        return tuple(map(_text, value["text"])), tuple(map(_text, labels))
+        labels = value.get("label") or value.get("labels")
+        return tuple(map(_text, value["text"])), tuple(map(_text, labels if isinstance(labels, list) else ()))
     if isinstance(value, dict):
         # Parquet keeps dictionaries by letter with all letters that any row has: those without a text are not there.
         texts = {str(mark): _text(text) for mark, text in value.items() if text is not None}
@@ -248,7 +257,7 @@ def _options_of(value: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:  # Any: 
         return tuple(map(_text, value)), ()
     if value in (None, ""):
         return (), ()
-    raise RowError(f"the options are neither a list nor a dictionary: {str(value)[:60]!r}")
+    raise RowError(f"the options are neither a list nor a dictionary: {shown(value)}")
 
 
 def _plain_value(value: Any) -> Any:  # Any: JSON values
@@ -265,7 +274,24 @@ def _plain_value(value: Any) -> Any:  # Any: JSON values
 
 
 def _text(value: object) -> str:
-    return value.strip() if isinstance(value, str) else "" if value is None else str(value)
+    """A text, a number or a date as text; empty where there is none."""
+    if isinstance(value, (list, dict, bytes)):
+        raise RowError(f"expected a text, got {shown(value)}")
+    is_none = value is None or value != value  # NaN is how tables without nulls say that nothing is there
+    return value.strip() if isinstance(value, str) else "" if is_none else str(value)
+
+
+def _word(value: object) -> str:
+    """The same of what a row can do without: empty where it is no text."""
+    return "" if isinstance(value, (list, dict, bytes)) else _text(value)
+
+
+def shown(value: object) -> str:
+    """A value of a row for a message: its first 60 characters, however deep it is."""
+    try:
+        return repr(value if isinstance(value, str) and len(value) <= 60 else str(value)[:60])
+    except RecursionError:
+        return f"a {type(value).__name__} of too many levels"
 
 
 def _accepted(value: Any) -> Iterator[str]:  # Any: JSON values

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from kinj.benchmark.place import FORM_FILES
-from kinj.corpus.readers.reading import UnreadableError, check_encoding, decode
+from kinj.corpus.readers.reading import UnreadableError, check_encoding, decode, is_wide
 from kinj.corpus.sources.rows import CELLS, Row, read_rows
 from kinj.errors import UserError
 
@@ -111,7 +114,12 @@ def _named_splits(folder: Path) -> dict[str, list[Path]]:
 def _rows_of(path: Path, is_header: IsHeader, encoding: str | None) -> Iterable[Row]:
     if path.suffix.lower() in (".csv", ".tsv"):
         first, delimiter = _first_line(path, encoding)
-        return read_rows(path, encoding, delimiter=delimiter, columns=None if is_header(first) else ())
+        has_header = is_header(first)
+        if has_header and (twice := [name for name, count in Counter(first).items() if name and count > 1]):
+            raise UserError(
+                f"{path}: the header line names {twice[0]!r} more than once: give each column a name of its own"
+            )
+        return read_rows(path, encoding, delimiter=delimiter, columns=None if has_header else ())
     if path.suffix.lower() == ".json" and (rows := _listed(path, encoding)) is not None:
         return rows
     return read_rows(path, encoding)
@@ -119,32 +127,46 @@ def _rows_of(path: Path, is_header: IsHeader, encoding: str | None) -> Iterable[
 
 def is_headerless(row: Row) -> bool:
     """Whether the row is of a CSV file without a header line."""
-    return row.values is not None and set(row.values) == {CELLS}
+    return row.is_csv and row.values is not None and set(row.values) == {CELLS}
 
 
 def _first_line(path: Path, encoding: str | None) -> tuple[list[str], str]:
     """A CSV file's first row, and the delimiter that cuts it into most cells; of a .tsv the tab where there is one."""
     with path.open("rb") as lines:
-        beginning = lines.read(1 << 16)
+        # Whole lines, since a cell may be longer.
+        beginning = lines.read() if is_wide(encoding) else b"".join(lines.readlines(1 << 16))
+    csv.field_size_limit(sys.maxsize)
     try:
-        text = decode(beginning[: beginning.rfind(b"\n") + 1] or beginning, encoding)
+        text = decode(beginning, encoding)
     except UnreadableError as error:
         raise UserError(f"{path}: {error}") from error
-    rows = {delimiter: next(csv.reader(text.splitlines(True), delimiter=delimiter), []) for delimiter in _DELIMITERS}
+    rows = {delimiter: next(csv.reader(io.StringIO(text), delimiter=delimiter), []) for delimiter in _DELIMITERS}
     delimiter = max(_DELIMITERS, key=lambda each: len(rows[each]))
     if path.suffix.lower() == ".tsv" and len(rows["\t"]) > 1:
         delimiter = "\t"
     return rows[delimiter], delimiter
 
 
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def _listed(path: Path, encoding: str | None) -> Iterator[Row] | None:
     """The objects of a file that is one JSON list, or an object that holds one; None where it has a row a line."""
     try:
-        value = json.loads(decode(path.read_bytes(), encoding))
+        text = decode(path.read_bytes(), encoding)
     except UnreadableError as error:
         raise UserError(f"{path}: {error}") from error
-    except (ValueError, RecursionError):
-        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        if _is_json(text.strip().partition("\n")[0]):
+            return None
+        raise UserError(f"{path}: not JSON ({error})") from error
     if isinstance(value, dict):
         value = next((value[key] for key in _LISTS if isinstance(value.get(key), list)), None)
     if not isinstance(value, list):

@@ -63,9 +63,11 @@ def import_questions(
         possible: the forms that the answers may have.
 
     Raises:
-        UserError: columns that are not there, answers that could be read in several ways, or such as name options
-            where none was found.
+        UserError: no row that can be read, columns that are not there, answers that could be read in several ways, or
+            such as name options where none was found.
     """
+    if all(row.values is None for row in rows):
+        raise UserError(f"none of {len(rows):,} rows can be read; {rows[0].place}: {rows[0].reason}")
     columns = fields.columns_of(rows)
     read: list[tuple[Row, Asked]] = []
     refused: list[Refused] = []
@@ -80,7 +82,7 @@ def import_questions(
     with_options = [asked for _, asked in read if asked.options]
     form = find_form(with_options, possible) if with_options else None
     if form is None and tuple(possible) != (AnswerForm.TEXT,):
-        _refuse_marks_alone([asked for _, asked in read])
+        _refuse_unfound_options([asked for _, asked in read], possible)
     questions: list[Question] = []
     for row, asked in read:
         try:
@@ -103,15 +105,16 @@ def import_questions(
     )
 
 
-def _refuse_marks_alone(read: Sequence[Asked]) -> None:
-    """Refuses questions without options whose answers are all letters or places: their options were not found."""
-    answers = {text for asked in read for text in accepted_answers(asked)}
-    if answers and all(map(_MARK.fullmatch, answers)) and not any(asked.accepted_answers for asked in read):
-        shown = ", ".join(sorted(answers)[:6])
-        raise UserError(
-            f"no options were found, and the answers ({shown}) look like those of options: which columns are they? "
-            "--options-field NAMES; or, if the questions are open, --answer-is text"
-        )
+def _refuse_unfound_options(read: Sequence[Asked], possible: Sequence[AnswerForm]) -> None:
+    """Refuses questions without options whose answers are mostly letters or places, or were said to be."""
+    given = [answers for asked in read if not asked.accepted_answers and (answers := accepted_answers(asked))]
+    marks = [answers[0] for answers in given if all(map(_MARK.fullmatch, answers))]
+    way_out = "which columns are they? --options-field NAMES; or, if the questions are open, --answer-is text"
+    if len(marks) * 2 > len(given):
+        shown = ", ".join(sorted(set(marks))[:6])
+        raise UserError(f"no options were found, and the answers ({shown}) look like those of options: {way_out}")
+    if given and len(possible) < len(AnswerForm):
+        raise UserError(f"no options were found that the answers could name: {way_out}")
 
 
 def _plain(row: Row) -> Json | None:
@@ -130,6 +133,8 @@ def _refuse_faulty(asked: Asked) -> None:
         raise RowError(f"{count} options, expected {FEWEST_OPTIONS} to {MOST_OPTIONS}")
     if not all(asked.options):
         raise RowError(f"option {asked.options.index('') + 1} of {count} is empty")
+    if repeated := next((text for place, text in enumerate(asked.options) if text in asked.options[:place]), None):
+        raise RowError(f"the option {repeated[:60]!r} comes twice")
     if asked.labels and len(asked.labels) != count:
         raise RowError(f"{count} options with {len(asked.labels)} labels")
 
@@ -170,7 +175,11 @@ def _strange_answer(asked: Asked, form: AnswerForm) -> str:
 
 def _left_out(rows: Sequence[Row], columns: Columns, read: Sequence[Asked]) -> dict[str, int]:
     counts = Counter(key for row in rows for key, value in (row.values or {}).items() if value not in (None, ""))
-    left_out = {name: count for name, count in counts.items() if name not in columns.taken and name != CELLS}
+    left_out = {
+        name: count
+        for name, count in counts.items()
+        if name not in columns.taken and not (name == CELLS and any(row.is_csv for row in rows))
+    }
     if strange := sum(asked.kind not in ("", *KINDS) for asked in read):  # somebody else's kinds
         left_out[columns.kept["kind"]] = strange
     return left_out

@@ -41,6 +41,11 @@ def check_encoding(name: str | None) -> None:
         raise UserError(f"--encoding {name}: no such character encoding; try cp1252, latin-1 or utf-16") from error
 
 
+def is_wide(encoding: str | None) -> bool:
+    """Whether a file of that encoding cannot be read by the line as it is: a line's end has other bytes there."""
+    return encoding is not None and "\n".encode(encoding) != b"\n"
+
+
 def decode(data: bytes, encoding: str | None = None) -> str:
     r"""The bytes as text: UTF-8 with or without a byte-order mark, else by `encoding`; lines end in `\n`.
 

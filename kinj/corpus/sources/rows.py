@@ -5,14 +5,16 @@ from __future__ import annotations
 import codecs
 import csv
 import hashlib
+import io
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from kinj.corpus.readers.reading import UnreadableError, decode
+from kinj.corpus.readers.reading import UnreadableError, decode, is_wide
 from kinj.errors import MissingExtraError, UserError
 from kinj.jsonl import parse_object, to_record
 from kinj.records import Document, Json
@@ -119,8 +121,16 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in (".csv", ".tsv", ".parquet")
 
 
-def _lines(path: Path) -> Iterator[tuple[bytes, int]]:
-    """Yields each line without a byte-order mark, and the bytes read so far."""
+def _lines(path: Path, encoding: str | None) -> Iterator[tuple[bytes, int]]:
+    """Yields each line without a byte-order mark, and the bytes read so far.
+
+    Raises:
+        UnreadableError: a file of an encoding whose line ends have other bytes, which is read as a whole.
+    """
+    if is_wide(encoding):
+        for line in io.StringIO(decode(path.read_bytes(), encoding)):
+            yield line.encode(), path.stat().st_size
+        return
     end = 0
     with path.open("rb") as lines:
         for raw in lines:
@@ -129,14 +139,18 @@ def _lines(path: Path) -> Iterator[tuple[bytes, int]]:
 
 
 def _json_lines(path: Path, encoding: str | None) -> Iterator[Row]:
-    for number, (raw, end) in enumerate(_lines(path), 1):
-        if not raw.strip():
-            continue
-        place = f"{path}:{number}"
-        try:
-            yield Row(place, number, parse_object(place, _utf8(raw, encoding)), end=end)
-        except (UserError, UnreadableError) as error:
-            yield Row(place, number, None, str(error).removeprefix(f"{place}: "), end)
+    number = 0
+    try:
+        for number, (raw, end) in enumerate(_lines(path, encoding), 1):
+            if not raw.strip():
+                continue
+            place = f"{path}:{number}"
+            try:
+                yield Row(place, number, parse_object(place, _utf8(raw, encoding)), end=end)
+            except (UserError, UnreadableError) as error:
+                yield Row(place, number, None, str(error).removeprefix(f"{place}: "), end)
+    except UnreadableError as error:
+        yield Row(f"{path}:{number + 1}", number + 1, None, f"{error}; nothing was read", path.stat().st_size)
 
 
 def _utf8(raw: bytes, encoding: str | None) -> bytes:
@@ -144,32 +158,60 @@ def _utf8(raw: bytes, encoding: str | None) -> bytes:
 
 
 def _csv(path: Path, encoding: str | None, delimiter: str, columns: Sequence[str] | None) -> Iterator[Row]:
+    for line, cells, why, end in _cells(path, encoding, delimiter):
+        place = f"{path}:{line}"
+        if cells is None:
+            yield Row(
+                place,
+                line,
+                None,
+                why if columns is not None else f"{why}; it is the header line: the rest was not read",
+                end,
+            )
+            if columns is None:
+                return
+        elif columns is None:
+            columns = cells
+        else:
+            values: Json = dict(zip_longest(columns, cells[: len(columns)]))
+            if len(cells) > len(columns):
+                values[CELLS] = cells[len(columns) :]
+            yield Row(place, line, values, end=end, is_csv=True)
+
+
+def _cells(path: Path, encoding: str | None, delimiter: str) -> Iterator[tuple[int, list[str] | None, str, int]]:
+    """Yields line, cells and bytes so far of each row that is not blank; cells None: why they could not be read."""
     csv.field_size_limit(sys.maxsize)
     end = 0
 
     def lines() -> Iterator[str]:
         nonlocal end
-        for raw, end in _lines(path):  # noqa: B007  # the caller reads how far it is
-            yield decode(raw, encoding)
+        for raw, end in _lines(path, encoding):  # noqa: B007  # the caller reads how far it is
+            yield from io.StringIO(decode(raw, encoding))  # old spreadsheets end lines by CR alone
 
     # Strict, since a quote that never ends would make one row of all that follow.
-    reader = csv.DictReader(lines(), columns, delimiter=delimiter, restkey=CELLS, strict=True)
+    table = csv.reader(lines(), delimiter=delimiter, strict=True)
     while True:
-        place = f"{path}:{reader.line_num + 1}"
+        first = table.line_num + 1
         try:
-            values = next(reader, None)
+            cells = next(table, None)
         except csv.Error as error:
-            why = f"no {path.suffix[1:]}: {error}"
-            if "unexpected end of data" in str(error):
-                why += ": a quote that opens in this row is never closed, and what follows was not read"
-            yield Row(place, reader.line_num, None, why, end)
-            continue
+            yield first, None, f"no {path.suffix[1:]}: {_quote_fault(str(error), first, table.line_num)}", end
         except UnreadableError as error:
-            yield Row(place, reader.line_num, None, f"{error}; the rest of the file was not read", end)
+            yield first, None, f"{error}; the rest of the file was not read", end
             return
-        if values is None:
-            return
-        yield Row(place, reader.line_num, values, end=end, is_csv=True)
+        else:
+            if cells is None:
+                return
+            if cells:
+                yield first, cells, "", end
+
+
+def _quote_fault(why: str, first: int, last: int) -> str:
+    """What is wrong with the row of these lines."""
+    if "unexpected end of data" in why:
+        why += ": a quote that opens in this row is never closed"
+    return f"{why}; lines {first} to {last} were not read" if last > first else why
 
 
 def _parquet(path: Path) -> Iterator[Row]:

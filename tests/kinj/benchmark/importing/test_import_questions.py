@@ -83,6 +83,25 @@ def test_a_first_column_of_numbers_is_no_column_of_questions(tmp_path):
         read(path)
 
 
+def test_a_first_row_that_looks_like_a_header_line_is_one_where_columns_are_named_by_number(tmp_path):
+    path = csv_file(tmp_path, ["Which part?", "stem", "leaf", "B"], ["Which?", "x", "y", "A"])
+    with pytest.raises(UserError, match="which column is the answer"):
+        read(path)
+    assert [q.right_answer for q in read(path, Fields("1")).questions] == ["leaf", "x"]
+
+
+def test_a_header_line_that_names_a_column_twice_is_refused(tmp_path):
+    path = csv_file(tmp_path, ["question", "choice", "choice", "answer"], ["Which?", "x", "y", "x"])
+    with pytest.raises(UserError, match="the header line names 'choice' more than once"):
+        read(path)
+
+
+@pytest.mark.parametrize("write", [json_file, lambda folder, row: csv_file(folder, row, row.values())])
+def test_a_column_may_be_called_more(tmp_path, write):
+    imported = read(write(tmp_path, {"question": "Which?", "A": "x", "B": "y", "answer": "B", "more": "abc"}))
+    assert ([q.right_answer for q in imported.questions], imported.refused) == (["y"], ())
+
+
 def test_files_with_and_without_a_header_line_are_not_mixed(tmp_path):
     csv_file(tmp_path, ["question", "A", "B", "answer"], ["Which?", "x", "y", "B"], name="a.csv")
     csv_file(tmp_path, ["Which?", "x", "y", "B"], name="b.csv")
@@ -104,6 +123,42 @@ def test_semicolons_tabs_a_byte_order_mark_and_another_encoding_are_read(tmp_pat
     with pytest.raises(UserError, match="--encoding"):
         read(path)
     assert asked(read(path, encoding="cp1252")) == expected
+
+
+@pytest.mark.parametrize("name", ["q.tsv", "q.jsonl"])
+def test_utf_16_is_read_where_it_is_named(tmp_path, name):
+    text = "question\tA\tB\tanswer\nGröße Ċ?\tä\tö\tB\nZwei?\tx\ty\tA\n"  # Ċ holds the byte of a line end
+    if name == "q.jsonl":
+        keys, *rows = [line.split("\t") for line in text.splitlines()]
+        text = "".join(json.dumps(dict(zip(keys, row, strict=True)), ensure_ascii=False) + "\n" for row in rows)
+    (tmp_path / name).write_text(text, encoding="utf-16")
+    imported = read(tmp_path / name, encoding="utf-16")
+    assert asked(imported) == [("Größe Ċ?", ("ä", "ö"), "ö"), ("Zwei?", ("x", "y"), "x")]
+    (tmp_path / name).write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="neither UTF-8 nor utf-16"):
+        read(tmp_path / name, encoding="utf-16")
+
+
+def test_lines_may_end_in_cr_alone_and_cells_be_long(tmp_path):
+    long = "x" * 200_000
+    (tmp_path / "q.csv").write_bytes(f"Which {long}?,x,y,B\rTwo?,a,b,A\r".encode())
+    assert asked(read(tmp_path / "q.csv")) == [(f"Which {long}?", ("x", "y"), "y"), ("Two?", ("a", "b"), "a")]
+
+
+def test_a_json_file_with_a_fault_says_where_it_is(tmp_path):
+    path = tmp_path / "q.json"
+    path.write_text(json.dumps([GOOD, GOOD], indent=1).replace("},", "}"))
+    with pytest.raises(UserError, match=r"q.json: not JSON \(Expecting ',' delimiter: line 11"):
+        read(path)
+    path.write_text(f"{json.dumps(GOOD)}\n{{\n{json.dumps(GOOD)}\n")
+    assert (len(read(path).questions), len(read(path).refused)) == (2, 1)
+
+
+def test_where_no_row_can_be_read_the_first_reason_is_said(tmp_path):
+    path = tmp_path / "q.jsonl"
+    path.write_text("{\n{\n")
+    with pytest.raises(UserError, match=r"none of 2 rows can be read; .*q.jsonl:1: not JSON"):
+        read(path)
 
 
 OPTIONS = {
@@ -242,6 +297,18 @@ def test_where_indexes_neither_all_count_from_0_nor_from_1_it_is_asked(tmp_path)
     assert [refused.why for refused in imported.refused] == ["the answer '4' is not an index from 0 to 3"] * 2
 
 
+def test_numbers_of_columns_are_no_labels_so_that_indexes_count_from_where_they_fit(tmp_path):
+    def numbered(*answers):
+        return json_file(
+            tmp_path, *[{"question": "Which?", "choice1": "x", "choice2": "y", "answer": a} for a in answers]
+        )
+
+    assert [q.right_answer for q in read(numbered(0, 1, 1)).questions] == ["x", "y", "y"]
+    assert [q.right_answer for q in read(numbered(1, 2, 1)).questions] == ["x", "y", "x"]
+    with pytest.raises(UserError, match=r"answers \(1\) are indexes .* --answer-from 0 or --answer-from 1"):
+        read(numbered(1, 1))
+
+
 def test_one_bad_index_among_many_does_not_change_where_the_others_count_from(tmp_path):
     imported = read(json_file(tmp_path, *indexed(*[0, 1, 2, 3] * 5, 7)))
     assert imported.form is AnswerForm.FROM_0
@@ -331,6 +398,23 @@ def test_options_that_were_not_found_make_no_open_questions_of_letters_and_index
     assert read(accepted).questions[0].accepted_answers == ("3",)
 
 
+def test_most_answers_that_look_like_options_are_enough_to_ask_for_them(tmp_path):
+    path = json_file(tmp_path, *[{"question": f"Q{n}?", "first": "x", "answer": a} for n, a in enumerate("ABCD")])
+    path.write_text(path.read_text() + '{"question": "Q5?", "first": "x", "answer": "A, C"}\n')
+    with pytest.raises(UserError, match=r"no options were found, and the answers \(A, B, C, D\) look like"):
+        read(path)
+    few = json_file(
+        tmp_path, *[{"question": f"How many {n}?", "answer": a} for n, a in enumerate(["3", "blue", "red"])]
+    )
+    assert len(read(few).questions) == 3
+
+
+def test_answers_that_are_said_to_name_options_want_some(tmp_path):
+    path = json_file(tmp_path, {"question": "Which colour?", "answer": "blue"})
+    with pytest.raises(UserError, match="no options were found that the answers could name"):
+        read(path, possible=(AnswerForm.LABEL, AnswerForm.LETTER))
+
+
 def test_a_row_without_options_is_no_open_question_with_a_letter_for_an_answer(tmp_path):
     imported = read(
         csv_file(
@@ -359,6 +443,12 @@ BAD = [
     ({"choices": ["x"]}, "1 options, expected 2 to 10"),
     ({"choices": list("abcdefghijk")}, "11 options, expected 2 to 10"),
     ({"choices": ["x", "", "z"]}, "option 2 of 3 is empty"),
+    ({"choices": ["x", float("nan"), "z"]}, "option 2 of 3 is empty"),
+    ({"choices": ["x", "y", "x "]}, "the option 'x' comes twice"),
+    ({"choices": [["x", "y"], ["z"]]}, "expected a text, got \"['x', 'y']\""),
+    ({"choices": {"²": "x", "1": ["y"]}}, "expected a text, got \"['y']\""),
+    ({"choices": {"text": ["x", "x"], "label": 5}}, "the option 'x' comes twice"),
+    ({"question": ["Which?"]}, "expected a text, got \"['Which?']\""),
     ({"choices": "x, y"}, "the options are neither a list nor a dictionary: 'x, y'"),
     ({"choices": {"text": ["x", "y"], "label": ["A"]}}, "2 options with 1 labels"),
     ({"answer": "D"}, "the answer 'D' is not a letter from A to C"),

@@ -8,6 +8,7 @@ import pyarrow.parquet
 import pytest
 
 from kinj.corpus.sources import Fields, FileSource, Unread
+from kinj.corpus.sources.rows import read_rows
 from kinj.records import Document
 
 
@@ -97,8 +98,22 @@ def test_a_quote_that_never_ends_is_named_and_swallows_nothing_in_silence(tmp_pa
     assert [one.id for one in found if isinstance(one, Document)] == ["1", "3"]
     assert [one.reason for one in found if isinstance(one, Unread)] == [
         "no csv: ',' expected after '\"'",
-        "no csv: unexpected end of data: a quote that opens in this row is never closed, and what follows was not read",
+        "no csv: unexpected end of data: a quote that opens in this row is never closed; lines 5 to 6 were not read",
     ]
+    (tmp_path / "c.csv").write_text('id,text\n1,"open\n2,b\n"3" c\n\n4,"a\nb"\n5,e,f\n')
+    found = read(tmp_path / "c.csv")
+    assert [one.place.rpartition(":")[2] for one in found if isinstance(one, Unread)] == ["2"]
+    assert next(one.reason for one in found if isinstance(one, Unread)).endswith("lines 2 to 4 were not read")
+    assert [(row.number, row.values["text"]) for row in read_rows(tmp_path / "c.csv") if row.values] == [
+        (6, "a\nb"),
+        (8, "e"),
+    ]
+
+
+def test_a_header_line_that_cannot_be_read_gives_no_row_in_other_columns(tmp_path):
+    (tmp_path / "c.csv").write_text('id,"text" x\nid,text\n1,a\n')
+    [bad] = read(tmp_path / "c.csv")
+    assert bad.reason.endswith("it is the header line: the rest was not read")
 
 
 def test_a_table_without_a_text_is_named_once(tmp_path):
