@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from kinj.benchmark.checks.fault import Fault
-from kinj.benchmark.checks.words import capitalised, contains, numbers, plain
+from kinj.benchmark.checks.words import capitalised, contains, numbers, told_apart
 from kinj.records import Question
 
 _TEXT_ITSELF = re.compile(r"\b(the (text|passage|article|paragraph|excerpt|above)|recently)\b", re.I)
@@ -15,7 +15,7 @@ _CATCH_ALL = re.compile(r"\b(all|none|both|neither) of (the|these|them)\b|\bthe 
 
 def repeated_option(question: Question) -> Iterator[Fault]:
     """Two options are the same but for case and punctuation."""
-    if len({plain(choice) for choice in question.choices}) < len(question.choices):
+    if len({told_apart(choice) for choice in question.choices}) < len(question.choices):
         yield Fault(question.id, f"two options are the same: {list(question.choices)}")
 
 

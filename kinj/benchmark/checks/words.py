@@ -16,12 +16,20 @@ _COMMON = frozenset(_COMMON_WORDS.split())
 _QUOTES = "'\u2019"  # straight and curly apostrophe
 _WORD = re.compile(rf"[^\W\d_][\w{_QUOTES}&.-]*")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+#: letters, spaces and punctuation, with hyphens inside words
+_WORDS_ALONE = re.compile(r"""([^\W\d_]|[\s.,;:!?'"()‘’“”…]|(?<=\w)[-‐–](?=\w))+""")  # noqa: RUF001  # as people write
 _SENTENCE_END = re.compile(r"(?<=[.!?;:])[\"')]*\s+[\"'(]*")
 
 
 def plain(text: str) -> str:
     """Lower case, every run of other than letters and digits one space."""
     return " ".join(re.findall(r"[^\W_]+", text.lower()))
+
+
+def told_apart(text: str) -> str:
+    """What tells an option from others: words without case and punctuation; of "-1" and "C++" every sign."""
+    words = plain(text) if _WORDS_ALONE.fullmatch(text) else ""
+    return words or re.sub(r"(?<=\w)\.$", "", " ".join(text.casefold().split()))
 
 
 def contains(text: str, part: str) -> bool:

@@ -7,15 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from kinj.benchmark.checks.words import plain
+from kinj.benchmark.checks.words import told_apart
 from kinj.benchmark.importing.fields import Asked
 from kinj.errors import UserError
 
 _LETTER = re.compile(r"\(?([A-Ja-j])[).:]?")
 _WHOLE = re.compile(r"\d{1,3}(\.0+)?")
-
-#: letters, spaces and punctuation, with hyphens inside words
-_WORDS = re.compile(r"""([^\W\d_]|[\s.,;:!?'"()‘’“”…]|(?<=\w)[-‐–](?=\w))+""")  # noqa: RUF001  # as people write
 
 
 class AnswerForm(StrEnum):
@@ -96,12 +93,7 @@ def _by_text(row: Asked) -> int | None:
     if not text:
         return None
     exact = _only(row.options, text, str)
-    return exact if exact is not None else _only(row.options, _alike(text), _alike)
-
-
-def _alike(text: str) -> str:
-    """The text without case and punctuation where it is words alone: of "-1" and "C++" every sign counts."""
-    return plain(text) if _WORDS.fullmatch(text) else " ".join(text.casefold().split())
+    return exact if exact is not None else _only(row.options, told_apart(text), told_apart)
 
 
 def _by_index(first: int) -> Callable[[Asked], int | None]:

@@ -137,6 +137,12 @@ def test_uneven_answer_places_are_found():
     assert said(checks.answer_places("test", questions[:5] * 4 + [changed(answer=a) for a in (1, 2, 3)] * 20)) == []
 
 
+@pytest.mark.parametrize("choices", [("-1", "1"), ("C", "C++", "C#"), ("1.5", "15"), ("?", "!")])
+def test_options_that_signs_tell_apart_are_two(choices):
+    assert said(checks.repeated_option(changed(choices=choices, answer=0))) == []
+    assert said(checks.repeated_option(changed(choices=("1 May 2023", "1 may 2023."), answer=0))) != []
+
+
 def test_places_of_a_number_of_options_that_few_questions_have_are_no_fault():
     few = [changed(choices=("a", "b"), answer=0)] * 9
     assert said(checks.answer_places("test", few)) == []
