@@ -22,6 +22,8 @@ SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".ndjson", ".parquet", ".arrow")
 _DELIMITERS = (",", ";", "\t")
 #: keys under which a file of one JSON object keeps its rows
 _LISTS = ("data", "questions", "rows", "examples")
+#: JSON can spell a surrogate without its other half as an escape, UTF-8 cannot
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 IsHeader = Callable[[Sequence[str]], bool]
 _SPLITS = re.compile(r"(?<![a-z])(train|test|validation|valid|val|dev)(?![a-z])")
 
@@ -38,14 +40,16 @@ def open_rows(path: Path, is_header: IsHeader, *, split: str | None = None, enco
         encoding: of files that are not UTF-8.
 
     Raises:
-        UserError: no such path, nothing to read there, another encoding's name, several splits and none named, or one
-            named where there are none.
+        UserError: no such path, one whose name is not UTF-8, nothing to read there, another encoding's name, several
+            splits and none named, or one named where there are none.
         MissingExtraError: Parquet or Arrow without pyarrow.
     """
     check_encoding(encoding)
     files = _files(path, split)
     rows: list[Row] = []
     for file in files:
+        if HALF_CHARACTER.search(str(file)):  # what Python makes of a byte of such a name
+            raise UserError(f"{str(file)!r}: its name is not in UTF-8, and every row is to be named by it: rename it")
         rows += _rows_of(file, is_header, encoding)
     if not rows:
         raise UserError(f"{path}: holds no row")

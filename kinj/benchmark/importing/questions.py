@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kinj.benchmark.checks.structure import KINDS
 from kinj.benchmark.importing.answers import AnswerForm, find_form, place_of
 from kinj.benchmark.importing.fields import Asked, Columns, Fields, RowError, accepted_answers
-from kinj.benchmark.importing.files import is_headerless
+from kinj.benchmark.importing.files import HALF_CHARACTER, is_headerless
 from kinj.benchmark.integrity import FEWEST_OPTIONS, MOST_OPTIONS
 from kinj.corpus.sources.rows import CELLS, Row
 from kinj.errors import UserError
 from kinj.records import Json, Question
-
-#: JSON can spell a surrogate without its other half as an escape, UTF-8 cannot
-_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 #: what names an option, where there is one: a letter, or a place
 _MARK = re.compile(r"\(?[A-Ja-j][).:]?|(10|[0-9])(\.0+)?")
@@ -84,9 +81,15 @@ def import_questions(
     if form is None and tuple(possible) != (AnswerForm.TEXT,):
         _refuse_unfound_options([asked for _, asked in read], possible)
     questions: list[Question] = []
+    places: dict[Hashable, str] = {}
     for row, asked in read:
         try:
-            questions.append(_question(asked, form))
+            question = _question(asked, form)
+            said = (question.question, frozenset(question.choices), question.right_answer, question.accepted_answers)
+            if said in places:  # drawn into another split, it would be asked of who was shown it
+                raise RowError(f"the same question, options and answer as {places[said]}")
+            places[said] = row.place
+            questions.append(question)
         except RowError as error:
             refused.append(Refused(row.place, str(error), _plain(row)))
     ids = [question.id for question in questions]
@@ -126,7 +129,7 @@ def _plain(row: Row) -> Json | None:
 
 def _refuse_faulty(asked: Asked) -> None:
     for text in (asked.question, asked.id, *asked.options, *asked.accepted_answers, str(asked.answer)):
-        if _HALF_CHARACTER.search(text):
+        if HALF_CHARACTER.search(text):
             raise RowError("a text holds half a character: write the whole one, or remove it")
     count = len(asked.options)
     if count and not FEWEST_OPTIONS <= count <= MOST_OPTIONS:
@@ -175,10 +178,11 @@ def _strange_answer(asked: Asked, form: AnswerForm) -> str:
 
 def _left_out(rows: Sequence[Row], columns: Columns, read: Sequence[Asked]) -> dict[str, int]:
     counts = Counter(key for row in rows for key, value in (row.values or {}).items() if value not in (None, ""))
+    is_csv = any(row.is_csv for row in rows)
     left_out = {
-        name: count
+        name.encode("utf-8", "replace").decode(): count  # as `_plain`
         for name, count in counts.items()
-        if name not in columns.taken and not (name == CELLS and any(row.is_csv for row in rows))
+        if name not in columns.taken and not (is_csv and name == CELLS)
     }
     if strange := sum(asked.kind not in ("", *KINDS) for asked in read):  # somebody else's kinds
         left_out[columns.kept["kind"]] = strange

@@ -69,10 +69,11 @@ def test_a_header_line_in_another_language_is_told_by_its_answer_and_asks_for_th
 
 @pytest.mark.parametrize("header", [["id", "Frage", "a", "b", "c", "Lösung"], ["Nr", "Frage", "a", "b", "c", "label"]])
 def test_a_header_line_in_other_words_is_told_by_an_id_or_by_options_beside_an_answer(tmp_path, header):
-    path = csv_file(tmp_path, header, *[[n, "Which?", "x", "y", "z", "B"] for n in range(3)])
+    path = csv_file(tmp_path, header, *[[n, f"Which {n}?", "x", "y", "z", "B"] for n in range(3)])
     with pytest.raises(UserError, match=f"--question-field NAME; there are '{header[0]}', 'Frage', 'a'"):
         read(path)
-    assert asked(read(path, Fields("Frage", answer=header[-1]))) == EXPECTED * 3
+    imported = read(path, Fields("Frage", answer=header[-1]))
+    assert [(q.question, q.right_answer) for q in imported.questions] == [(f"Which {n}?", "y") for n in range(3)]
 
 
 def test_a_first_column_of_numbers_is_no_column_of_questions(tmp_path):
@@ -150,7 +151,7 @@ def test_a_json_file_with_a_fault_says_where_it_is(tmp_path):
     path.write_text(json.dumps([GOOD, GOOD], indent=1).replace("},", "}"))
     with pytest.raises(UserError, match=r"q.json: not JSON \(Expecting ',' delimiter: line 11"):
         read(path)
-    path.write_text(f"{json.dumps(GOOD)}\n{{\n{json.dumps(GOOD)}\n")
+    path.write_text(f"{json.dumps(GOOD)}\n{{\n{json.dumps(OTHER)}\n")
     assert (len(read(path).questions), len(read(path).refused)) == (2, 1)
 
 
@@ -259,6 +260,13 @@ def test_a_split_is_not_taken_of_what_has_none(tmp_path):
         read(tmp_path, split="test")
 
 
+def test_names_with_half_a_character_can_be_said(tmp_path):
+    path = json_file(tmp_path, GOOD | {"\ud83d": 1})
+    assert read(path).left_out == {"?": 1}
+    with pytest.raises(UserError, match="its name is not in UTF-8"):
+        read(path.rename(tmp_path / "caf\udce9.jsonl"))
+
+
 @pytest.mark.parametrize(("name", "why"), [("no.csv", "no such file"), ("q.docx", "no form of rows that is known")])
 def test_what_is_no_file_of_rows_is_refused(tmp_path, name, why):
     (tmp_path / "q.docx").write_text("x")
@@ -300,7 +308,8 @@ def test_where_indexes_neither_all_count_from_0_nor_from_1_it_is_asked(tmp_path)
 def test_numbers_of_columns_are_no_labels_so_that_indexes_count_from_where_they_fit(tmp_path):
     def numbered(*answers):
         return json_file(
-            tmp_path, *[{"question": "Which?", "choice1": "x", "choice2": "y", "answer": a} for a in answers]
+            tmp_path,
+            *[{"question": f"Q{n}?", "choice1": "x", "choice2": "y", "answer": a} for n, a in enumerate(answers)],
         )
 
     assert [q.right_answer for q in read(numbered(0, 1, 1)).questions] == ["x", "y", "y"]
@@ -318,7 +327,12 @@ def test_one_bad_index_among_many_does_not_change_where_the_others_count_from(tm
 def test_signs_and_digits_of_a_text_count(tmp_path):
     words = {"question": "Which?", "choices": ["alpha", "beta"], "answer": "Beta."}
     imported = read(
-        json_file(tmp_path, words, words, {"question": "5 - 6?", "choices": ["-1", "2", "3"], "answer": "1"})
+        json_file(
+            tmp_path,
+            words,
+            words | {"question": "What?"},
+            {"question": "5 - 6?", "choices": ["-1", "2", "3"], "answer": "1"},
+        )
     )
     assert imported.form is AnswerForm.TEXT
     assert [q.right_answer for q in imported.questions] == ["beta", "beta"]
@@ -430,7 +444,7 @@ def test_a_row_without_options_is_no_open_question_with_a_letter_for_an_answer(t
 
 
 def test_kinds_that_are_none_of_ours_are_listed_as_left_out(tmp_path):
-    imported = read(json_file(tmp_path, GOOD | {"kind": "easy"}, GOOD | {"kind": "what"}))
+    imported = read(json_file(tmp_path, GOOD | {"kind": "easy"}, OTHER | {"kind": "what"}))
     assert ([q.kind for q in imported.questions], imported.left_out) == (["", "what"], {"kind": 1})
 
 
@@ -438,6 +452,7 @@ def test_kinds_that_are_none_of_ours_are_listed_as_left_out(tmp_path):
 
 
 GOOD = {"question": "Which?", "choices": ["x", "y", "z"], "answer": "B"}
+OTHER = GOOD | {"question": "What?"}
 BAD = [
     ({"question": " "}, "no question"),
     ({"choices": ["x"]}, "1 options, expected 2 to 10"),
@@ -461,7 +476,8 @@ BAD = [
 
 @pytest.mark.parametrize(("changes", "why"), BAD)
 def test_one_bad_row_is_refused_with_its_place_and_the_others_are_taken(tmp_path, changes, why):
-    path = json_file(tmp_path, *[GOOD] * 20, GOOD | changes, *[GOOD] * 20)
+    good = [GOOD | {"question": f"Which of {n}?"} for n in range(40)]
+    path = json_file(tmp_path, *good[:20], GOOD | changes, *good[20:])
     imported = read(path)
     assert len(imported.questions) == 40
     assert [(one.place, one.why) for one in imported.refused] == [(f"{path}:21", why)]
@@ -470,7 +486,7 @@ def test_one_bad_row_is_refused_with_its_place_and_the_others_are_taken(tmp_path
 
 def test_lines_that_are_no_rows_are_refused_too(tmp_path):
     path = json_file(tmp_path, GOOD)
-    path.write_text(path.read_text() + '{"question": \n[]\n' + path.read_text())
+    path.write_text(path.read_text() + '{"question": \n[]\n' + json.dumps(OTHER) + "\n")
     imported = read(path)
     assert len(imported.questions) == 2
     assert [one.place for one in imported.refused] == [f"{path}:2", f"{path}:3"]
@@ -481,10 +497,20 @@ def test_lines_that_are_no_rows_are_refused_too(tmp_path):
 
 
 def test_ids_are_kept_unless_one_is_repeated(tmp_path):
-    rows = [GOOD | {"id": 7}, GOOD | {"id": "b"}]
+    rows = [GOOD | {"id": 7}, OTHER | {"id": "b"}]
     assert [q.id for q in read(json_file(tmp_path, *rows)).questions] == ["7", "b"]
-    repeated = read(json_file(tmp_path, *rows, rows[0]))
+    repeated = read(json_file(tmp_path, *rows, GOOD | {"question": "Who?", "id": 7}))
     assert ([q.id for q in repeated.questions], repeated.keeps_ids) == (["q000001", "q000002", "q000003"], False)
+
+
+def test_a_row_that_comes_again_is_refused_and_one_with_other_options_is_not(tmp_path):
+    again = GOOD | {"choices": ["z", "x", "y"], "answer": "C"}
+    path = json_file(tmp_path, GOOD, GOOD | {"choices": ["x", "y", "w"]}, GOOD | {"answer": "C"}, again)
+    imported = read(path)
+    assert len(imported.questions) == 3
+    assert [(one.place, one.why) for one in imported.refused] == [
+        (f"{path}:4", f"the same question, options and answer as {path}:1")
+    ]
 
 
 def test_parquet_without_its_library_names_what_to_install(tmp_path, monkeypatch):
