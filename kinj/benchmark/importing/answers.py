@@ -112,10 +112,10 @@ def _only(texts: Sequence[str], wanted: str, spell: Callable[[str], str]) -> int
 
 
 def _text(answer: Any) -> str:  # Any: JSON values
-    """The answer as text; of a list of one, that one's. A truth value names no option."""
+    """The answer as text; of a list of one, that one's. A truth value is True or False, whatever the case."""
     if isinstance(answer, list) and len(answer) == 1:
         answer = answer[0]
-    if isinstance(answer, bool) or not isinstance(answer, (str, int, float)):
+    if not isinstance(answer, (str, int, float)):
         return ""
     return str(answer).strip()
 

@@ -148,7 +148,9 @@ def _json_lines(path: Path, encoding: str | None) -> Iterator[Row]:
             try:
                 yield Row(place, number, parse_object(place, _utf8(raw, encoding)), end=end)
             except (UserError, UnreadableError) as error:
-                yield Row(place, number, None, str(error).removeprefix(f"{place}: "), end)
+                why = str(error).removeprefix(f"{place}: ")
+                hint = ": give its --encoding, cp1252 for example" if encoding is None and "not UTF-8" in why else ""
+                yield Row(place, number, None, why + hint, end)
     except UnreadableError as error:
         yield Row(f"{path}:{number + 1}", number + 1, None, f"{error}; nothing was read", path.stat().st_size)
 

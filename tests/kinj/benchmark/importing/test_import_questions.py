@@ -46,10 +46,22 @@ def test_a_header_line_names_columns_in_any_case_and_order(tmp_path):
     assert (imported.has_header, imported.left_out) == (True, {"Topic": 1})
 
 
+def test_of_columns_that_differ_in_case_alone_the_first_is_taken_and_the_other_listed(tmp_path):
+    path = csv_file(tmp_path, ["Question", "A", "B", "answer", "question"], ["Which?", "x", "y", "B", "Other?"])
+    imported = read(path)
+    assert ([q.question for q in imported.questions], imported.left_out) == (["Which?"], {"question": 1})
+
+
 def test_mmlus_form_has_no_header_line_and_any_number_of_options(tmp_path):
     path = csv_file(tmp_path, ["Which?", "x", "y", "z", "B"], ["Two?", "a", "b", "c", "d", "e", "E"], ["Open?", "yes"])
+    path.write_text(path.read_text() + "Which of two?,x,y,,,A\n")  # as spreadsheets fill up rows
     imported = read(path)
-    assert asked(imported) == [*EXPECTED, ("Two?", tuple("abcde"), "e"), ("Open?", (), "yes")]
+    assert asked(imported) == [
+        *EXPECTED,
+        ("Two?", tuple("abcde"), "e"),
+        ("Open?", (), "yes"),
+        ("Which of two?", ("x", "y"), "x"),
+    ]
     assert not imported.has_header
 
 
@@ -337,6 +349,22 @@ def test_signs_and_digits_of_a_text_count(tmp_path):
     assert imported.form is AnswerForm.TEXT
     assert [q.right_answer for q in imported.questions] == ["beta", "beta"]
     assert [refused.why for refused in imported.refused] == ["the answer '1' is not the text of one option"]
+
+
+def test_a_truth_value_is_the_option_that_says_it_and_no_index(tmp_path):
+    rows = [
+        {"question": f"Is {n}?", "choices": c, "answer": True} for n, c in enumerate((["false", "true"], ["x", "y"]))
+    ]
+    imported = read(json_file(tmp_path, *rows))
+    assert [q.right_answer for q in imported.questions] == ["true"]
+    assert [refused.why for refused in imported.refused] == ["the answer 'True' is not the text of one option"]
+
+
+def test_a_text_that_two_options_have_but_for_case_is_neither_of_them(tmp_path):
+    rows = [{"question": f"Which {n}?", "choices": ["Mg", "MG", "Co"], "answer": a} for n, a in enumerate(("MG", "mg"))]
+    imported = read(json_file(tmp_path, *rows))
+    assert [q.right_answer for q in imported.questions] == ["MG"]
+    assert [refused.why for refused in imported.refused] == ["the answer 'mg' is not the text of one option"]
 
 
 @pytest.mark.parametrize("write", [json_file, lambda folder, *rows: csv_file(folder, rows[0], *map(dict.values, rows))])

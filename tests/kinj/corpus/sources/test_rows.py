@@ -73,6 +73,7 @@ def test_lines_in_another_encoding_are_read_where_it_is_named(tmp_path):
     path = tmp_path / "c.jsonl"
     path.write_bytes('{"id": "1", "text": "Füchse"}\n'.encode("cp1252"))
     assert "not UTF-8" in read(path)[0].reason
+    assert read(path)[0].reason.endswith(": give its --encoding, cp1252 for example")
     assert read(path, encoding="cp1252")[0].text == "Füchse"
 
 
