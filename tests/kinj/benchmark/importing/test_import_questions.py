@@ -248,6 +248,21 @@ def test_data_sets_that_were_saved_or_copied_from_the_hub_are_read_one_split_at_
             read(tmp_path / name, split="dev")
 
 
+def test_a_file_is_of_the_split_that_its_path_names_last_and_what_describes_a_data_set_is_no_rows(tmp_path):
+    for name in ("dataset_info.json", ".hidden.json"):
+        (tmp_path / name).write_text("{}")
+    for folder, row in (("dev_data/test", GOOD), ("dev_data", OTHER), ("rest", GOOD | {"question": "Who?"})):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        json_file(tmp_path / folder, row)
+    with pytest.raises(UserError, match=r"holds the splits dev, test, all: which\? --from test"):
+        read(tmp_path)
+    assert [read(tmp_path, split=name).questions[0].question for name in ("dev", "test", "all")] == [
+        "What?",
+        "Which?",
+        "Who?",
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [
@@ -539,6 +554,16 @@ def test_a_row_that_comes_again_is_refused_and_one_with_other_options_is_not(tmp
     assert [(one.place, one.why) for one in imported.refused] == [
         (f"{path}:4", f"the same question, options and answer as {path}:1")
     ]
+
+
+def test_where_a_row_lacks_an_id_all_get_numbers(tmp_path):
+    imported = read(json_file(tmp_path, GOOD | {"id": "a"}, OTHER))
+    assert ([q.id for q in imported.questions], imported.keeps_ids) == (["q000001", "q000002"], False)
+
+
+def test_refused_rows_are_listed_in_the_order_of_the_file(tmp_path):
+    path = json_file(tmp_path, GOOD, OTHER, GOOD | {"answer": "D"}, GOOD | {"choices": ["x"]})
+    assert [one.place for one in read(path).refused] == [f"{path}:3", f"{path}:4"]
 
 
 def test_parquet_without_its_library_names_what_to_install(tmp_path, monkeypatch):
