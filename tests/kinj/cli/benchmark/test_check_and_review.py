@@ -121,6 +121,16 @@ def test_the_page_is_written_and_the_decisions_are_applied_and_sealed_once(kinj,
     assert (said["struck"], said["edited"], said["confirmed"], said["unchanged"]) == (0, 0, 2, 1)
 
 
+def test_decisions_of_two_sittings_are_kept(kinj, change, tmp_path):
+    folder = change()
+    for name in ("d0.1.q1", "d1.1.q1"):
+        (tmp_path / "decisions.jsonl").write_text(json.dumps({"id": name, "decision": "strike"}) + "\n")
+        assert kinj("benchmark", "decide", folder, "decisions.jsonl")[0] == 0
+    kept = [json.loads(line)["id"] for line in (folder / "decisions.jsonl").read_text().splitlines()]
+    assert kept == ["d0.1.q1", "d1.1.q1"]
+    assert json.loads((folder / "manifest.json").read_text())["name"] == "towers"
+
+
 def test_a_decision_that_does_not_fit_changes_nothing(kinj, change, tmp_path):
     folder = change()
     before = {path.name: path.read_bytes() for path in folder.iterdir()}

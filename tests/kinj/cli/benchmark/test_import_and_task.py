@@ -64,6 +64,20 @@ def test_indexes_that_fit_both_ways_are_asked_for(kinj, tmp_path):
     assert (code, "--answer-from 1: only of an index" in errors) == (2, True)
 
 
+def test_what_the_answer_is_can_be_said(kinj, tmp_path):
+    def right(name, way):
+        code, _, errors = kinj("benchmark", "import", name, "out", "--overwrite", "--answer-is", way)
+        assert code == 0, errors
+        return open_benchmark(tmp_path / "out").questions[0].right_answer
+
+    numbers = [{"question": f"How many {n}?", "choices": ["3", "1", "2"], "answer": n} for n in (3, 1)]
+    (tmp_path / "n.jsonl").write_text("".join(json.dumps(row) + "\n" for row in numbers))
+    assert (right("n.jsonl", "index"), right("n.jsonl", "text")) == ("2", "3")
+    labelled = {"question": "Which?", "choices": {"text": ["x", "y"], "label": ["P", "Q"]}, "answer": "Q"}
+    (tmp_path / "l.jsonl").write_text(json.dumps(labelled) + "\n")
+    assert right("l.jsonl", "letter") == "y"
+
+
 def test_a_file_without_a_question_is_one_line(kinj, tmp_path):
     (tmp_path / "q.jsonl").write_text('{"question": "Which?", "choices": ["x"], "answer": "x"}\n{"question": "x"}\n')
     code, _, errors = kinj("benchmark", "import", "q.jsonl", "out")
