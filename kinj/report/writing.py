@@ -104,15 +104,19 @@ def make_report(
         notes=tuple(comparison.notes),
         assumed=tuple(comparison.assumed),
         files=tuple(comparison.files),
-        command=_command(folders, asked, prices),
+        command=_command(folders, prices, asked, said, margin),
     )
     return report, found
 
 
-def _command(folders: Sequence[Path], asked: int, prices: Prices | None) -> str:
+def _command(
+    folders: Sequence[Path], prices: Prices | None, asked: int, said: Sequence[str], margin: float | None
+) -> str:
     words = ["kinj report", *(shlex.quote(folder.resolve().name) for folder in folders), "--output_dir report"]
     words.append(f"--questions-asked {asked}")
-    return " ".join([*words, *(["--prices FILE"] if prices is not None else [])])
+    words += ["--prices FILE"] if prices is not None else []
+    words += [f"--margin {margin * 100:g}"] if margin is not None else []
+    return " ".join([*words, *(f"--note {shlex.quote(note)}" for note in said)])
 
 
 def _missing_units(comparison: Comparison) -> Iterator[str]:
@@ -196,14 +200,13 @@ def _make_room(out: Path) -> None:
 
 
 def _without_commands(report: Report) -> Report:
-    """Commands may name files of a machine: a report that is shown around goes without."""
+    """Commands of cells may name files of a machine: a report that is shown around goes without, and says so."""
     tables = []
     for table in report.more_tables:
         at = [n for n, column in enumerate(table.columns) if column.name != "command"]
         rows = [[row[n] for n in at] for row in table.rows]
         tables.append(Table(table.id, table.title, "", tuple(table.columns[n] for n in at), rows, table.links))
-    values = {name: getattr(report, name) for name in Report.__slots__}
-    return Report(**{**values, "more_tables": tuple(tables)})
+    return replace(report, more_tables=tuple(tables), command=f"{report.command} --without-texts")
 
 
 def _clean_table(table: Table, clean: Any) -> Table:  # Any: of redactor

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shlex
 import socket
 import sys
 
@@ -219,6 +220,13 @@ def test_no_output_holds_a_key_credentials_a_host_a_user_or_a_path(drawn, tmp_pa
         assert found == [], name
     assert "[path]" in texts["questions-1-1.html"]
     assert "painted blue" in texts["questions-1-1.html"].replace("<mark>", "").replace("</mark>", "")
+
+
+def test_the_command_at_the_end_has_every_option_that_shaped_the_report(drawn, tmp_path):
+    options = ("--questions-asked", "7", "--note", "a budget of 2 h", "--without-texts")
+    report(drawn().folder, "--output_dir", tmp_path / "report", *options)
+    command = json.loads((tmp_path / "report" / "report.json").read_text())["command"]
+    assert shlex.split(command)[-len(options) :] == [*options]
 
 
 def test_an_output_folder_of_something_else_is_refused(drawn, tmp_path):
