@@ -22,6 +22,8 @@ from kinj.statistics import Prior
 
 #: What a cell is asked for; cells of other roles are not read.
 ROLES = ("main", "everything", "control", "forgetting", "noise", "orders", "withheld")
+#: The file of all cells that a plan names.
+CELLS = "cells.jsonl"
 #: Of a prior: with more degrees of freedom it is a half-normal.
 _MOST_FREEDOM = 1_000_000
 
@@ -100,7 +102,7 @@ class Comparison:
 
 def is_folder(path: Path) -> bool:
     """Whether it is one of `kinj compare`, whole or not."""
-    return any((path / name).is_file() for name in ("plan.yaml", "cells.jsonl"))
+    return any((path / name).is_file() for name in ("plan.yaml", CELLS))
 
 
 def read_folders(folders: Sequence[Path]) -> Comparison:
@@ -167,7 +169,7 @@ def _name(folders: Sequence[Path], number: int) -> str:
 
 
 def _read_plan(folder: Path) -> Json:
-    if not (folder / "plan.yaml").is_file() or not (folder / "cells.jsonl").is_file():
+    if not (folder / "plan.yaml").is_file() or not (folder / CELLS).is_file():
         raise UserError(
             f"{folder}: half a folder of `kinj compare` (plan.yaml or cells.jsonl is gone): type its command again"
         )
@@ -177,7 +179,7 @@ def _read_plan(folder: Path) -> Json:
 def _stated(plans: Sequence[Json], folders: Sequence[Path]) -> tuple[tuple[str, ...], float, Prior]:
     stated = []
     asks_everything = any(
-        cell.role == "everything" for folder in folders for cell in read_records(folder / "cells.jsonl", Cell)
+        cell.role == "everything" for folder in folders for cell in read_records(folder / CELLS, Cell)
     )
     default = (*CONTRASTS, *OF_EVERYTHING) if asks_everything else CONTRASTS
     for plan, folder in zip(plans, folders, strict=True):
@@ -214,7 +216,7 @@ def _stated(plans: Sequence[Json], folders: Sequence[Path]) -> tuple[tuple[str, 
 
 def _cells(folder: Path, comparison: Comparison) -> Iterator[Cell]:
     unknown: dict[str, int] = {}
-    for cell in read_records(folder / "cells.jsonl", Cell):
+    for cell in read_records(folder / CELLS, Cell):
         if cell.role in ROLES:
             yield cell
         else:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kinj.errors import UserError
-from kinj.report.comparison.folder import Comparison, is_folder, read_folders
+from kinj.report.comparison.folder import CELLS, Comparison, is_folder, read_folders
 from kinj.report.comparison.packing import unpack
 from kinj.report.comparison.results import read_results
 from kinj.report.exchange.pack import SUFFIX
@@ -16,13 +16,14 @@ def read_comparison(paths: Sequence[Path], margin: float | None = None) -> Compa
     """All cells there, with their answers.
 
     Args:
-        paths: folders of `kinj compare`; or folders and files of lm-eval's results; or one pack of a report.
+        paths: folders of `kinj compare`; or folders and files of lm-eval's results; or one pack of a report, or a
+            folder in which one lies in the place of the cells.
         margin: within which two arms are the same, as a share of 1; None: as the plan says, or 3 points.
 
     Raises:
         UserError: nothing that can be read, results beside comparisons, or a margin that a plan has declared.
     """
-    packs = [path for path in paths if path.is_file() and path.name.endswith(SUFFIX)]
+    packs = [pack for path in paths if (pack := _pack_of(path)) is not None]
     if packs:
         if len(paths) > 1:
             raise UserError(f"{packs[0]}: a pack is one family of contrasts, and stands in a report of its own")
@@ -40,3 +41,11 @@ def read_comparison(paths: Sequence[Path], margin: float | None = None) -> Compa
             raise UserError("--margin: the plan declares it (`same_within`); change it there before the run")
         return read_folders(paths)
     return read_results(paths, 0.03 if margin is None else margin)
+
+
+def _pack_of(path: Path) -> Path | None:
+    """The pack that a path is, or that lies in it in the place of the cells; None: there is none, or not one alone."""
+    if path.is_file():
+        return path if path.name.endswith(SUFFIX) else None
+    packs = [] if (path / CELLS).is_file() else sorted(path.glob(f"*{SUFFIX}"))
+    return packs[0] if len(packs) == 1 else None

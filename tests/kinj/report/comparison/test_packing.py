@@ -59,6 +59,16 @@ def test_a_packed_comparison_gives_the_numbers_of_its_folder(folder, tmp_path, m
     assert not list((tmp_path / "again").glob("questions-*.html"))
 
 
+def test_a_pack_beside_its_plan_is_read_as_the_folder_that_it_was(folder, tmp_path):
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / "plan.yaml").write_bytes((folder / "plan.yaml").read_bytes())
+    write_pack(tmp_path / "published" / "answers.jsonl.gz", (), pack(read_comparison([folder])))
+    assert len(read_comparison([tmp_path / "published"]).cells) == len(read_comparison([folder]).cells)
+    write_pack(tmp_path / "published" / "other.jsonl.gz", (), pack(read_comparison([folder])))
+    with pytest.raises(UserError, match="half a folder"):
+        read_comparison([tmp_path / "published"])
+
+
 def test_a_pack_holds_no_text_and_is_the_same_bytes_again(folder, tmp_path):
     for name in "ab":
         write_pack(tmp_path / f"{name}.jsonl.gz", (), pack(read_comparison([folder])))
