@@ -25,6 +25,7 @@ from lm_eval.config.evaluate_config import EvaluatorConfig
 from lm_eval.loggers import EvaluationTracker
 from lm_eval.utils import setup_logging
 
+from kinj import claims
 from kinj.checkpoint import fingerprint
 from kinj.errors import UserError, show_user_errors_plainly
 from kinj.jsonl import read_objects
@@ -89,10 +90,14 @@ def _ask_all(unit: Json, folder: Path, trained: Path | None, size: int | str) ->
     try:
         for number, planned in enumerate(cells, 1):
             if not _is_complete(planned, size):
+                if claims.is_asked_to_stop():
+                    log.info("stopped before cell %d of %d, as it was asked to", number, len(cells))
+                    raise SystemExit(claims.STOPPED)
                 log.info("cell %d of %d: %s", number, len(cells), planned["cell"]["id"])
                 evaluator.ask(planned)
         text = unit["general_text"]
         if text is not None and not is_measured(folder / GENERAL_TEXT, Path(text)):
+            claims.refuse_lost()
             write_loss(evaluator.closed_book(cells[0]), Path(text), folder / GENERAL_TEXT)
     except RuntimeError as error:
         from kinj_models.prefix_sharing import is_out_of_memory  # torch, which a server's model does not need
@@ -160,11 +165,15 @@ class Evaluator:
 
         Raises:
             UserError: a setting that is not allowed, or samples that are not whole.
+            ClaimLostError: somebody else has taken the unit over.
         """
         folder, cell = Path(planned["folder"]), planned["cell"]
-        scratch = folder.with_name(folder.name + ".part")
-        for left in (folder, scratch):
-            shutil.rmtree(left, ignore_errors=True)
+        # Of this claim alone: who is taken over must not find, and publish, what another has half written.
+        scratch = folder.with_name(".".join([folder.name, *filter(None, [claims.token()]), "part"]))
+        claims.refuse_lost()
+        shutil.rmtree(scratch, ignore_errors=True)
+        if folder.is_dir():  # unfinished, or asked in larger batches
+            shutil.rmtree(folder.rename(scratch))  # half of a folder must not pass for the whole
         scratch.mkdir(parents=True)
         words = self._words(planned)
         started = time.monotonic()
@@ -185,8 +194,9 @@ class Evaluator:
             "sha256": {path.name: sha256_file(path) for path in sorted(scratch.iterdir())},
             "versions": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
         }
+        write_manifest(scratch, manifest)
+        claims.refuse_lost()
         scratch.rename(folder)
-        write_manifest(folder, manifest)
 
     def _words(self, planned: Json) -> list[str]:
         """The single command that gives the cell, as it can be typed in any folder."""

@@ -25,7 +25,7 @@ NEVER = {
 #: of a bar never import each other. Rooms that are not built yet have their place here.
 FLOORS = {
     "kinj": (
-        "records errors jsonl manifest cache passages progress hardware settings_file",
+        "records errors jsonl manifest cache claims passages progress hardware settings_file",
         "hub checkpoint lm_eval_command statistics",
         "corpus benchmark",
         "retrieval",

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from kinj.cli.comparing import Asked, do
 from kinj.cli.interruption import interruptible
 from kinj.cli.train import recipe_files
 from kinj.errors import UserError
-
-if TYPE_CHECKING:
-    from kinj.compare.folder import OutputFolder
-    from kinj.compare.running import Failure
-    from kinj.compare.units import Comparison
 
 PlanName = Annotated[
     str | None,
@@ -41,7 +37,22 @@ Measure = Annotated[
         "--measure", help="Take the speed of this machine with the plan's models, minutes each, for --dry-run; stop."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Of --dry-run: print JSON instead of tables.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Of --dry-run and --units: print JSON instead of tables.")]
+Prepare = Annotated[
+    bool,
+    typer.Option(
+        "--prepare", help="Do what is common to all units: read the questions, retrieve, find the batch sizes; stop."
+    ),
+]
+Units = Annotated[bool, typer.Option("--units", help="List the plan's units with their numbers, done or not; stop.")]
+UnitNumber = Annotated[
+    int | None,
+    typer.Option("--unit", metavar="N", help="Do one unit of a prepared plan, as a scheduler starts it.", min=1),
+]
+Finish = Annotated[
+    bool,
+    typer.Option("--finish", help="After the units: take others' results, say what is missing and what failed; stop."),
+]
 ListPlans = Annotated[bool, typer.Option("--list", help="Name the plans that ship, with the files they are in.")]
 Show = Annotated[str | None, typer.Option("--show", metavar="NAME", help="Print a plan that ships, to start from.")]
 
@@ -58,6 +69,10 @@ def compare(
     dry_run: DryRun = False,
     fetch: Fetch = False,
     measure: Measure = False,
+    prepare: Prepare = False,
+    units: Units = False,
+    unit: UnitNumber = None,
+    finish: Finish = False,
     as_json: AsJson = False,
     list_plans: ListPlans = False,
     show: Show = None,
@@ -78,8 +93,8 @@ def compare(
     from kinj.compare.files import find_plan, load_plan
 
     loaded = load_plan(plan)
-    if as_json and not dry_run:
-        raise UserError("--json: it is for --dry-run alone; of a run, OUT holds everything as files (docs/cells.md)")
+    if as_json and not (dry_run or units):
+        raise UserError("--json: it is for --dry-run and --units; of a run, OUT holds it all as files (docs/cells.md)")
     if fetch:
         from kinj.compare.ahead.fetching import fetch as fetch_models
 
@@ -110,54 +125,9 @@ def compare(
 
         show_what_is_planned(loaded, comparison, out, as_json=as_json)
         return
-    from kinj.compare.fitting import with_contrasts
-    from kinj.compare.rates import keep_rates
-    from kinj.compare.running import retrieve, run
-
-    with interruptible(f"type the same command to go on; what is complete stays in {out.path}"), out.alone():
-        left = out.left_over(comparison)
-        out.claim(loaded, comparison)
-        comparison = retrieve(comparison, out)
-        out.begin(with_contrasts(loaded, comparison), comparison)
-        typer.echo(f"{plan}: {_so_far(comparison, out)}; every setting is in {out.path / 'plan.yaml'}", err=True)
-        if left:
-            typer.echo(f"left from an earlier plan: {len(left)} cells: {' '.join(left)}", err=True)
-        try:
-            failures = run(comparison, out, keep=loaded.keep)
-        finally:
-            keep_rates(comparison, out)
-        _report(comparison, out, failures)
-
-
-def _so_far(comparison: Comparison, out: OutputFolder) -> str:
-    done = sum(out.is_complete(planned.cell.id) for planned in comparison.cells)
-    return f"{done} of {len(comparison.cells)} cells are complete"
-
-
-def _report(comparison: Comparison, out: OutputFolder, failures: list[Failure]) -> None:
-    """Says what is there, what changed nothing and what failed.
-
-    Raises:
-        typer.Exit: a cell or a loss is missing: exit code 1.
-    """
-    from kinj.compare.batches import batch_lines
-    from kinj.compare.prompts import first_prompts
-    from kinj.compare.unchanged import find_unchanged
-
-    for line in (*first_prompts(comparison, out), *batch_lines(comparison, out)):
-        typer.echo(line)
-    complete = [planned.cell for planned in comparison.cells if out.is_complete(planned.cell.id)]
-    for one in find_unchanged(complete, out):
-        cell = one.cell
-        arms = f"{cell.model}, {cell.injection}, {cell.reading}, {cell.task}"
-        typer.echo(f"changed nothing: {cell.id} ({arms}): every score is that of {one.same_as}: {one.causes}")
-    for one_unmeasured in comparison.unmeasured:
-        typer.echo(str(one_unmeasured))
-    for failure in failures:
-        typer.echo(f"failed: {failure.unit}: {failure.reason}\n  log: {failure.log}\n  alone: {failure.command}")
-    typer.echo(f"{_so_far(comparison, out)}: {out.path}")
-    if failures or len(complete) < len(comparison.cells):
-        raise typer.Exit(1)
+    asked = Asked(loaded, plan, comparison, out)
+    with interruptible(f"type the same command to go on; what is complete stays in {out.path}"):
+        do(asked, prepare=prepare, units=units, unit=unit, finish=finish, as_json=as_json)
 
 
 def _print_shipped(name: str | None) -> None:

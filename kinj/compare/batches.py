@@ -41,6 +41,11 @@ def find_batch_sizes(comparison: Comparison, out: OutputFolder) -> None:
         raise UserError(f"{last_line(folder / 'log.txt', code)} ({folder / 'log.txt'} has all of it)")
 
 
+def has_batch_sizes(comparison: Comparison, out: OutputFolder) -> bool:
+    """Whether `find_batch_sizes` has nothing to do."""
+    return comparison.batch_size != AUTO or {model["id"] for model in _models(comparison, out)} <= set(_read(out))
+
+
 def batch_size_of(unit: Unit, comparison: Comparison, out: OutputFolder) -> int | str:
     """What a unit begins with."""
     if comparison.batch_size != AUTO:

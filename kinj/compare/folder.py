@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from kinj import claims
+from kinj.claims import Holder
 from kinj.compare.files import as_yaml
 from kinj.compare.passes import Pass
 from kinj.compare.plan import Plan
@@ -21,7 +22,8 @@ from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import sha256_file, write_whole
 from kinj.records import Json
 
-_PLAN, _CELLS, _LOCK = "plan.yaml", "cells.jsonl", ".kinj_compare.lock"
+_PLAN, _CELLS = "plan.yaml", "cells.jsonl"
+_FAILURE = "failure.json"
 
 
 class OutputFolder:
@@ -47,6 +49,19 @@ class OutputFolder:
     def unit(self, unit_id: str) -> Path:
         """A unit's folder."""
         return self.path / "units" / unit_id
+
+    def unit_to_write(self, unit_id: str) -> Path:
+        """A unit's folder, which is there then.
+
+        Raises:
+            UserError: this machine cannot write there.
+        """
+        folder = self.unit(unit_id)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{folder}: {platform.node()} cannot write there: {error.strerror}") from error
+        return folder
 
     def passages(self, pass_id: str) -> Path:
         """The folder of a retrieval."""
@@ -94,19 +109,28 @@ class OutputFolder:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keeps every other comparison out of the folder.
+        """Keeps every other comparison out of the folder, on other machines too.
 
         Raises:
-            UserError: one is at work there.
+            UserError: one is at work there, or on one of its units; or this machine cannot write there.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(self.path / _LOCK, timeout=0):
-                yield
-        except Timeout as error:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"--output_dir {self.path}: {error.strerror}") from error
+        claim = claims.take(self.path)
+        if isinstance(claim, Holder):
             raise UserError(
-                f"{self.path}: another kinj compare is at work there: wait for it, or choose another --output_dir"
-            ) from error
+                f"{self.path}: another kinj compare is at work there: wait for it, or choose another --output_dir; it "
+                f"runs on {claim}"
+            )
+        with claim:
+            for folder in {file.parent for file in self.path.glob("units/*/claim-*.json")}:
+                if (holder := claims.look(folder)) is not None:
+                    raise UserError(
+                        f"{folder}: a unit is at work there: wait for it, or end it first; it runs on {holder}"
+                    )
+            yield
 
     def left_over(self, comparison: Comparison) -> list[str]:
         """The complete cells that the plan does not name.
@@ -116,8 +140,7 @@ class OutputFolder:
         """
         planned = {cell.cell.id for cell in comparison.cells}
         if not (self.path / _PLAN).is_file():
-            others = [p.name for p in self.path.iterdir() if p.name != _LOCK] if self.path.is_dir() else []
-            if others:
+            if any(not path.match("claim-*.json") for path in self.path.glob("*")):
                 raise UserError(
                     f"{self.path} is not empty and was not made by kinj compare: choose another --output_dir"
                 )
@@ -164,6 +187,25 @@ class OutputFolder:
             return True
         told = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         return told.get("text_sha256") == sha256_file(Path(text))
+
+    def keep_failure(self, unit: Unit, reason: str | None) -> None:
+        """Writes down why a unit was given up, for `failure`; None: it was not."""
+        file = self.unit(unit.id) / _FAILURE
+        if reason is None:
+            file.unlink(missing_ok=True)
+        else:
+            write_whole(file, json.dumps({"reason": reason}, ensure_ascii=False) + "\n")
+
+    def failure(self, unit: Unit) -> str | None:
+        """Why a unit was given up when it was last tried; None: it was not, or nothing is known."""
+        file = self.unit(unit.id) / _FAILURE
+        return str(json.loads(file.read_text(encoding="utf-8"))["reason"]) if file.is_file() else None
+
+    def is_done(self, unit: Unit, text: str | None) -> bool:
+        """Whether all cells of a unit are there, and its loss on the general text where one is named."""
+        return all(self.is_complete(planned.cell.id) for planned in unit.cells) and (
+            unit.results is not None or self.has_loss(unit, text)
+        )
 
     def write_unit(self, unit: Unit, batch_size: int | str, text: str | None, commands: list[Json]) -> None:
         """Writes the unit.json that the unit's processes read."""

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 #: Without the working directory on Python's path, where a folder called `kinj` may lie.
@@ -18,16 +18,19 @@ _SIGNALS = 128
 _HUB_OFF = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 
-def run_guarded(folder: Path, meanwhile: Callable[[], None], *, hub_off: bool = False) -> int:
+def run_guarded(
+    folder: Path, meanwhile: Callable[[], None], *, hub_off: bool = False, environment: Mapping[str, str] | None = None
+) -> int:
     """The exit code of a folder's commands, which end with this process, however it ends.
 
     Args:
         folder: holds their unit.json; they write its log.txt.
         meanwhile: is called now and then, and once more at the end.
         hub_off: whether they have to do with what was fetched before.
+        environment: variables beside those of this process.
     """
     words = [*PYTHON, "kinj.compare.guard", str(folder), "--with-starter"]
-    env = {**os.environ, **(_HUB_OFF if hub_off else {})}
+    env = {**os.environ, **(_HUB_OFF if hub_off else {}), **(environment or {})}
     with (folder / "log.txt").open("ab") as sink:
         guard = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True, env=env

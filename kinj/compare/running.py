@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kinj.claims import STOPPED, Claim, ClaimLostError, Holder, take
 from kinj.compare.batches import batch_size_of, find_batch_sizes
 from kinj.compare.fitting import fit_requests, without_what_does_not_fit
 from kinj.compare.folder import OutputFolder
@@ -56,24 +57,62 @@ def run(comparison: Comparison, out: OutputFolder, *, keep: Keep = "all") -> lis
     missing = {cell.cell.id for cell in comparison.cells if not out.is_complete(cell.cell.id)}
     total = len(comparison.cells)
     failures = []
-    units = sorted(comparison.units, key=lambda unit: unit.results is not None)  # held against cells of the plan's own
+    units = in_order(comparison)
     with progress("cells", total, done=total - len(missing)) as advance:
         for number, unit in enumerate(units, 1):
-            waiting = [planned.cell.id for planned in unit.cells if planned.cell.id in missing]
-            if unit.results is not None:
-                failures += _take(unit, comparison, out) if waiting else []
-                advance(sum(out.is_complete(cell) for cell in waiting), str(unit))
+            if not out.is_done(unit, comparison.general_text):
+                waiting = sum(planned.cell.id in missing for planned in unit.cells)
+                log.info("unit %d of %d: %s: %d cells to do", number, len(units), unit, waiting)
+            claim = take(out.unit_to_write(unit.id))
+            if isinstance(claim, Holder):
+                failures.append(_failure(unit, out, f"somebody else is at work on it: {claim}"))
                 continue
-            if not waiting and out.has_loss(unit, comparison.general_text):
-                _tidy(unit, out, keep=keep)  # where an earlier run was stopped before it
-                continue
-            log.info("unit %d of %d: %s: %d cells to do", number, len(units), unit, len(waiting))
-            failure = _run_unit(unit, comparison, out, waiting, advance)
-            if failure is not None:
-                failures.append(failure)
-            else:
-                _tidy(unit, out, keep=keep)
+            with claim:
+                failure = run_unit(unit, comparison, out, claim, advance, keep=keep)
+            failures += [] if failure is None else [failure]
     return failures
+
+
+def take_results(comparison: Comparison, out: OutputFolder) -> list[Failure]:
+    """Takes the cells of somebody else's results that are not there yet; those that cannot be taken."""
+    reasons = [(unit, take_foreign(unit, comparison, out)) for unit in comparison.units if unit.results is not None]
+    return [_not_taken(unit, reason) for unit, reason in reasons if reason is not None]
+
+
+def in_order(comparison: Comparison) -> list[Unit]:
+    """All units as they are numbered, from 1: those last that are held against cells of the plan's own."""
+    return sorted(comparison.units, key=lambda unit: unit.results is not None)
+
+
+def run_unit(
+    unit: Unit, comparison: Comparison, out: OutputFolder, claim: Claim, advance: Advance, *, keep: Keep
+) -> Failure | None:
+    """Does one unit; why it was given up, or None.
+
+    Args:
+        unit: of the comparison.
+        comparison: for which `retrieve` and `find_batch_sizes` were done.
+        out: where.
+        claim: on the unit's folder, kept alive.
+        advance: is told of its cells.
+        keep: what stays of its trained weights once its cells are complete.
+    """
+    waiting = [planned.cell.id for planned in unit.cells if not out.is_complete(planned.cell.id)]
+    if not waiting and (unit.results is not None or out.has_loss(unit, comparison.general_text)):
+        _tidy(unit, out, keep=keep)  # where an earlier run was stopped before it
+        return None
+    if unit.results is not None:
+        reason = take_foreign(unit, comparison, out)
+        advance(sum(out.is_complete(cell) for cell in waiting), str(unit))
+        return None if reason is None else _not_taken(unit, reason)
+    try:
+        failure = _run_processes(unit, comparison, out, claim, waiting, advance)
+    except ClaimLostError as error:
+        return _failure(unit, out, str(error))
+    out.keep_failure(unit, None if failure is None else failure.reason)
+    if failure is None:
+        _tidy(unit, out, keep=keep)
+    return failure
 
 
 def retrieve(comparison: Comparison, out: OutputFolder) -> Comparison:
@@ -169,33 +208,40 @@ def write_request(
     return folder / "request.json"
 
 
-def _take(unit: Unit, comparison: Comparison, out: OutputFolder) -> list[Failure]:
-    reason = take_foreign(unit, comparison, out)
-    return [] if reason is None else [Failure(unit, reason, Path(str(unit.results)), "the same `kinj compare`")]
+def _not_taken(unit: Unit, reason: str) -> Failure:
+    return Failure(unit, reason, Path(str(unit.results)), "the same `kinj compare`")
 
 
-def _run_unit(
-    unit: Unit, comparison: Comparison, out: OutputFolder, waiting: list[str], advance: Advance
+def _failure(unit: Unit, out: OutputFolder, reason: str) -> Failure:
+    folder = out.unit(unit.id)
+    return Failure(unit, reason, folder / "log.txt", shlex.join([*PYTHON, "kinj.compare.guard", str(folder)]))
+
+
+def _run_processes(
+    unit: Unit, comparison: Comparison, out: OutputFolder, claim: Claim, waiting: list[str], advance: Advance
 ) -> Failure | None:
+    """Raises `ClaimLostError` where the unit was taken over; its processes are gone then."""
     folder = out.unit(unit.id)
     size = batch_size_of(unit, comparison, out)
     out.write_unit(unit, size, comparison.general_text, _commands(unit, out))
     counted: set[str] = set()
 
     def count() -> None:
+        claim.refuse_lost()
         done = {cell for cell in waiting if cell not in counted and out.is_complete(cell)}
         counted.update(done)
         if done:
             advance(len(done), str(unit))
 
     for death in range(1, _DEATHS + 1):
-        code = run_guarded(folder, count, hub_off=comparison.hub_off)
+        code = run_guarded(folder, count, hub_off=comparison.hub_off, environment=claim.environment)
         if not code:
             return None
         reason = last_line(folder / "log.txt", code)
+        if code == STOPPED or claim.is_asked_to_stop:
+            break
         log.warning("%s: failed, time %d of %d: %s", unit, death, _DEATHS, reason)
-    command = shlex.join([*PYTHON, "kinj.compare.guard", str(folder)])
-    return Failure(unit, reason, folder / "log.txt", command)
+    return _failure(unit, out, reason)
 
 
 def _tidy(unit: Unit, out: OutputFolder, *, keep: Keep) -> None:

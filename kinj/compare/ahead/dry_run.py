@@ -57,8 +57,8 @@ def dry_run(plan: Plan, comparison: Comparison, out: OutputFolder, *, as_json: b
     console.print("[bold]the plan, with every default[/]")
     console.print(as_yaml(plan), markup=False)
     if trainings:
-        _print_whole(_training_table(trainings))
-    _print_whole(_cell_table(cells))
+        print_whole(_training_table(trainings))
+    print_whole(_cell_table(cells))
     for line in _total_lines(totals, left):
         console.print(line, markup=False)
     for line in (*_detectable_lines(plan, shown), *map(str, comparison.unmeasured)):
@@ -98,7 +98,7 @@ def _training_table(trainings: Sequence[TrainingEstimate]) -> Table:
         }
         for one in trainings
     ]
-    return _table("trainings", rows, named=3)
+    return table_of("trainings", rows, named=3)
 
 
 def _cell_table(cells: Sequence[CellsEstimate]) -> Table:
@@ -117,10 +117,10 @@ def _cell_table(cells: Sequence[CellsEstimate]) -> Table:
         }
         for one in cells
     ]
-    return _table("cells; tokens and seconds of those that are missing", rows, named=5)
+    return table_of("cells; tokens and seconds of those that are missing", rows, named=5)
 
 
-def _table(title: str, rows: Sequence[dict[str, str]], named: int) -> Table:
+def table_of(title: str, rows: Sequence[dict[str, str]], named: int) -> Table:
     """A line a row. What is the same in all of several rows is said once, in the title; the first `named` are words."""
     names = list(rows[0]) if rows else []
     same = [name for name in names if len(rows) > 1 and len({row[name] for row in rows}) == 1]
@@ -134,7 +134,7 @@ def _table(title: str, rows: Sequence[dict[str, str]], named: int) -> Table:
     return table
 
 
-def _print_whole(table: Table) -> None:
+def print_whole(table: Table) -> None:
     """As wide as it is, also where the terminal is narrower: a number that is cut tells something else."""
     wide = Console(width=1_000)
     Console(highlight=False, width=Measurement.get(wide, wide.options, table).maximum).print(table)

@@ -1,5 +1,10 @@
 """Plans over the tiny collection and the tiny model, and what reads recipes."""
 
+import hashlib
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,3 +46,59 @@ def plan_values(collection: Path, tiny_model: Path, tmp_path: Path) -> Callable[
 def comparison(plan_values: Callable[..., dict], tmp_path: Path) -> Callable[..., Comparison]:
     """What the plan of `plan_values` asks for."""
     return lambda **changes: expand(make_plan("plan.yaml", plan_values(**changes)), tmp_path, files)
+
+
+@pytest.fixture
+def start(plan_values: Callable[..., dict], tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Starts `kinj compare` on the plan of `plan_values` with changes: `start("out", *words, seeds=[0, 1])`."""
+
+    def run(out: str, *words: str, **changes: object) -> subprocess.Popen[str]:
+        file = tmp_path / f"{out}.yaml"
+        file.write_text(yaml.safe_dump(plan_values(**changes)))
+        kinj = [sys.executable, "-P", "-m", "kinj.cli"]
+        command = [*kinj, "compare", str(file), "--output_dir", str(tmp_path / out), *words]
+        env = {**os.environ, "KINJ_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=env, cwd=tmp_path)
+
+    return run
+
+
+@pytest.fixture
+def compare(start: Callable[..., subprocess.Popen[str]]) -> Callable[..., tuple[int, str]]:
+    """As `start`, to its end: (exit code, all that was said)."""
+
+    def run(out: str, *words: str, **changes: object) -> tuple[int, str]:
+        process = start(out, *words, **changes)
+        said = process.communicate(timeout=600)
+        return process.returncode, "".join(said)
+
+    return run
+
+
+@pytest.fixture
+def told() -> Callable[[Path], dict]:
+    """Of each cell of a folder, by id, what must not depend on when it was asked: responses, metrics, passages sent."""
+
+    def read(folder: Path) -> dict:
+        cells = {}
+        for manifest in folder.glob("cells/*/manifest.json"):
+            [samples] = manifest.parent.glob("samples_*.jsonl")
+            [results] = manifest.parent.glob("results_*.json")
+            metrics = json.loads(results.read_text())["results"]
+            trace = (manifest.parent / "trace.jsonl").read_bytes()
+            cells[manifest.parent.name] = (samples.read_bytes(), metrics, trace)
+        return cells
+
+    return read
+
+
+@pytest.fixture
+def weights() -> Callable[[Path], dict]:
+    """SHA-256 of each trained model of a folder, by its unit."""
+
+    def read(folder: Path) -> dict:
+        files = folder.glob("units/*/checkpoint/model.safetensors")
+        return {file.parts[-3]: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+    return read

@@ -1,6 +1,5 @@
 """`kinj compare` as a person uses it: undisturbed, killed again and again, and with a unit that fails."""
 
-import hashlib
 import json
 import os
 import random
@@ -11,55 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 pytestmark = pytest.mark.long
 
 KINJ = [sys.executable, "-P", "-m", "kinj.cli"]
-
-
-@pytest.fixture
-def start(plan_values, tmp_path):
-    """Starts `kinj compare` on the plan of `plan_values` with changes: `start("out", *words, seeds=[0, 1])`."""
-
-    def run(out, *words, **changes):
-        file = tmp_path / f"{out}.yaml"
-        file.write_text(yaml.safe_dump(plan_values(**changes)))
-        command = [*KINJ, "compare", str(file), "--output_dir", str(tmp_path / out), *words]
-        env = {**os.environ, "KINJ_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
-        pipe = subprocess.PIPE
-        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=env, cwd=tmp_path)
-
-    return run
-
-
-@pytest.fixture
-def compare(start):
-    """As `start`, to its end: (exit code, all that was said)."""
-
-    def run(out, *words, **changes):
-        process = start(out, *words, **changes)
-        said = process.communicate(timeout=600)
-        return process.returncode, "".join(said)
-
-    return run
-
-
-def told(folder):
-    """Of each cell, by id, what must not depend on when it was asked: responses, metrics, and the passages sent."""
-    cells = {}
-    for manifest in folder.glob("cells/*/manifest.json"):
-        [samples] = manifest.parent.glob("samples_*.jsonl")
-        [results] = manifest.parent.glob("results_*.json")
-        metrics = json.loads(results.read_text())["results"]
-        cells[manifest.parent.name] = (samples.read_bytes(), metrics, (manifest.parent / "trace.jsonl").read_bytes())
-    return cells
-
-
-def weights(folder):
-    """SHA-256 of each trained model, by its unit."""
-    files = folder.glob("units/*/checkpoint/model.safetensors")
-    return {file.parts[-3]: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def processes_of(folder):
@@ -76,7 +30,7 @@ def processes_of(folder):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
-def test_killed_at_any_moment_it_ends_with_the_bytes_of_an_undisturbed_run(start, compare, tmp_path):
+def test_killed_at_any_moment_it_ends_with_the_bytes_of_an_undisturbed_run(start, compare, told, weights, tmp_path):
     plan = {"seeds": [0, 1], "reading": ["none", {"retriever": "bm25", "k": [1, 2]}], "shots": [0, 1]}
     code, said = compare("undisturbed", **plan)
     assert code == 0, said
@@ -206,7 +160,9 @@ def test_speeds_are_measured_for_the_dry_run(compare, tmp_path):
     assert all(one["seconds"] > 0 and one["tokens"] > 0 for one in shown["cells"])
 
 
-def test_controls_and_a_general_text_are_measured_and_merged_weights_made_again_where_the_plan_grows(compare, tmp_path):
+def test_controls_and_a_general_text_are_measured_and_merged_weights_made_again_where_the_plan_grows(
+    compare, told, tmp_path
+):
     (tmp_path / "general.txt").write_text("Rain fell on the hills all night. By morning the road was gone.\n" * 9)
     lora = {"use_peft": True, "lora_r": 4, "lora_target_modules": ["q_proj", "v_proj"]}
     plan = {

@@ -6,9 +6,9 @@ from unittest.mock import Mock
 
 import pytest
 import yaml
-from filelock import FileLock
 from typer.testing import CliRunner
 
+from kinj import claims
 from kinj.cli.app import build_app
 from kinj.compare import running
 from kinj.compare.folder import OutputFolder
@@ -86,7 +86,7 @@ def test_a_plan_that_is_refused_does_not_replace_the_one_that_was_asked(begin, o
 
 def test_json_is_refused_where_nothing_is_printed_as_json(tmp_path):
     done = CliRunner().invoke(build_app(), ["compare", "smoke", "--output_dir", str(tmp_path / "out"), "--json"])
-    assert "--json: it is for --dry-run alone" in str(done.exception)
+    assert "--json: it is for --dry-run and --units" in str(done.exception)
     assert not (tmp_path / "out").exists()
 
 
@@ -101,11 +101,25 @@ def test_a_folder_of_somebody_else_is_refused_and_left_alone(out, comparison):
 def test_a_folder_in_use_by_another_run_is_refused(out):
     out.path.mkdir()
     with (
-        FileLock(out.path / ".kinj_compare.lock"),
+        claims.take(out.path),
         pytest.raises(UserError, match="another kinj compare is at work there"),
         out.alone(),
     ):
         pass
+
+
+def test_a_folder_in_which_a_unit_is_at_work_is_refused_and_left_as_it_is(begin, out):
+    made = begin()
+    scratch = out.path / "cells" / "half.part"
+    scratch.mkdir()
+    with (
+        claims.take(out.unit_to_write(made.units[0].id)),
+        pytest.raises(UserError, match=f"{made.units[0].id}: a unit is at work there: .* it runs on "),
+        out.alone(),
+    ):
+        pass
+    assert scratch.is_dir()
+    assert not list(out.path.glob("claim-*"))
 
 
 def test_what_an_interrupted_run_left_half_written_is_removed(begin, out):

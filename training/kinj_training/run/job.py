@@ -19,6 +19,7 @@ from trl import (  # type: ignore[attr-defined]  # trl loads its names lazily
     get_quantization_config,
 )
 
+from kinj import claims
 from kinj.manifest import read_manifest, sha256_json
 from kinj_training.base import Base, find_base, load_config
 from kinj_training.memory import estimate_memory
@@ -36,6 +37,7 @@ from kinj_training.run.probe import refuse_leaking
 from kinj_training.run.progress import ShowProgress
 from kinj_training.run.requirements import device_name, world_size
 from kinj_training.run.saving import Merger, save_final
+from kinj_training.run.stopping import StopWhenAsked
 from kinj_training.run.trainer import BlockTrainer, CheckpointPolicy
 
 log = logging.getLogger(__name__)
@@ -100,6 +102,7 @@ class Job:
                 final = save_final(trainer, merger)
             trainer.free()
             if self.is_first:
+                claims.refuse_lost()
                 if self.accuracy_task is not None:
                     task, counts = self.accuracy_task, self.plan.counts
                     manifest["accuracy"] = score_epochs(folder, counts, task, self.collection, merger)
@@ -199,6 +202,7 @@ def _train(trainer: BlockTrainer, folder: Path, key: str) -> None:
     display = ShowProgress(trainer)
     if trainer.is_world_process_zero():
         trainer.add_callback(display)
+    trainer.add_callback(StopWhenAsked(trainer))
     try:
         if (newest := newest_complete(folder, key)) is not None:
             checkpoint, completion = newest

@@ -1,0 +1,169 @@
+"""What `kinj compare` does once its plan is read: all of it, or the part that its options name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from kinj.claims import STOPPED
+
+if TYPE_CHECKING:
+    from kinj.compare.folder import OutputFolder
+    from kinj.compare.plan import Plan
+    from kinj.compare.running import Failure
+    from kinj.compare.units import Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command line asks for."""
+
+    plan: Plan
+    #: as it was typed
+    name: str
+    comparison: Comparison
+    out: OutputFolder
+
+    @property
+    def command(self) -> str:
+        """What has been typed, without the options that say which part of it is to be done."""
+        return f"kinj compare {self.name} --output_dir {self.out.path}"
+
+    def prepared(self) -> Comparison:
+        """The comparison, prepared.
+
+        Raises:
+            UserError: it is not.
+        """
+        from kinj.compare.apart.prepared import find_prepared
+
+        return find_prepared(self.comparison, self.out, f"{self.command} --prepare")
+
+
+def do(asked: Asked, *, prepare: bool, units: bool, unit: int | None, finish: bool, as_json: bool) -> None:
+    """Does what the options of these names say; all of it where none is given.
+
+    Raises:
+        typer.Exit: a cell or a loss of what was to be done is missing, or a unit was stopped.
+    """
+    if units:
+        _list_units(asked, as_json=as_json)
+    elif unit is not None:
+        _do_unit(asked, unit)
+    elif finish:
+        _finish(asked)
+    else:
+        _do_all(asked, prepare_only=prepare)
+
+
+def _do_all(asked: Asked, *, prepare_only: bool) -> None:
+    from kinj.compare.apart.prepared import is_prepared, mark_prepared
+    from kinj.compare.batches import find_batch_sizes
+    from kinj.compare.fitting import with_contrasts
+    from kinj.compare.rates import keep_rates
+    from kinj.compare.running import retrieve, run
+
+    comparison, out = asked.comparison, asked.out
+    if prepare_only and is_prepared(comparison, out):  # units may be at work there
+        typer.echo(f"{asked.name}: prepared before; {_so_far(comparison, out)}")
+        return
+    with out.alone():
+        left = out.left_over(comparison)
+        out.claim(asked.plan, comparison)
+        comparison = retrieve(comparison, out)
+        out.begin(with_contrasts(asked.plan, comparison), comparison)
+        typer.echo(f"{asked.name}: {_so_far(comparison, out)}; every setting is in {out.path / 'plan.yaml'}", err=True)
+        if left:
+            typer.echo(f"left from an earlier plan: {len(left)} cells: {' '.join(left)}", err=True)
+        find_batch_sizes(comparison, out)
+        mark_prepared(comparison, out)
+        if prepare_only:
+            typer.echo(f"{asked.name}: prepared: --units lists its {len(comparison.units)} units, --unit N does one")
+            return
+        try:
+            failures = run(comparison, out, keep=asked.plan.keep)
+        finally:
+            keep_rates(comparison, out)
+        _report(comparison, out, failures)
+
+
+def _list_units(asked: Asked, *, as_json: bool) -> None:
+    from kinj.compare.apart.listing import show_states, states
+    from kinj.compare.running import is_counted, settle
+
+    comparison, counts = asked.comparison, asked.out.read_counts()
+    settled = settle(comparison, counts) if is_counted(comparison, counts) else comparison
+    show_states(states(settled, asked.out), as_json=as_json)
+
+
+def _do_unit(asked: Asked, number: int) -> None:
+    """Does one unit.
+
+    Raises:
+        typer.Exit: it stopped, or a cell of it is missing.
+    """
+    from kinj.compare.apart.one import do_one, find_unit
+
+    comparison, out = asked.prepared(), asked.out
+    unit = find_unit(comparison, number)
+    code, failure = do_one(unit, comparison, out, keep=asked.plan.keep)
+    if failure is not None:
+        typer.echo(f"failed: {failure.unit}: {failure.reason}\n  log: {failure.log}")
+    done = sum(out.is_complete(planned.cell.id) for planned in unit.cells)
+    stopped = ", stopped as it was asked to: the same command goes on" if code == STOPPED else ""
+    typer.echo(f"unit {number}, {unit}: {done} of {len(unit.cells)} cells are complete{stopped}: {out.path}")
+    if code:
+        raise typer.Exit(code)
+
+
+def _finish(asked: Asked) -> None:
+    """Takes what is taken last, and reports.
+
+    Raises:
+        typer.Exit: a cell or a loss is missing: exit code 1.
+    """
+    from kinj.compare.apart.listing import states
+    from kinj.compare.running import Failure, in_order, take_results
+
+    comparison, out = asked.prepared(), asked.out
+    with out.alone():
+        failures = take_results(comparison, out)
+    for one, unit in zip(states(comparison, out), in_order(comparison), strict=True):
+        if one.state != "done" and unit.results is None:
+            reason = f"{one.state}: {one.why}" if one.why else one.state
+            alone = f"{asked.command} --unit {one.number}"
+            failures.append(Failure(unit, reason, out.unit(unit.id) / "log.txt", alone))
+    _report(comparison, out, failures)
+
+
+def _so_far(comparison: Comparison, out: OutputFolder) -> str:
+    done = sum(out.is_complete(planned.cell.id) for planned in comparison.cells)
+    return f"{done} of {len(comparison.cells)} cells are complete"
+
+
+def _report(comparison: Comparison, out: OutputFolder, failures: list[Failure]) -> None:
+    """Says what is there, what changed nothing and what failed.
+
+    Raises:
+        typer.Exit: a cell or a loss is missing: exit code 1.
+    """
+    from kinj.compare.batches import batch_lines
+    from kinj.compare.prompts import first_prompts
+    from kinj.compare.unchanged import find_unchanged
+
+    for line in (*first_prompts(comparison, out), *batch_lines(comparison, out)):
+        typer.echo(line)
+    complete = [planned.cell for planned in comparison.cells if out.is_complete(planned.cell.id)]
+    for one in find_unchanged(complete, out):
+        cell = one.cell
+        arms = f"{cell.model}, {cell.injection}, {cell.reading}, {cell.task}"
+        typer.echo(f"changed nothing: {cell.id} ({arms}): every score is that of {one.same_as}: {one.causes}")
+    for one_unmeasured in comparison.unmeasured:
+        typer.echo(str(one_unmeasured))
+    for failure in failures:
+        typer.echo(f"failed: {failure.unit}: {failure.reason}\n  log: {failure.log}\n  alone: {failure.command}")
+    typer.echo(f"{_so_far(comparison, out)}: {out.path}")
+    if failures or len(complete) < len(comparison.cells):
+        raise typer.Exit(1)

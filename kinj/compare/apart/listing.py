@@ -1,0 +1,75 @@
+"""The units of a plan by their numbers, and how far each is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from kinj import claims
+from kinj.compare.ahead.dry_run import print_whole, table_of
+from kinj.compare.folder import OutputFolder
+from kinj.compare.running import in_order
+from kinj.compare.units import Comparison, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class UnitState:
+    """A unit, and how far it is."""
+
+    #: what --unit takes
+    number: int
+    #: its folder
+    unit: str
+    model: str
+    injection: str
+    seed: int | None
+    cells: int
+    complete: int
+    #: done, at work, failed, or waiting: not begun, or stopped with its work saved
+    state: str
+    #: who is at work, or why it failed
+    why: str = ""
+
+
+def states(comparison: Comparison, out: OutputFolder) -> list[UnitState]:
+    """Of all units, in the order of their numbers."""
+    made = []
+    for number, unit in enumerate(in_order(comparison), 1):
+        complete = sum(out.is_complete(planned.cell.id) for planned in unit.cells)
+        state, why = _state(unit, comparison, out)
+        of_plan = (unit.id, unit.model, unit.injection, unit.seed)
+        made.append(UnitState(number, *of_plan, len(unit.cells), complete, state, why))
+    return made
+
+
+def show_states(found: list[UnitState], *, as_json: bool) -> None:
+    """Prints them: a line each, or one list of objects."""
+    if as_json:
+        print(json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False))  # noqa: T201
+        return
+    rows = [
+        {
+            "unit": str(one.number),
+            "folder": one.unit,
+            "model": one.model,
+            "injection": one.injection,
+            "seed": "-" if one.seed is None else str(one.seed),
+            "cells": f"{one.complete} of {one.cells}",
+            "state": f"{one.state}: {one.why}" if one.why else one.state,
+        }
+        for one in found
+    ]
+    print_whole(table_of("units", rows, named=7))
+
+
+def _state(unit: Unit, comparison: Comparison, out: OutputFolder) -> tuple[str, str]:
+    if out.is_done(unit, comparison.general_text):
+        return "done", ""
+    folder = out.unit(unit.id)
+    if (holder := claims.look(folder)) is not None:
+        return "at work", str(holder)
+    if (reason := out.failure(unit)) is not None:
+        return "failed", reason
+    if (gone := claims.last(folder)) is not None:
+        return "failed", f"its process is gone without a word: {gone}"
+    return "waiting", ""
