@@ -49,6 +49,10 @@ UnitNumber = Annotated[
     int | None,
     typer.Option("--unit", metavar="N", help="Do one unit of a prepared plan, as a scheduler starts it.", min=1),
 ]
+Slurm = Annotated[
+    bool,
+    typer.Option("--slurm", help="Print a script that does all of it as jobs of Slurm: `bash` submits it; stop."),
+]
 Finish = Annotated[
     bool,
     typer.Option("--finish", help="After the units: take others' results, say what is missing and what failed; stop."),
@@ -73,6 +77,7 @@ def compare(
     units: Units = False,
     unit: UnitNumber = None,
     finish: Finish = False,
+    slurm: Slurm = False,
     as_json: AsJson = False,
     list_plans: ListPlans = False,
     show: Show = None,
@@ -127,7 +132,7 @@ def compare(
         return
     asked = Asked(loaded, plan, comparison, out)
     with interruptible(f"type the same command to go on; what is complete stays in {out.path}"):
-        do(asked, prepare=prepare, units=units, unit=unit, finish=finish, as_json=as_json)
+        do(asked, prepare=prepare, units=units, slurm=slurm, unit=unit, finish=finish, as_json=as_json)
 
 
 def _print_shipped(name: str | None) -> None:

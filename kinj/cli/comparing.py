@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -42,14 +43,14 @@ class Asked:
         return find_prepared(self.comparison, self.out, f"{self.command} --prepare")
 
 
-def do(asked: Asked, *, prepare: bool, units: bool, unit: int | None, finish: bool, as_json: bool) -> None:
+def do(asked: Asked, *, prepare: bool, units: bool, slurm: bool, unit: int | None, finish: bool, as_json: bool) -> None:
     """Does what the options of these names say; all of it where none is given.
 
     Raises:
         typer.Exit: a cell or a loss of what was to be done is missing, or a unit was stopped.
     """
-    if units:
-        _list_units(asked, as_json=as_json)
+    if units or slurm:
+        _list_units(asked, as_script=slurm, as_json=as_json)
     elif unit is not None:
         _do_unit(asked, unit)
     elif finish:
@@ -89,13 +90,23 @@ def _do_all(asked: Asked, *, prepare_only: bool) -> None:
         _report(comparison, out, failures)
 
 
-def _list_units(asked: Asked, *, as_json: bool) -> None:
+def _list_units(asked: Asked, *, as_script: bool, as_json: bool) -> None:
+    """Prints the units, or the script that does them."""
     from kinj.compare.apart.listing import show_states, states
+    from kinj.compare.apart.slurm import Command, array_script, job_states
+    from kinj.compare.identity import full_path
     from kinj.compare.running import is_counted, settle
 
-    comparison, counts = asked.comparison, asked.out.read_counts()
+    comparison, out = asked.comparison, asked.out
+    counts = out.read_counts()
     settled = settle(comparison, counts) if is_counted(comparison, counts) else comparison
-    show_states(states(settled, asked.out), as_json=as_json)
+    found = states(settled, out, job_states(out))
+    if not as_script:
+        show_states(found, as_json=as_json)
+        return
+    own = sum(unit.results is None for unit in settled.units)  # others' results are taken at the end
+    command = Command(full_path(asked.name), out, Path.cwd())
+    typer.echo(array_script(command, asked.plan.slurm, found[:own]), nl=False)
 
 
 def _do_unit(asked: Asked, number: int) -> None:
@@ -108,7 +119,7 @@ def _do_unit(asked: Asked, number: int) -> None:
 
     comparison, out = asked.prepared(), asked.out
     unit = find_unit(comparison, number)
-    code, failure = do_one(unit, comparison, out, keep=asked.plan.keep)
+    code, failure = do_one(unit, comparison, out, keep=asked.plan.keep, seconds_to_stop=_seconds_to_stop(asked.plan))
     if failure is not None:
         typer.echo(f"failed: {failure.unit}: {failure.reason}\n  log: {failure.log}")
     done = sum(out.is_complete(planned.cell.id) for planned in unit.cells)
@@ -118,6 +129,11 @@ def _do_unit(asked: Asked, number: int) -> None:
         raise typer.Exit(code)
 
 
+def _seconds_to_stop(plan: Plan) -> int | None:
+    """From Slurm's signal on, some time before its limit; None: nobody says."""
+    return None if plan.slurm is None else plan.slurm.stop_before - 45
+
+
 def _finish(asked: Asked) -> None:
     """Takes what is taken last, and reports.
 
@@ -125,12 +141,13 @@ def _finish(asked: Asked) -> None:
         typer.Exit: a cell or a loss is missing: exit code 1.
     """
     from kinj.compare.apart.listing import states
+    from kinj.compare.apart.slurm import job_states
     from kinj.compare.running import Failure, in_order, take_results
 
     comparison, out = asked.prepared(), asked.out
     with out.alone():
         failures = take_results(comparison, out)
-    for one, unit in zip(states(comparison, out), in_order(comparison), strict=True):
+    for one, unit in zip(states(comparison, out, job_states(out)), in_order(comparison), strict=True):
         if one.state != "done" and unit.results is None:
             reason = f"{one.state}: {one.why}" if one.why else one.state
             alone = f"{asked.command} --unit {one.number}"

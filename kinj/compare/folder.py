@@ -42,6 +42,11 @@ class OutputFolder:
         """The file of how many requests each model computes together, where that is found out."""
         return self.path / "batch_sizes.json"
 
+    @property
+    def slurm(self) -> Path:
+        """The folder of what Slurm's jobs say, made before the first of them."""
+        return self.path / "slurm"
+
     def cell(self, cell_id: str) -> Path:
         """A cell's folder."""
         return self.path / "cells" / cell_id
@@ -140,7 +145,7 @@ class OutputFolder:
         """
         planned = {cell.cell.id for cell in comparison.cells}
         if not (self.path / _PLAN).is_file():
-            if any(not path.match("claim-*.json") for path in self.path.glob("*")):
+            if any(path != self.slurm and not path.match("claim-*.json") for path in self.path.glob("*")):
                 raise UserError(
                     f"{self.path} is not empty and was not made by kinj compare: choose another --output_dir"
                 )

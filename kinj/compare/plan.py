@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from kinj.compare.settings import Settings, SlurmSettings, SpreadPrior
 from kinj.errors import UserError, nearest
 from kinj.records import SIDES, Json
 from kinj.retrieval import RETRIEVERS
@@ -19,13 +20,7 @@ ALL, EVERYTHING = "all", "everything"
 CONTROLS = ("gold", "distractors", EVERYTHING, "reversed", "orders", "withheld")
 
 
-class _Settings(BaseModel):
-    """Settings of which a mistyped one is refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ModelSettings(_Settings):
+class ModelSettings(Settings):
     """A model, asked alike in all of its arms."""
 
     #: lm-eval's name of the kind of model
@@ -60,7 +55,7 @@ class ModelSettings(_Settings):
         return self
 
 
-class InjectionArm(_Settings):
+class InjectionArm(Settings):
     """How a model is trained before it is asked."""
 
     #: null: the recipe's name
@@ -118,7 +113,7 @@ class InjectionArm(_Settings):
         return self
 
 
-class ReadingArm(_Settings):
+class ReadingArm(Settings):
     """What a model may read: the settings of `kinj_rag` of these names."""
 
     #: null: the retriever's name
@@ -171,14 +166,6 @@ class ReadingArm(_Settings):
         return self
 
 
-class SpreadPrior(_Settings):
-    """What is taken for known of the spread between trainings of one recipe, before any is seen: a half-t."""
-
-    #: accuracy points
-    scale: Annotated[float, Field(gt=0)] = 3.0
-    degrees_of_freedom: Annotated[int, Field(ge=1)] = 3
-
-
 def _arm(value: Any) -> Any:  # Any: as YAML has it
     return ({} if value == NONE else {"recipe": value}) if isinstance(value, str) else value
 
@@ -191,7 +178,7 @@ def _model(value: Any) -> Any:  # Any: as YAML has it
     return {} if value is None else value
 
 
-class Plan(_Settings):
+class Plan(Settings):
     """Everything that one comparison is made of."""
 
     models: dict[str, Annotated[ModelSettings, BeforeValidator(_model)]] = Field(min_length=1)
@@ -228,6 +215,8 @@ class Plan(_Settings):
     #: accuracy points within which two arms are called the same
     same_within: Annotated[float, Field(gt=0)] = 3.0
     spread_prior: SpreadPrior = SpreadPrior()
+    #: what a unit is given where Slurm runs it (docs/scale.md); null: no script can be printed
+    slurm: SlurmSettings | None = None
 
     @field_validator("contrasts")
     @classmethod
@@ -306,5 +295,6 @@ def _keys_at(part: str) -> list[str]:
         "injection": InjectionArm,
         "reading": ReadingArm,
         "spread_prior": SpreadPrior,
+        "slurm": SlurmSettings,
     }
     return list(kinds.get(part, Plan).model_fields)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from kinj import claims
@@ -31,12 +32,24 @@ class UnitState:
     why: str = ""
 
 
-def states(comparison: Comparison, out: OutputFolder) -> list[UnitState]:
-    """Of all units, in the order of their numbers."""
+#: Slurm's words for a job that is not over.
+_NOT_OVER = ("PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "COMPLETING", "REQUEUED", "REQUEUE_HOLD")
+
+
+def states(
+    comparison: Comparison, out: OutputFolder, jobs: Mapping[str, tuple[str, str]] | None = None
+) -> list[UnitState]:
+    """Of all units, in the order of their numbers.
+
+    Args:
+        comparison: of the plan.
+        out: its folder.
+        jobs: by a unit's folder, the job of a scheduler that has last had it, and the job's state in its words.
+    """
     made = []
     for number, unit in enumerate(in_order(comparison), 1):
         complete = sum(out.is_complete(planned.cell.id) for planned in unit.cells)
-        state, why = _state(unit, comparison, out)
+        state, why = _state(unit, comparison, out, (jobs or {}).get(unit.id))
         of_plan = (unit.id, unit.model, unit.injection, unit.seed)
         made.append(UnitState(number, *of_plan, len(unit.cells), complete, state, why))
     return made
@@ -62,14 +75,17 @@ def show_states(found: list[UnitState], *, as_json: bool) -> None:
     print_whole(table_of("units", rows, named=7))
 
 
-def _state(unit: Unit, comparison: Comparison, out: OutputFolder) -> tuple[str, str]:
+def _state(unit: Unit, comparison: Comparison, out: OutputFolder, job: tuple[str, str] | None) -> tuple[str, str]:
     if out.is_done(unit, comparison.general_text):
         return "done", ""
     folder = out.unit(unit.id)
     if (holder := claims.look(folder)) is not None:
         return "at work", str(holder)
-    if (reason := out.failure(unit)) is not None:
-        return "failed", reason
-    if (gone := claims.last(folder)) is not None:
-        return "failed", f"its process is gone without a word: {gone}"
-    return "waiting", ""
+    reason = out.failure(unit)
+    if reason is None and (gone := claims.last(folder)) is not None:
+        reason = f"its process is gone without a word: {gone}"
+    if job is not None and job[1] in _NOT_OVER:
+        return "waiting", f"job {job[0]} is {job[1]}"
+    if job is not None and job[1] != "COMPLETED":
+        return "failed", f"{job[1]}, job {job[0]}" + (f": {reason}" if reason else "")
+    return ("waiting", "") if reason is None else ("failed", reason)

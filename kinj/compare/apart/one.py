@@ -22,19 +22,26 @@ from kinj.progress import progress
 _SECONDS_BETWEEN_LOOKS, _SECONDS_BETWEEN_LINES = 2.0, 60.0
 
 
+class _OutOfTimeError(Exception):
+    """The unit was asked to stop, and has not in time."""
+
+
 class _Asked:
     """What a scheduler's signal has asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds_to_stop: int | None) -> None:
         self.to_stop = False
         #: that of the unit, once it is held
         self.claim: Claim | None = None
+        self._seconds = seconds_to_stop
 
     def stop(self, *_: int | FrameType | None) -> None:
         """Asks the unit to stop at its next save."""
         self.to_stop = True
         if self.claim is not None:
             self.claim.ask_to_stop()
+        if self._seconds is not None:
+            signal.alarm(self._seconds)
 
 
 def find_unit(comparison: Comparison, number: int) -> Unit:
@@ -49,7 +56,9 @@ def find_unit(comparison: Comparison, number: int) -> Unit:
     return units[number - 1]
 
 
-def do_one(unit: Unit, comparison: Comparison, out: OutputFolder, *, keep: Keep) -> tuple[int, Failure | None]:
+def do_one(
+    unit: Unit, comparison: Comparison, out: OutputFolder, *, keep: Keep, seconds_to_stop: int | None = None
+) -> tuple[int, Failure | None]:
     """The exit code for it, and why it was given up, or None.
 
     0: the unit is done, now or before. `STOPPED`: SIGUSR1 asked it to stop, and what it saved is worth going on from.
@@ -60,12 +69,13 @@ def do_one(unit: Unit, comparison: Comparison, out: OutputFolder, *, keep: Keep)
         comparison: prepared.
         out: its folder.
         keep: what stays of its trained weights.
+        seconds_to_stop: how long a cell or a step may still take once SIGUSR1 has come; None: as long as it takes.
 
     Raises:
         UserError: this machine cannot write in its folder.
     """
     folder = out.unit_to_write(unit.id)
-    with _signals() as asked:
+    with _signals(seconds_to_stop) as asked:
         claim = _wait_for(unit, comparison, out, asked)
         if claim is None:
             return (0 if out.is_done(unit, comparison.general_text) else STOPPED), None
@@ -74,11 +84,16 @@ def do_one(unit: Unit, comparison: Comparison, out: OutputFolder, *, keep: Keep)
             before = _saved(unit, out)
             if asked.to_stop:
                 asked.stop()
+            failure = None
             try:
                 failure = run_unit(unit, comparison, out, claim, advance, keep=keep)
+            except _OutOfTimeError:
+                pass  # what was saved decides
             except SystemExit:
                 out.keep_failure(unit, "ended by SIGTERM")
                 raise
+            finally:
+                signal.alarm(0)
             if out.is_done(unit, comparison.general_text):
                 return 0, None
             if asked.to_stop and _saved(unit, out) != before:
@@ -117,13 +132,22 @@ def _saved(unit: Unit, out: OutputFolder) -> object:
 
 
 @contextmanager
-def _signals() -> Iterator[_Asked]:
+def _signals(seconds_to_stop: int | None) -> Iterator[_Asked]:
     """Hears SIGUSR1 as a wish to stop, and ends in order at SIGTERM."""
-    asked = _Asked()
-    handlers = {signal.SIGUSR1: asked.stop, signal.SIGTERM: lambda *_: sys.exit(128 + signal.SIGTERM)}
+    asked = _Asked(seconds_to_stop)
+
+    def give_up(*_: int | FrameType | None) -> None:
+        raise _OutOfTimeError
+
+    handlers = {
+        signal.SIGUSR1: asked.stop,
+        signal.SIGALRM: give_up,
+        signal.SIGTERM: lambda *_: sys.exit(128 + signal.SIGTERM),
+    }
     kept = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield asked
     finally:
+        signal.alarm(0)
         for number, handler in kept.items():
             signal.signal(number, handler)

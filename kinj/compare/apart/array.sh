@@ -1,0 +1,61 @@
+
+requeue() {
+  echo "out of time: goes on in the same job, requeued"
+  scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID" || exit 75
+  exit 0
+}
+
+unit() { # those units that fall to this task, of $1 tasks, one after another
+  child='' asked='' ended='' failed=0 code=0
+  trap 'heard=1 asked=1; [ -z "$child" ] || kill -USR1 "$child" 2>/dev/null' USR1 # Slurm's, before the time limit
+  trap 'heard=1 ended=1; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM # scancel's, or the limit's
+  for ((i = SLURM_ARRAY_TASK_ID; i < ${#units[@]}; i += $1)); do
+    [ -z "$ended" ] || break
+    [ -z "$asked" ] || requeue
+    "${compare[@]}" --unit "${units[i]%%:*}" &
+    child=$!
+    # A signal ends `wait`, not what it waits for, which may be saving: this script must not end before it.
+    while heard=; wait "$child"; status=$?; [ "$status" = 127 ] || code=$status; [ -n "$heard" ]; do :; done
+    child=''
+    [ "$code" = 0 ] && continue
+    if [ -n "$asked" ] && [ -z "$ended" ]; then
+      case $code in # 75: stopped, its work saved; 138: had not begun to listen
+        75 | 138) requeue ;;
+      esac
+      exit 1 # what saves nothing in its time would be requeued for ever
+    fi
+    failed=1
+  done
+  [ -z "$ended" ] || exit 143
+  exit "$failed"
+}
+
+submit() {
+  sbatch --parsable "${options[@]}" "$@"
+}
+
+case ${1:-} in
+  prepare | finish) exec "${compare[@]}" "--$1" ;;
+  unit) unit "$2" ;;
+esac
+
+if ! command -v sbatch >/dev/null; then
+  echo "no sbatch on this machine: run this script where Slurm's commands are" >&2
+  exit 1
+fi
+mkdir -p -- "$logs" || exit # without it every job fails, and says nothing
+most=$(scontrol show config | sed -n 's/^MaxArraySize *= *//p')
+tasks=${#units[@]}
+[ "$tasks" -le "${most:-1001}" ] || tasks=$most
+output=${logs//%/%%}
+first=$(submit "${resources[@]}" --output="$output/prepare_%j.txt" "$script" prepare) || exit
+array=$(submit "${resources[@]}" "${array_options[@]}" --array="0-$((tasks - 1))" --dependency="afterok:${first%;*}" \
+  --output="$output/%A_%a.txt" "$script" unit "$tasks") || {
+  scancel "${first%;*}"
+  exit 1
+}
+array=${array%;*} # of several clusters sbatch says which
+for i in "${!units[@]}"; do echo "${units[i]#*:} ${array}_$((i % tasks))"; done >>"$logs/jobs.txt"
+last=$(submit --dependency="afterany:$array" --output="$output/finish_%j.txt" "$script" finish) || exit
+echo "job ${first%;*} prepares, jobs ${array}_0 to ${array}_$((tasks - 1)) do ${#units[@]} units, job ${last%;*} reports"
+echo "logs: $logs; how far it is: kinj ${compare[*]:4} --units"
