@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import shlex
 import shutil
 from dataclasses import asdict
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 from lm_eval.loggers import EvaluationTracker
 
+from kinj import claims
+from kinj.claims import ClaimLostError
 from kinj.compare.cells import expand
 from kinj.compare.plan import make_plan
 from kinj.errors import UserError
@@ -135,6 +138,47 @@ def test_a_cell_is_what_the_single_command_gives(
             row["arguments"] = full_arguments(row["arguments"])
         assert short == full
         assert (folder / "trace.jsonl").read_text() == (hub_stand_in / f"{name}.trace.jsonl").read_text()
+
+
+@pytest.fixture
+def claim(tmp_path, monkeypatch):
+    (tmp_path / "claimed").mkdir()
+    with claims.take(tmp_path / "claimed") as claim:
+        for name, value in claim.environment.items():
+            monkeypatch.setenv(name, value)
+        yield claim
+
+
+def test_a_unit_that_was_taken_over_publishes_nothing_and_leaves_what_the_other_writes(
+    make_unit, claim, tmp_path, monkeypatch
+):
+    file = make_unit(tasks=["kinj_benchmark_option"])
+    [folder] = cells_of(file)
+    others = folder.with_name(f"{folder.name}.0123456789abcdef.part")
+    others.mkdir(parents=True)
+    check = evaluate.check_rows
+
+    def lose(*arguments):
+        [of_claim] = (tmp_path / "claimed").glob("claim-*")
+        os.utime(of_claim, (0, 0))
+        claims.take(tmp_path / "claimed")
+        return check(*arguments)
+
+    monkeypatch.setattr(evaluate, "check_rows", lose)
+    with pytest.raises(ClaimLostError):
+        evaluate.main(file)
+    assert not folder.exists()
+    assert others.is_dir()
+
+
+def test_a_unit_that_is_asked_to_stop_ends_after_the_cell(make_unit, claim, monkeypatch):
+    file = make_unit(tasks=["kinj_benchmark_option"], reading=["none", {"retriever": "bm25", "k": 1}])
+    ask = evaluate.Evaluator.ask
+    monkeypatch.setattr(evaluate.Evaluator, "ask", lambda *arguments: (ask(*arguments), claim.ask_to_stop()))
+    with pytest.raises(SystemExit) as ended:
+        evaluate.main(file)
+    assert ended.value.code == claims.STOPPED
+    assert [(folder / "manifest.json").is_file() for folder in cells_of(file)] == [True, False]
 
 
 def test_the_model_is_loaded_once_and_prefix_sharing_tried_once(make_unit, monkeypatch):
