@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ class Asked:
     @property
     def command(self) -> str:
         """What has been typed, without the options that say which part of it is to be done."""
-        return f"kinj compare {self.name} --output_dir {self.out.path}"
+        return shlex.join(["kinj", "compare", self.name, "--output_dir", str(self.out.path)])
 
     def prepared(self) -> Comparison:
         """The comparison, prepared.
