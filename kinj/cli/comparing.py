@@ -150,7 +150,7 @@ def _finish(asked: Asked) -> None:
         failures = take_results(comparison, out)
     for one, unit in zip(states(comparison, out, job_states(out)), in_order(comparison), strict=True):
         if one.state != "done" and unit.results is None:
-            reason = f"{one.state}: {one.why}" if one.why else one.state
+            reason = one.why if one.state == "failed" else f"{one.state}: {one.why}".removesuffix(": ")
             alone = f"{asked.command} --unit {one.number}"
             failures.append(Failure(unit, reason, out.unit(unit.id) / "log.txt", alone))
     _report(comparison, out, failures)

@@ -54,23 +54,29 @@ def run(comparison: Comparison, out: OutputFolder, *, keep: Keep = "all") -> lis
         UserError: no batch size could be found.
     """
     find_batch_sizes(comparison, out)
-    missing = {cell.cell.id for cell in comparison.cells if not out.is_complete(cell.cell.id)}
-    total = len(comparison.cells)
+    total, done = len(comparison.cells), sum(out.is_complete(cell.cell.id) for cell in comparison.cells)
     failures = []
     units = in_order(comparison)
-    with progress("cells", total, done=total - len(missing)) as advance:
+    with progress("cells", total, done=done) as advance:
         for number, unit in enumerate(units, 1):
-            if not out.is_done(unit, comparison.general_text):
-                waiting = sum(planned.cell.id in missing for planned in unit.cells)
-                log.info("unit %d of %d: %s: %d cells to do", number, len(units), unit, waiting)
-            claim = take(out.unit_to_write(unit.id))
-            if isinstance(claim, Holder):
-                failures.append(_failure(unit, out, f"somebody else is at work on it: {claim}"))
-                continue
-            with claim:
-                failure = run_unit(unit, comparison, out, claim, advance, keep=keep)
+            if _takes_processes(unit, comparison, out):
+                log.info("unit %d of %d: %s: %d cells to do", number, len(units), unit, len(_waiting(unit, out)))
+            failure = _run_alone(unit, comparison, out, advance, keep=keep)
             failures += [] if failure is None else [failure]
     return failures
+
+
+def _run_alone(
+    unit: Unit, comparison: Comparison, out: OutputFolder, advance: Advance, *, keep: Keep
+) -> Failure | None:
+    """As `run_unit`, under a claim where processes have to be started."""
+    if not _takes_processes(unit, comparison, out):
+        return _without_processes(unit, comparison, out, advance, keep=keep)
+    claim = take(out.unit_to_write(unit.id))
+    if isinstance(claim, Holder):
+        return _failure(unit, out, f"somebody else is at work on it: {claim}")
+    with claim:
+        return run_unit(unit, comparison, out, claim, advance, keep=keep)
 
 
 def take_results(comparison: Comparison, out: OutputFolder) -> list[Failure]:
@@ -97,16 +103,10 @@ def run_unit(
         advance: is told of its cells.
         keep: what stays of its trained weights once its cells are complete.
     """
-    waiting = [planned.cell.id for planned in unit.cells if not out.is_complete(planned.cell.id)]
-    if not waiting and (unit.results is not None or out.has_loss(unit, comparison.general_text)):
-        _tidy(unit, out, keep=keep)  # where an earlier run was stopped before it
-        return None
-    if unit.results is not None:
-        reason = take_foreign(unit, comparison, out)
-        advance(sum(out.is_complete(cell) for cell in waiting), str(unit))
-        return None if reason is None else _not_taken(unit, reason)
+    if not _takes_processes(unit, comparison, out):
+        return _without_processes(unit, comparison, out, advance, keep=keep)
     try:
-        failure = _run_processes(unit, comparison, out, claim, waiting, advance)
+        failure = _run_processes(unit, comparison, out, claim, advance)
     except ClaimLostError as error:
         return _failure(unit, out, str(error))
     out.keep_failure(unit, None if failure is None else failure.reason)
@@ -208,6 +208,25 @@ def write_request(
     return folder / "request.json"
 
 
+def _takes_processes(unit: Unit, comparison: Comparison, out: OutputFolder) -> bool:
+    return unit.results is None and not out.is_done(unit, comparison.general_text)
+
+
+def _without_processes(
+    unit: Unit, comparison: Comparison, out: OutputFolder, advance: Advance, *, keep: Keep
+) -> Failure | None:
+    """Takes somebody else's results; of a unit that is done, tidies up where an earlier run was stopped before it."""
+    waiting = _waiting(unit, out)
+    reason = take_foreign(unit, comparison, out) if waiting else None
+    advance(sum(out.is_complete(cell) for cell in waiting), str(unit))
+    _tidy(unit, out, keep=keep)
+    return None if reason is None else _not_taken(unit, reason)
+
+
+def _waiting(unit: Unit, out: OutputFolder) -> list[str]:
+    return [planned.cell.id for planned in unit.cells if not out.is_complete(planned.cell.id)]
+
+
 def _not_taken(unit: Unit, reason: str) -> Failure:
     return Failure(unit, reason, Path(str(unit.results)), "the same `kinj compare`")
 
@@ -218,10 +237,11 @@ def _failure(unit: Unit, out: OutputFolder, reason: str) -> Failure:
 
 
 def _run_processes(
-    unit: Unit, comparison: Comparison, out: OutputFolder, claim: Claim, waiting: list[str], advance: Advance
+    unit: Unit, comparison: Comparison, out: OutputFolder, claim: Claim, advance: Advance
 ) -> Failure | None:
     """Raises `ClaimLostError` where the unit was taken over; its processes are gone then."""
     folder = out.unit(unit.id)
+    waiting = _waiting(unit, out)
     size = batch_size_of(unit, comparison, out)
     out.write_unit(unit, size, comparison.general_text, _commands(unit, out))
     counted: set[str] = set()

@@ -50,19 +50,24 @@ def test_a_second_one_is_told_who_is_at_work(tmp_path):
     assert isinstance(take(tmp_path), Claim)
 
 
-def test_of_many_at_once_one_has_it(tmp_path):
+def taken_at_once(folder):
+    """What twelve get that ask at the same moment."""
     taken, start = [], threading.Barrier(12)
 
     def run():
         start.wait()
-        taken.append(take(tmp_path))
+        taken.append(take(folder))
 
     threads = [threading.Thread(target=run) for _ in range(12)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(isinstance(one, Claim) for one in taken) == 1
+    return taken
+
+
+def test_of_many_at_once_one_has_it(tmp_path):
+    assert sum(isinstance(one, Claim) for one in taken_at_once(tmp_path)) == 1
 
 
 def test_one_that_gives_signs_of_life_on_another_machine_is_left_alone(tmp_path, elsewhere):
@@ -75,18 +80,7 @@ def test_one_that_gives_signs_of_life_on_another_machine_is_left_alone(tmp_path,
 def test_many_that_find_a_quiet_one_take_it_over_once(tmp_path, elsewhere):
     old = elsewhere(quiet=claims.QUIET + 60)
     assert claims.look(tmp_path) is None
-    taken, start = [], threading.Barrier(12)
-
-    def run():
-        start.wait()
-        taken.append(take(tmp_path))
-
-    threads = [threading.Thread(target=run) for _ in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    [claim] = [one for one in taken if isinstance(one, Claim)]
+    [claim] = [one for one in taken_at_once(tmp_path) if isinstance(one, Claim)]
     assert not old.exists()
     claim.refuse_lost()
 
