@@ -143,6 +143,8 @@ def take(folder: Path) -> Claim | Holder:
             for old, one in _all(folder):
                 if old <= number:
                     one.unlink(missing_ok=True)
+            for asked in folder.glob("stop-*"):  # of those before
+                asked.unlink(missing_ok=True)
         except FileExistsError:
             continue
         except OSError as error:

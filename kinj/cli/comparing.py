@@ -147,6 +147,7 @@ def _finish(asked: Asked) -> None:
 
     comparison, out = asked.prepared(), asked.out
     with out.alone():
+        out.remove_scratch()
         failures = take_results(comparison, out)
     for one, unit in zip(states(comparison, out, job_states(out)), in_order(comparison), strict=True):
         if one.state != "done" and unit.results is None:

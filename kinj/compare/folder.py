@@ -167,12 +167,16 @@ class OutputFolder:
         """Writes down the plan and its cells, and removes what an interrupted run left half-written."""
         for name in ("cells", "units", "passages"):
             (self.path / name).mkdir(exist_ok=True)
-        for scratch in [*self.path.glob("cells/*.part"), *self.path.glob("units/*/checkpoint.part")]:
-            shutil.rmtree(scratch)
+        self.remove_scratch()
         write_whole(self.path / _CELLS, "".join(record_line(planned.cell) for planned in comparison.cells))
         write_whole(self.path / _PLAN, as_yaml(plan))
         unmeasured = [asdict(one) for one in comparison.unmeasured]
         write_whole(self.path / "not_measured.json", json.dumps(unmeasured, indent=1, ensure_ascii=False) + "\n")
+
+    def remove_scratch(self) -> None:
+        """Removes what interrupted runs left half-written; nobody is at work."""
+        for scratch in [*self.path.glob("cells/*.part"), *self.path.glob("units/*/checkpoint.part")]:
+            shutil.rmtree(scratch)
 
     def cell_object(self, planned: PlannedCell) -> Json:
         """A cell as the processes that ask it read it."""

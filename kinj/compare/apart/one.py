@@ -76,9 +76,9 @@ def do_one(
     """
     folder = out.unit_to_write(unit.id)
     with _signals(seconds_to_stop) as asked:
-        claim = _wait_for(unit, comparison, out, asked)
+        claim = _wait_for(unit, out, asked)
         if claim is None:
-            return (0 if out.is_done(unit, comparison.general_text) else STOPPED), None
+            return STOPPED, None
         with claim, progress("cells", len(unit.cells), done=_complete(unit, out)) as advance:
             asked.claim = claim
             before = _saved(unit, out)
@@ -106,8 +106,8 @@ def do_one(
             return 1, failure
 
 
-def _wait_for(unit: Unit, comparison: Comparison, out: OutputFolder, asked: _Asked) -> Claim | None:
-    """The claim on the unit; None: somebody else has done it meanwhile, or this was asked to stop."""
+def _wait_for(unit: Unit, out: OutputFolder, asked: _Asked) -> Claim | None:
+    """The claim on the unit; None: this was asked to stop before it came."""
     said = -_SECONDS_BETWEEN_LINES
     while True:
         claim = take(out.unit(unit.id))

@@ -126,7 +126,7 @@ def test_an_array_in_which_four_units_are_disturbed_ends_with_the_bytes_of_a_run
     wait_for(lambda: state_of_job(finish) in ("FAILED", "COMPLETED"), 900)
     assert state_of_job(finish) == "COMPLETED"
     assert "6 of 6 cells are complete" in (out / "slurm" / f"finish_{finish}.txt").read_text()
-    assert not list(out.rglob("claim-*"))
+    assert not [*out.rglob("claim-*"), *out.rglob("stop-*"), *out.rglob("*.part")]
     assert len([file for folder in folders for file in folder.glob("log.txt")]) == 6
 
     code, all_said = compare("whole", **plan)
