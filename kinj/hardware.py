@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 _CPUINFO = Path("/proc/cpuinfo")
+#: One of them is there where a driver of NVIDIA's or AMD's is at work.
+_DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
+_ASK = """
+import torch
+print(*(torch.cuda.get_device_properties(number).total_memory for number in range(torch.cuda.device_count())))
+"""
 
 
 def has_accelerator() -> bool:
@@ -12,6 +20,17 @@ def has_accelerator() -> bool:
     import torch
 
     return torch.accelerator.is_available()
+
+
+def device_memory() -> list[int]:
+    """Bytes of each GPU that processes started here see; empty where there is none.
+
+    Another process asks, since whoever asks holds a few hundred megabytes of a GPU from then on.
+    """
+    if not any(driver.exists() for driver in _DRIVERS):
+        return []
+    done = subprocess.run([sys.executable, "-P", "-c", _ASK], capture_output=True, text=True, check=True)
+    return [int(word) for word in done.stdout.split()]
 
 
 def has_fast_bf16(*, use_cpu: bool) -> bool:

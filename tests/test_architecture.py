@@ -63,6 +63,7 @@ ONE_PLACE = {
     ("kinj", "requests"): "corpus/wiki/api.py",
     ("kinj", "openai"): "writing/server.py",
     ("kinj", "json_repair"): "writing/answer.py",
+    ("kinj", "ray"): "compare/launching/ray_cluster.py",
     ("kinj", "transformers"): "hub/install.py",
     ("kinj", "matplotlib"): "report/page/figures.py",
     ("kinj_models", "torch"): "prefix_sharing/",

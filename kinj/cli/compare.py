@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kinj.cli.comparing import Asked, do
+from kinj.cli.comparing import Asked, do, do_on_cluster
 from kinj.cli.interruption import interruptible
 from kinj.cli.train import recipe_files
 from kinj.errors import UserError
@@ -57,6 +57,25 @@ Finish = Annotated[
     bool,
     typer.Option("--finish", help="After the units: take others' results, say what is missing and what failed; stop."),
 ]
+Jobs = Annotated[
+    str | None,
+    typer.Option(
+        "--jobs",
+        metavar="N|auto",
+        help="Do N units at once, each with its part of the threads and GPUs of its own; auto: one a GPU. With "
+        "--launcher ray on each node. By default one after another, with all there is.",
+        show_default=False,
+    ),
+]
+Launcher = Annotated[
+    str | None,
+    typer.Option(
+        "--launcher",
+        metavar="ray",
+        help="Do the units on the Ray cluster that RAY_ADDRESS names, or on one started here (docs/scale.md).",
+        show_default=False,
+    ),
+]
 ListPlans = Annotated[bool, typer.Option("--list", help="Name the plans that ship, with the files they are in.")]
 Show = Annotated[str | None, typer.Option("--show", metavar="NAME", help="Print a plan that ships, to start from.")]
 
@@ -78,6 +97,8 @@ def compare(
     unit: UnitNumber = None,
     finish: Finish = False,
     slurm: Slurm = False,
+    jobs: Jobs = None,
+    launcher: Launcher = None,
     as_json: AsJson = False,
     list_plans: ListPlans = False,
     show: Show = None,
@@ -132,7 +153,10 @@ def compare(
         return
     asked = Asked(loaded, plan, comparison, out)
     with interruptible(f"type the same command to go on; what is complete stays in {out.path}"):
-        do(asked, prepare=prepare, units=units, slurm=slurm, unit=unit, finish=finish, as_json=as_json)
+        if launcher is not None:
+            do_on_cluster(asked, launcher, jobs)
+            return
+        do(asked, prepare=prepare, units=units, slurm=slurm, unit=unit, finish=finish, as_json=as_json, jobs=jobs)
 
 
 def _print_shipped(name: str | None) -> None:

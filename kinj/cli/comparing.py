@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from kinj.claims import STOPPED
+from kinj.errors import UserError
 
 if TYPE_CHECKING:
     from kinj.compare.folder import OutputFolder
@@ -29,6 +31,13 @@ class Asked:
     out: OutputFolder
 
     @property
+    def full_name(self) -> str:
+        """The plan's name, as it reads from every folder."""
+        from kinj.compare.identity import full_path
+
+        return full_path(self.name)
+
+    @property
     def command(self) -> str:
         """What has been typed, without the options that say which part of it is to be done."""
         return shlex.join(["kinj", "compare", self.name, "--output_dir", str(self.out.path)])
@@ -44,7 +53,17 @@ class Asked:
         return find_prepared(self.comparison, self.out, f"{self.command} --prepare")
 
 
-def do(asked: Asked, *, prepare: bool, units: bool, slurm: bool, unit: int | None, finish: bool, as_json: bool) -> None:
+def do(
+    asked: Asked,
+    *,
+    prepare: bool,
+    units: bool,
+    slurm: bool,
+    unit: int | None,
+    finish: bool,
+    as_json: bool,
+    jobs: str | None,
+) -> None:
     """Does what the options of these names say; all of it where none is given.
 
     Raises:
@@ -57,17 +76,19 @@ def do(asked: Asked, *, prepare: bool, units: bool, slurm: bool, unit: int | Non
     elif finish:
         _finish(asked)
     else:
-        _do_all(asked, prepare_only=prepare)
+        _do_all(asked, prepare_only=prepare, jobs=jobs)
 
 
-def _do_all(asked: Asked, *, prepare_only: bool) -> None:
+def _do_all(asked: Asked, *, prepare_only: bool, jobs: str | None = None) -> None:
     from kinj.compare.apart.prepared import is_prepared, mark_prepared
     from kinj.compare.batches import find_batch_sizes
     from kinj.compare.fitting import with_contrasts
+    from kinj.compare.launching.machine import share_out
     from kinj.compare.rates import keep_rates
     from kinj.compare.running import retrieve, run
 
-    comparison, out = asked.comparison, asked.out
+    side_by_side = None if jobs is None else share_out(jobs)
+    comparison, out = _spread(asked, () if side_by_side is None else side_by_side.machine.memory), asked.out
     if prepare_only and is_prepared(comparison, out):  # units may be at work there
         typer.echo(f"{asked.name}: prepared before; {_so_far(comparison, out)}")
         return
@@ -84,11 +105,53 @@ def _do_all(asked: Asked, *, prepare_only: bool) -> None:
         if prepare_only:
             typer.echo(f"{asked.name}: prepared: --units lists its {len(comparison.units)} units, --unit N does one")
             return
+        if side_by_side is not None:
+            typer.echo(str(side_by_side), err=True)
         try:
-            failures = run(comparison, out, keep=asked.plan.keep)
+            failures = run(comparison, out, keep=asked.plan.keep, side_by_side=side_by_side)
         finally:
             keep_rates(comparison, out)
         _report(comparison, out, failures)
+
+
+def _spread(asked: Asked, memory: Sequence[int]) -> Comparison:
+    """The comparison with each model over as many devices as it takes; says where that is more than one.
+
+    Args:
+        asked: by the command line.
+        memory: bytes of each device that units could have.
+    """
+    from kinj.compare.launching.devices import count_devices, device_lines, spread
+
+    counts = count_devices(asked.plan, memory)
+    for line in device_lines(asked.plan, counts, memory):
+        typer.echo(line, err=True)
+    return spread(asked.plan, asked.comparison, counts)
+
+
+def do_on_cluster(asked: Asked, launcher: str, jobs: str | None) -> None:
+    """Prepares here, does the units on a cluster, and reports.
+
+    Raises:
+        UserError: no such launcher, no cluster, or a node of it that cannot work in the folder.
+        typer.Exit: a cell or a loss is missing: exit code 1.
+    """
+    if launcher != "ray":
+        raise UserError(f"--launcher {launcher}: `ray` is the one there is; for Slurm see --slurm")
+    from kinj.compare.launching.machine import share_out
+    from kinj.compare.launching.on_cluster import run_on
+    from kinj.compare.launching.ray_cluster import joined
+
+    side_by_side = share_out("1" if jobs is None else jobs)
+    with joined(side_by_side.machine) as cluster:
+        typer.echo(str(cluster), err=True)
+        _do_all(asked, prepare_only=True)
+        nodes = cluster.check(asked.out.path)
+        memory = [size for node in nodes for size in node.memory]
+        asked = replace(asked, comparison=_spread(asked, memory))
+        words = ["compare", asked.full_name, "--output_dir", str(asked.out.path)]
+        run_on(cluster, asked.prepared(), asked.out, words, jobs=side_by_side.jobs)
+    _finish(asked)
 
 
 def _list_units(asked: Asked, *, as_script: bool, as_json: bool) -> None:
@@ -117,9 +180,13 @@ def _do_unit(asked: Asked, number: int) -> None:
         typer.Exit: it stopped, or a cell of it is missing.
     """
     from kinj.compare.apart.one import do_one, find_unit
+    from kinj.compare.launching.machine import refuse_too_few, this_machine
 
+    here = this_machine()
+    asked = replace(asked, comparison=_spread(asked, here.memory))
     comparison, out = asked.prepared(), asked.out
     unit = find_unit(comparison, number)
+    refuse_too_few(unit, here)
     code, failure = do_one(unit, comparison, out, keep=asked.plan.keep, seconds_to_stop=_seconds_to_stop(asked.plan))
     if failure is not None:
         typer.echo(f"failed: {failure.unit}: {failure.reason}\n  log: {failure.log}")

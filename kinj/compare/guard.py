@@ -1,7 +1,8 @@
 """`python -m kinj.compare.guard FOLDER`: does what the folder's unit.json says, and leaves no process behind.
 
-All that it starts ends with it, and with `--with-starter` it ends with whoever holds its standard input open: also
-children in sessions of their own, as torch makes for its ranks, and those whose parent has gone.
+`-- WORDS` in the folder's place: does that command. All that it starts ends with it, and with `--with-starter` it ends
+with whoever holds its standard input open: also children in sessions of their own, as torch makes for its ranks, and
+those whose parent has gone.
 """
 
 from __future__ import annotations
@@ -28,32 +29,43 @@ _ENDED = 128 + signal.SIGTERM
 
 def main(words: Sequence[str]) -> int:
     """The exit code of the first command that failed; 0 where all were done."""
-    with_starter = "--with-starter" in words
-    [folder] = (Path(word) for word in words if not word.startswith("--"))
+    end = list(words).index("--") if "--" in words else len(words)
+    ours, command = words[:end], words[end + 1 :]
+    with_starter = "--with-starter" in ours
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_ENDED))
+    try:
+        if command:
+            return _run(command, with_starter=with_starter)
+        [folder] = (Path(word) for word in ours if not word.startswith("--"))
+        return _do_unit(folder, with_starter=with_starter)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    finally:
+        end_descendants()
+
+
+def _do_unit(folder: Path, *, with_starter: bool) -> int:
     try:
         with FileLock(folder / ".lock", timeout=_PATIENCE_SECONDS):
             for command in json.loads((folder / "unit.json").read_text(encoding="utf-8"))["commands"]:
                 if command["done"] is not None and Path(command["done"]).is_file():
                     continue
                 if code := _run(command["words"], with_starter=with_starter):
-                    return code if code > 0 else 128 - code  # killed by a signal, as shells say it
+                    return code
     except Timeout:
         print(f"kinj: {folder}: other processes are at work there", file=sys.stderr)  # noqa: T201  # a command
         return 1
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    finally:
-        end_descendants()
     return 0
 
 
 def _run(words: Sequence[str], *, with_starter: bool) -> int:
+    """Its exit code; above 128, as shells say it, where a signal killed it."""
     child = subprocess.Popen(words, stdin=subprocess.DEVNULL, preexec_fn=_end_with_parent)  # one thread
     while True:
         with suppress(subprocess.TimeoutExpired):
-            return child.wait(timeout=0.2)
+            code = child.wait(timeout=0.2)
+            return code if code >= 0 else 128 - code
         # Nobody writes there: it is readable once the other end is closed.
         if with_starter and select.select([sys.stdin], [], [], 0)[0]:
             return _ENDED

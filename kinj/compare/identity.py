@@ -94,7 +94,7 @@ def _commit_on_hub(name: str, revision: str) -> str:
 
 def asked_as(model: ModelSettings) -> Json:
     """How a model is asked: all that shapes its answers besides weights and prompts."""
-    return model.model_dump(exclude={"pretrained", "revision", "device"})
+    return model.model_dump(exclude={"pretrained", "revision", "device", "devices"})
 
 
 @cache

@@ -33,6 +33,8 @@ class ModelSettings(Settings):
     dtype: str | None = None
     #: as lm-eval's --device; null: the one there is
     device: str | None = None
+    #: that its weights are spread over; null: as many as hold them (docs/scale.md)
+    devices: Annotated[int, Field(ge=1)] | None = None
     #: more for lm-eval's model, by name
     arguments: dict[str, Any] = Field(default_factory=dict)  # Any: whatever its constructor takes
     #: true: the tokenizer's own; or the name of one of its templates
@@ -72,6 +74,8 @@ class InjectionArm(Settings):
     model: str | None = None
     #: settings over the recipe's, as `kinj train RECIPE --key value`
     settings: dict[str, Any] = Field(default_factory=dict)  # Any: whatever a recipe holds
+    #: a training of several processes starts with: a configuration file of accelerate; null: torchrun
+    launch: str | None = None
     #: whether the recipe's `search` is tried, and the lowest held-out loss chosen
     search: bool = True
     #: asked these alone of the plan's tasks; null: all

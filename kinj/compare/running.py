@@ -15,6 +15,7 @@ from kinj.compare.batches import batch_size_of, find_batch_sizes
 from kinj.compare.fitting import fit_requests, without_what_does_not_fit
 from kinj.compare.folder import OutputFolder
 from kinj.compare.foreign import take_foreign
+from kinj.compare.launching.machine import ALL, Share, SideBySide, run_side_by_side
 from kinj.compare.passes import Pass, Questions
 from kinj.compare.plan import Keep
 from kinj.compare.processes import PYTHON, last_line, run_guarded
@@ -42,32 +43,41 @@ class Failure:
     command: str
 
 
-def run(comparison: Comparison, out: OutputFolder, *, keep: Keep = "all") -> list[Failure]:
+def run(
+    comparison: Comparison, out: OutputFolder, *, keep: Keep = "all", side_by_side: SideBySide | None = None
+) -> list[Failure]:
     """The units that failed, after all others were done. The folder is this run's alone, and begun.
 
     Args:
         comparison: what is to be done, as `retrieve` gave it.
         out: where.
         keep: what stays of a unit's trained weights once its cells are complete.
+        side_by_side: what is shared out to units that run at once; None: one after another, with all there is.
 
     Raises:
-        UserError: no batch size could be found.
+        UserError: no batch size could be found, or a unit takes more devices than there are.
     """
     find_batch_sizes(comparison, out)
     total, done = len(comparison.cells), sum(out.is_complete(cell.cell.id) for cell in comparison.cells)
-    failures = []
     units = in_order(comparison)
     with progress("cells", total, done=done) as advance:
-        for number, unit in enumerate(units, 1):
+
+        def do(unit: Unit, share: Share) -> Failure | None:
             if _takes_processes(unit, comparison, out):
+                number = units.index(unit) + 1
                 log.info("unit %d of %d: %s: %d cells to do", number, len(units), unit, len(_waiting(unit, out)))
-            failure = _run_alone(unit, comparison, out, advance, keep=keep)
-            failures += [] if failure is None else [failure]
-    return failures
+            return _run_alone(unit, comparison, out, advance, keep=keep, share=share)
+
+        if side_by_side is None:
+            ended = [do(unit, ALL) for unit in units]
+        else:
+            ended = run_side_by_side([unit for unit in units if unit.results is None], side_by_side, do)
+            ended += [do(unit, ALL) for unit in units if unit.results is not None]
+    return [failure for failure in ended if failure is not None]
 
 
 def _run_alone(
-    unit: Unit, comparison: Comparison, out: OutputFolder, advance: Advance, *, keep: Keep
+    unit: Unit, comparison: Comparison, out: OutputFolder, advance: Advance, *, keep: Keep, share: Share
 ) -> Failure | None:
     """As `run_unit`, under a claim where processes have to be started."""
     if not _takes_processes(unit, comparison, out):
@@ -76,7 +86,7 @@ def _run_alone(
     if isinstance(claim, Holder):
         return _failure(unit, out, f"somebody else is at work on it: {claim}")
     with claim:
-        return run_unit(unit, comparison, out, claim, advance, keep=keep)
+        return run_unit(unit, comparison, out, claim, advance, keep=keep, share=share)
 
 
 def take_results(comparison: Comparison, out: OutputFolder) -> list[Failure]:
@@ -91,7 +101,14 @@ def in_order(comparison: Comparison) -> list[Unit]:
 
 
 def run_unit(
-    unit: Unit, comparison: Comparison, out: OutputFolder, claim: Claim, advance: Advance, *, keep: Keep
+    unit: Unit,
+    comparison: Comparison,
+    out: OutputFolder,
+    claim: Claim,
+    advance: Advance,
+    *,
+    keep: Keep,
+    share: Share = ALL,
 ) -> Failure | None:
     """Does one unit; why it was given up, or None.
 
@@ -102,11 +119,12 @@ def run_unit(
         claim: on the unit's folder, kept alive.
         advance: is told of its cells.
         keep: what stays of its trained weights once its cells are complete.
+        share: what it has of this machine.
     """
     if not _takes_processes(unit, comparison, out):
         return _without_processes(unit, comparison, out, advance, keep=keep)
     try:
-        failure = _run_processes(unit, comparison, out, claim, advance)
+        failure = _run_processes(unit, comparison, out, claim, advance, share)
     except ClaimLostError as error:
         return _failure(unit, out, str(error))
     out.keep_failure(unit, None if failure is None else failure.reason)
@@ -237,24 +255,26 @@ def _failure(unit: Unit, out: OutputFolder, reason: str) -> Failure:
 
 
 def _run_processes(
-    unit: Unit, comparison: Comparison, out: OutputFolder, claim: Claim, advance: Advance
+    unit: Unit, comparison: Comparison, out: OutputFolder, claim: Claim, advance: Advance, share: Share
 ) -> Failure | None:
     """Raises `ClaimLostError` where the unit was taken over; its processes are gone then."""
     folder = out.unit(unit.id)
     waiting = _waiting(unit, out)
     size = batch_size_of(unit, comparison, out)
     out.write_unit(unit, size, comparison.general_text, _commands(unit, out))
+    environment = {**claim.environment, **share.environment}
     counted: set[str] = set()
 
     def count() -> None:
         claim.refuse_lost()
+        share.refuse_stopped()
         done = {cell for cell in waiting if cell not in counted and out.is_complete(cell)}
         counted.update(done)
         if done:
             advance(len(done), str(unit))
 
     for death in range(1, _DEATHS + 1):
-        code = run_guarded(folder, count, hub_off=comparison.hub_off, environment=claim.environment)
+        code = run_guarded(folder, count, hub_off=comparison.hub_off, environment=environment)
         if not code:
             return None
         reason = last_line(folder / "log.txt", code)
@@ -295,8 +315,7 @@ def _commands(unit: Unit, out: OutputFolder) -> list[Json]:
     evaluate = {"words": [*PYTHON, "kinj_models.evaluate", str(folder / "unit.json")], "done": None}
     if unit.training is None:
         return [evaluate]
-    words = [*PYTHON, "kinj.cli", "train", *unit.training.words, "--output_dir", str(folder / "checkpoint")]
-    train = {"words": words, "done": str(out.end_of_training(unit))}
+    train = {"words": unit.training.command(folder / "checkpoint"), "done": str(out.end_of_training(unit))}
     if out.is_trained(unit) and _lacks_weights(trained := out.trained_folder(unit)):
         return [train, {"words": [*PYTHON, "kinj.cli", "train", str(trained), "--merge"], "done": None}, evaluate]
     return [train, evaluate]

@@ -9,6 +9,7 @@ from typing import Any
 
 from kinj.compare.identity import LOADERS, RecipeFiles, results_sha256, training_of, weights_of
 from kinj.compare.plan import InjectionArm, ModelSettings, Plan
+from kinj.compare.processes import PYTHON
 from kinj.errors import UserError
 from kinj.hub.packaged import DEMO
 from kinj.records import Json
@@ -22,6 +23,22 @@ class Training:
     words: tuple[str, ...]
     #: the recipe's values to try, each combination a training; empty: nothing is searched
     grid: dict[str, list[Any]] = field(default_factory=dict)  # Any: values of many settings
+    #: that compute it together, each on a device of its own where there are devices
+    processes: int = 1
+    #: accelerate's configuration file that they are started with; None: torchrun
+    launch: str | None = None
+
+    def command(self, folder: Path) -> list[str]:
+        """What trains into the folder, in as many processes as it wants."""
+        words = [*self.words, "--output_dir", str(folder)]
+        count, train = str(self.processes), [*PYTHON, "kinj.cli", "train", *words]
+        if self.processes == 1:
+            return train
+        if self.launch is None:
+            return [*PYTHON, "torch.distributed.run", "--standalone", "--nproc_per_node", count, "--no-python", *train]
+        # Port 0: one that is free, as other trainings may run beside it.
+        launch = [*PYTHON, "accelerate.commands.launch", "--config_file", self.launch, "--main_process_port", "0"]
+        return [*launch, "--num_processes", count, "--no_python", *train]
 
     @property
     def searches(self) -> bool:
@@ -50,7 +67,8 @@ def make_training(
     if model.base not in LOADERS:
         raise UserError(f"injection arm {arm.name}: a model behind base={model.base} cannot be trained here")
     file = recipes.find_recipe(Path(arm.recipe), beside)
-    grid = (read_settings(file).get("search") or {}) if arm.search else {}
+    values = read_settings(file)
+    grid = (values.get("search") or {}) if arm.search else {}
     if both := sorted(set(grid) & set(arm.settings)):
         raise UserError(
             f"injection arm {arm.name}: {both[0]} is given, but {file} searches it: leave one of them out, or say "
@@ -62,7 +80,20 @@ def make_training(
     for key, value in arm.settings.items():
         words += [f"--{key}", *map(_as_word, value if isinstance(value, list) else [value])]
     content = training_of(arm, file, plan.benchmark, recipes)
-    return content, Training((*words, *(["--search"] if grid else [])), grid)
+    processes = arm.settings.get("num_processes", values.get("num_processes"))
+    return content, Training(
+        (*words, *(["--search"] if grid else [])),
+        grid,
+        processes if isinstance(processes, int) else 1,
+        None if arm.launch is None else _launch_file(arm, beside),
+    )
+
+
+def _launch_file(arm: InjectionArm, beside: Path) -> str:
+    for file in (beside / str(arm.launch), Path(str(arm.launch))):
+        if file.is_file():
+            return str(file.resolve())
+    raise UserError(f"injection arm {arm.name}: launch: no file {arm.launch}: name one that `accelerate config` writes")
 
 
 def with_seed(training: Training | None, seed: int | None) -> Training | None:

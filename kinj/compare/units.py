@@ -45,6 +45,8 @@ class Unit:
     cells: tuple[PlannedCell, ...]
     #: the folder that its cells are taken from; None: they are asked
     results: str | None = None
+    #: that its model's weights are spread over
+    devices: int = 1
 
     def __str__(self) -> str:
         return ", ".join([self.model, self.injection, *([] if self.seed is None else [f"seed {self.seed}"])])

@@ -90,6 +90,16 @@ def test_when_it_is_told_to_end_it_leaves_nothing(write_unit, tmp_path, number):
     assert all(map(is_gone, pids))
 
 
+def test_a_command_in_the_folders_place_is_guarded_alike(tmp_path):
+    words = [*GUARD, "--with-starter", "--", *python(FAMILY, str(tmp_path / "pids"), "120")]
+    guard = subprocess.Popen(words, stdin=subprocess.PIPE)
+    pids = read_family(tmp_path / "pids")
+    guard.stdin.close()  # as where its starter is gone
+    assert guard.wait(timeout=30) == 128 + signal.SIGTERM
+    assert all(map(is_gone, pids))
+    assert subprocess.run([*GUARD, "--", *python("raise SystemExit(7)")], check=False).returncode == 7
+
+
 def test_its_command_dies_with_it(write_unit, tmp_path):
     folder = write_unit((python(FAMILY, str(tmp_path / "pids"), "120"), None))
     guard = subprocess.Popen([*GUARD, str(folder)])

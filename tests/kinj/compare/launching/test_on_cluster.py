@@ -1,0 +1,84 @@
+"""Which units become tasks of a cluster, and what is kept of those that failed."""
+
+import pytest
+
+from kinj.compare.folder import OutputFolder
+from kinj.compare.launching.on_cluster import run_on
+from kinj.compare.launching.on_node import do_unit, look
+from kinj.compare.plan import make_plan
+
+
+class Cluster:
+    """Says of every task that it ended, and of those named why it failed."""
+
+    def __init__(self, *, has_devices=False, **failed):
+        self.has_devices = has_devices
+        self.failed = failed
+        self.tasks = {}
+
+    def cpus_of(self, devices, jobs):
+        return 10 * devices + jobs
+
+    def run(self, tasks):
+        self.tasks = dict(tasks)
+        yield None
+        yield from ((name, self.failed.get(f"unit{name}")) for name in tasks)
+
+
+@pytest.fixture
+def begun(comparison, plan_values, tmp_path):
+    """A comparison of one untrained unit and two trained ones, on the first GPU there is, and its begun folder."""
+    models = {"tiny": {**plan_values()["models"]["tiny"], "device": None}}
+    found, out = comparison(models=models, seeds=[0, 1]), OutputFolder(tmp_path / "out")
+    out.path.mkdir()
+    out.begin(make_plan("plan.yaml", plan_values(models=models)), found)
+    return found, out
+
+
+def test_each_unit_that_is_not_done_is_a_task_that_does_it_by_its_number(begun):
+    comparison, out = begun
+    for planned in comparison.units[0].cells:
+        out.cell(planned.cell.id).mkdir(parents=True)
+        (out.cell(planned.cell.id) / "manifest.json").write_text("{}")
+    cluster = Cluster()
+    run_on(cluster, comparison, out, ["compare", "plan"], jobs=2)
+    assert {name: (task.words, task.cpus, task.devices) for name, task in cluster.tasks.items()} == {
+        "2": (("compare", "plan", "--unit", "2"), 2, 0),
+        "3": (("compare", "plan", "--unit", "3"), 2, 0),
+    }
+
+
+def test_where_nodes_have_devices_each_takes_its_own(begun):
+    comparison, out = begun
+    cluster = Cluster(has_devices=True)
+    run_on(cluster, comparison, out, ["compare", "plan"])
+    assert [(task.cpus, task.devices) for task in cluster.tasks.values()] == [(11, 1)] * 3
+
+
+def test_what_a_unit_said_itself_goes_before_what_the_cluster_knows(begun):
+    comparison, out = begun
+    first, second, third = comparison.units
+    out.unit_to_write(second.id)
+    out.keep_failure(second, "its own word")
+    run_on(Cluster(unit2="exit 1", unit3="its worker died"), comparison, out, ["compare"])
+    assert [out.failure(unit) for unit in (first, second, third)] == [None, "its own word", "its worker died"]
+
+
+def test_a_node_that_does_not_see_the_folder_or_cannot_write_there_says_so(tmp_path, monkeypatch):
+    (tmp_path / "mark").touch()
+    assert look(tmp_path, "mark").trouble is None
+    assert [file.name for file in tmp_path.iterdir()] == ["mark"]
+    assert look(tmp_path / "elsewhere", "mark").trouble.endswith("name a folder that all nodes share")
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", fail)
+    assert look(tmp_path, "mark").trouble == f"cannot write in {tmp_path}: No space left on device"
+
+
+def test_a_unit_is_a_process_that_is_told_its_threads_and_no_token(monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
+    show = "import os; print(os.environ['OMP_NUM_THREADS'], 'RAY_AUTH_TOKEN' in os.environ); raise SystemExit(7)"
+    monkeypatch.setattr("kinj.compare.launching.on_node.UNIT", ("python3", "-c"))
+    assert do_unit([show], 3) == (7, "3 False")
