@@ -25,6 +25,7 @@ _RETRIES = 3
 _TICK_SECONDS = 5.0
 #: How long nothing may answer where the cluster's head was.
 _HEAD_SECONDS = 30.0
+_ANSWER_SECONDS = 5.0
 _CHECK_SECONDS = 120.0
 
 
@@ -139,12 +140,7 @@ class Cluster:
         return said if code else None
 
     def _answers(self) -> bool:
-        host, _, port = self._address.rpartition(":")
-        try:
-            socket.create_connection((host, int(port)), timeout=2).close()
-        except OSError:
-            return False
-        return True
+        return _refusal(self._address) is None
 
 
 @contextmanager
@@ -162,6 +158,9 @@ def joined(machine: Machine) -> Iterator[Cluster]:
             f"this Slurm job has {nodes} nodes, and RAY_ADDRESS does not say where their cluster is: start it by "
             "`ray symmetric-run` and set RAY_ADDRESS to its --address (docs/scale.md)"
         )
+    # Ray itself tries for minutes, and says on many lines that it does.
+    if address is not None and ":" in address and (reason := _refusal(address)) is not None:
+        raise UserError(f"RAY_ADDRESS={address}: no cluster to join: {reason}")
     ray = _library(is_own=address is None)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     own = {"num_cpus": machine.threads, "num_gpus": len(machine.devices), "include_dashboard": False}
@@ -177,6 +176,16 @@ def joined(machine: Machine) -> Iterator[Cluster]:
         yield cluster
     finally:
         ray.shutdown()
+
+
+def _refusal(address: str) -> str | None:
+    """Why nothing answers at an address; None: something does."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.rpartition("//")[2], int(port)), timeout=_ANSWER_SECONDS).close()
+    except (OSError, ValueError) as error:
+        return str(error)
+    return None
 
 
 def _library(*, is_own: bool) -> Any:  # Any: the library, which has no types here
