@@ -89,14 +89,16 @@ def expand(plan: Plan, beside: Path, recipes: RecipeFiles) -> Comparison:
     passes = passes_of(rankings, asked)
     units = []
     for name, model in plan.models.items():
-        model_id = id_of([weights_of(model), asked_as(model)])
+        weights_before = weights_of(model)  # once, not for each seed: it looks at every file of the model's folder
+        model_id = id_of([weights_before, asked_as(model)])
         for arm in plan.injection:
             if arm.model not in (None, name):
                 continue
             content, training = make_training(plan, model, arm, beside, recipes)
+            checkpoint = None if arm.checkpoint is None else ModelSettings(pretrained=arm.checkpoint)
+            weights = weights_before if checkpoint is None else weights_of(checkpoint)
             for seed in plan.seeds if training is not None else (None,):
-                key = {"model": weights_of(model), "asked": asked_as(model), "training": content, "seed": seed}
-                weights = weights_of(model if arm.checkpoint is None else ModelSettings(pretrained=arm.checkpoint))
+                key = {"model": weights_before, "asked": asked_as(model), "training": content, "seed": seed}
                 untrained = _base_args(model, InjectionArm(name=NONE))
                 unit = Unit(
                     id_of(key), name, model_id, weights, untrained, arm.name, seed, with_seed(training, seed), ()
