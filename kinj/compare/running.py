@@ -63,10 +63,15 @@ def run(
     with progress("cells", total, done=done) as advance:
 
         def do(unit: Unit, share: Share) -> Failure | None:
-            if _takes_processes(unit, comparison, out):
-                number = units.index(unit) + 1
-                log.info("unit %d of %d: %s: %d cells to do", number, len(units), unit, len(_waiting(unit, out)))
-            return _run_alone(unit, comparison, out, advance, keep=keep, share=share)
+            if not _takes_processes(unit, comparison, out):
+                return _without_processes(unit, comparison, out, advance, keep=keep)
+            number = units.index(unit) + 1
+            log.info("unit %d of %d: %s: %d cells to do", number, len(units), unit, len(_waiting(unit, out)))
+            claim = take(out.unit_to_write(unit.id))
+            if isinstance(claim, Holder):
+                return _failure(unit, out, f"somebody else is at work on it: {claim}")
+            with claim:
+                return run_unit(unit, comparison, out, claim, advance, keep=keep, share=share)
 
         if side_by_side is None:
             ended = [do(unit, ALL) for unit in units]
@@ -74,19 +79,6 @@ def run(
             ended = run_side_by_side([unit for unit in units if unit.results is None], side_by_side, do)
             ended += [do(unit, ALL) for unit in units if unit.results is not None]
     return [failure for failure in ended if failure is not None]
-
-
-def _run_alone(
-    unit: Unit, comparison: Comparison, out: OutputFolder, advance: Advance, *, keep: Keep, share: Share
-) -> Failure | None:
-    """As `run_unit`, under a claim where processes have to be started."""
-    if not _takes_processes(unit, comparison, out):
-        return _without_processes(unit, comparison, out, advance, keep=keep)
-    claim = take(out.unit_to_write(unit.id))
-    if isinstance(claim, Holder):
-        return _failure(unit, out, f"somebody else is at work on it: {claim}")
-    with claim:
-        return run_unit(unit, comparison, out, claim, advance, keep=keep, share=share)
 
 
 def take_results(comparison: Comparison, out: OutputFolder) -> list[Failure]:
