@@ -6,12 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 #: Without the working directory on Python's path, where a folder called `kinj` may lie.
 PYTHON = (sys.executable, "-P", "-m")
 _POLL_SECONDS = 0.5
+#: Between two looks at what they have written: each asks a file server, and a hundred machines may ask at once.
+_LOOK_SECONDS = 5.0
 #: As shells have it: a process that a signal killed has the signal's number above this for an exit code.
 _SIGNALS = 128
 #: For processes that take what is on this machine, and ask no hub.
@@ -19,7 +22,12 @@ _HUB_OFF = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFF
 
 
 def run_guarded(
-    folder: Path, meanwhile: Callable[[], None], *, hub_off: bool = False, environment: Mapping[str, str] | None = None
+    folder: Path,
+    meanwhile: Callable[[], None],
+    *,
+    hub_off: bool = False,
+    environment: Mapping[str, str] | None = None,
+    watch: Callable[[], None] = lambda: None,
 ) -> int:
     """The exit code of a folder's commands, which end with this process, however it ends.
 
@@ -28,6 +36,7 @@ def run_guarded(
         meanwhile: is called now and then, and once more at the end.
         hub_off: whether they have to do with what was fetched before.
         environment: variables beside those of this process.
+        watch: is called twice a second; what it raises ends them.
     """
     words = [*PYTHON, "kinj.compare.guard", str(folder), "--with-starter"]
     env = {**os.environ, **(_HUB_OFF if hub_off else {}), **(environment or {})}
@@ -36,11 +45,15 @@ def run_guarded(
             words, stdin=subprocess.PIPE, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True, env=env
         )
         try:
+            looked = time.monotonic()
             while True:
                 try:
                     code = guard.wait(timeout=_POLL_SECONDS)
                 except subprocess.TimeoutExpired:
-                    meanwhile()
+                    watch()
+                    if time.monotonic() - looked > _LOOK_SECONDS:
+                        meanwhile()
+                        looked = time.monotonic()
                 else:
                     meanwhile()
                     return code

@@ -259,14 +259,15 @@ def _run_processes(
 
     def count() -> None:
         claim.refuse_lost()
-        share.refuse_stopped()
         done = {cell for cell in waiting if cell not in counted and out.is_complete(cell)}
         counted.update(done)
         if done:
             advance(len(done), str(unit))
 
     for death in range(1, _DEATHS + 1):
-        code = run_guarded(folder, count, hub_off=comparison.hub_off, environment=environment)
+        code = run_guarded(
+            folder, count, hub_off=comparison.hub_off, environment=environment, watch=share.refuse_stopped
+        )
         if not code:
             return None
         reason = last_line(folder / "log.txt", code)

@@ -136,12 +136,36 @@ def test_interrupted_it_leaves_no_process_and_goes_on(begin, tmp_path):
     assert not processes("kinj.c", tmp_path / "out")
 
 
-def test_a_cluster_that_is_not_there_is_one_line(begin):
-    run = begin("out", "--launcher", "ray", RAY_ADDRESS="127.0.0.1:1")
-    said = "".join(run.communicate(timeout=120))
-    assert run.returncode == 2
-    assert said.splitlines()[-1].startswith("kinj: RAY_ADDRESS=127.0.0.1:1: no cluster to join: ")
-    run = begin("out", "--launcher", "ray", SLURM_JOB_NUM_NODES="4")
-    said = "".join(run.communicate(timeout=120))
-    assert run.returncode == 2
-    assert said.startswith("kinj: this Slurm job has 4 nodes, and RAY_ADDRESS does not say where their cluster is")
+#: A cluster by itself on a network and among processes of its own: its head dies while a unit is asked.
+HEAD = """
+ip link set lo up
+ray start --head --node-ip-address=127.0.0.1 --port=6379 --num-cpus 2 --disable-usage-stats --include-dashboard=false
+export RAY_ADDRESS=127.0.0.1:6379
+"$@" & run=$!
+while kill -0 $run && ! pgrep -f kinj_models.evaluate; do sleep 0.2; done
+pkill -9 gcs_server
+wait $run; echo "run ended with $?"
+for second in $(seq 120); do pgrep -f kinj_models || break; sleep 1; done
+pgrep -f "kinj_models|kinj.cli" || echo "nothing of it is left"
+"""
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "--net", "--pid", "--fork", "true"], capture_output=True, check=False).returncode != 0,
+    reason="no namespaces of its own here",
+)
+def test_a_head_that_goes_is_one_line_and_its_units_end(plan_file, tmp_path):
+    words = [sys.executable, "-P", "-m", "kinj.cli", "compare", plan_file, "--output_dir", tmp_path / "out"]
+    command = ["unshare", "--net", "--pid", "--fork", "--mount-proc", "bash", "-c", HEAD, "sh", *words]
+    env = {**os.environ, "KINJ_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "2", "RAY_AUTH_MODE": "token"}
+    env |= {"RAY_AUTH_TOKEN": "0" * 64, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        list(map(str, [*command, "--launcher", "ray", "--jobs", "2"])),
+        env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=550,
+    )  # fmt: skip
+    said = done.stdout.splitlines()
+    assert any(line.startswith("Ray ") and "joined at 127.0.0.1:6379: 1 node, 2 CPUs" in line for line in said)
+    line = "kinj: the head of the Ray cluster at 127.0.0.1:6379 is gone: what is complete stays"
+    assert any(one.startswith(line) for one in said), done.stdout
+    assert "run ended with 2" in said
+    assert said[-1] == "nothing of it is left"
