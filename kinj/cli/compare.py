@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kinj.cli.comparing import Asked, do, do_on_cluster
+from kinj.cli.comparing import Asked, do
 from kinj.cli.interruption import interruptible
 from kinj.cli.train import recipe_files
 from kinj.errors import UserError
@@ -153,10 +153,17 @@ def compare(
         return
     asked = Asked(loaded, plan, comparison, out)
     with interruptible(f"type the same command to go on; what is complete stays in {out.path}"):
-        if launcher is not None:
-            do_on_cluster(asked, launcher, jobs)
-            return
-        do(asked, prepare=prepare, units=units, slurm=slurm, unit=unit, finish=finish, as_json=as_json, jobs=jobs)
+        do(
+            asked,
+            prepare=prepare,
+            units=units,
+            slurm=slurm,
+            unit=unit,
+            finish=finish,
+            as_json=as_json,
+            jobs=jobs,
+            launcher=launcher,
+        )
 
 
 def _print_shipped(name: str | None) -> None:

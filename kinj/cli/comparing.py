@@ -63,18 +63,26 @@ def do(
     finish: bool,
     as_json: bool,
     jobs: str | None,
+    launcher: str | None,
 ) -> None:
     """Does what the options of these names say; all of it where none is given.
 
     Raises:
+        UserError: options that do not go together.
         typer.Exit: a cell or a loss of what was to be done is missing, or a unit was stopped.
     """
+    parts = {"prepare": prepare, "units": units, "slurm": slurm, "unit": unit is not None, "finish": finish}
+    part = next((name for name, is_asked in parts.items() if is_asked), None)
+    if part is not None and (jobs is not None or launcher is not None):
+        raise UserError(f"--{part}: --jobs and --launcher are for a whole run: leave them out, or --{part}")
     if units or slurm:
         _list_units(asked, as_script=slurm, as_json=as_json)
     elif unit is not None:
         _do_unit(asked, unit)
     elif finish:
         _finish(asked)
+    elif launcher is not None:
+        _do_on_cluster(asked, launcher, jobs)
     else:
         _do_all(asked, prepare_only=prepare, jobs=jobs)
 
@@ -129,7 +137,7 @@ def _spread(asked: Asked, memory: Sequence[int]) -> Comparison:
     return spread(asked.plan, asked.comparison, counts)
 
 
-def do_on_cluster(asked: Asked, launcher: str, jobs: str | None) -> None:
+def _do_on_cluster(asked: Asked, launcher: str, jobs: str | None) -> None:
     """Prepares here, does the units on a cluster, and reports.
 
     Raises:

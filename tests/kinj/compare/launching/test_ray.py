@@ -145,8 +145,8 @@ export RAY_ADDRESS=127.0.0.1:6379
 while kill -0 $run && ! pgrep -f kinj_models.evaluate; do sleep 0.2; done
 pkill -9 gcs_server
 wait $run; echo "run ended with $?"
-for second in $(seq 120); do pgrep -f kinj_models || break; sleep 1; done
-pgrep -f "kinj_models|kinj.cli" || echo "nothing of it is left"
+for second in $(seq 120); do pgrep -f -- "kinj_models|--unit" || break; sleep 1; done
+pgrep -f -- "kinj_models|--unit" || echo "nothing of it is left"
 """
 
 
@@ -156,7 +156,8 @@ pgrep -f "kinj_models|kinj.cli" || echo "nothing of it is left"
 )
 def test_a_head_that_goes_is_one_line_and_its_units_end(plan_file, tmp_path):
     words = [sys.executable, "-P", "-m", "kinj.cli", "compare", plan_file, "--output_dir", tmp_path / "out"]
-    command = ["unshare", "--net", "--pid", "--fork", "--mount-proc", "bash", "-c", HEAD, "sh", *words]
+    (tmp_path / "head.sh").write_text(HEAD)
+    command = ["unshare", "--net", "--pid", "--fork", "--mount-proc", "bash", tmp_path / "head.sh", *words]
     env = {**os.environ, "KINJ_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "2", "RAY_AUTH_MODE": "token"}
     env |= {"RAY_AUTH_TOKEN": "0" * 64, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = subprocess.run(
@@ -164,7 +165,9 @@ def test_a_head_that_goes_is_one_line_and_its_units_end(plan_file, tmp_path):
         env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=550,
     )  # fmt: skip
     said = done.stdout.splitlines()
-    assert any(line.startswith("Ray ") and "joined at 127.0.0.1:6379: 1 node, 2 CPUs" in line for line in said)
+    assert any(one.startswith("Ray ") and "joined at 127.0.0.1:6379: 1 node, 2 CPUs" in one for one in said), (
+        done.stdout
+    )
     line = "kinj: the head of the Ray cluster at 127.0.0.1:6379 is gone: what is complete stays"
     assert any(one.startswith(line) for one in said), done.stdout
     assert "run ended with 2" in said

@@ -2,6 +2,7 @@
 
 import platform
 import socket
+import sys
 from dataclasses import replace
 from importlib.metadata import version
 from types import SimpleNamespace
@@ -65,7 +66,7 @@ def test_in_slurm_with_several_nodes_the_cluster_has_to_be_named(monkeypatch):
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    monkeypatch.setitem(sys.modules, "ray", None)
     for name in ("RAY_ADDRESS", "SLURM_JOB_NUM_NODES"):
         monkeypatch.delenv(name, raising=False)
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_USAGE_STATS_ENABLED", "RAY_task_oom_retries"):
