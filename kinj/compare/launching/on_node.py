@@ -12,6 +12,7 @@ import secrets
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -54,9 +55,11 @@ def _try(folder: Path, mark: str) -> str | None:
     trial = folder / f"{mark}-{secrets.token_hex(8)}"
     try:
         trial.write_bytes(bytes(_TRIAL_BYTES))
-        trial.unlink()
     except OSError as error:
         return f"cannot write in {folder}: {error.strerror}"
+    finally:
+        with suppress(OSError):
+            trial.unlink()
     return None
 
 
