@@ -39,17 +39,21 @@ class Node:
     trouble: str | None
 
 
-def look(folder: Path, mark: str) -> Node:
-    """Who this machine is, and whether it reads and writes in a folder.
+def look(folder: Path, mark: str, typed_in: Path) -> Node:
+    """Who this machine is, and whether it can work in a folder.
 
     Args:
         folder: the shared one.
         mark: name of a file that was made there for this.
+        typed_in: where the command was typed, from which the plan's names may be read.
     """
-    return Node(platform.node(), version("kinj"), platform.python_version(), tuple(device_memory()), _try(folder, mark))
+    trouble = _try(folder, mark, typed_in)
+    return Node(platform.node(), version("kinj"), platform.python_version(), tuple(device_memory()), trouble)
 
 
-def _try(folder: Path, mark: str) -> str | None:
+def _try(folder: Path, mark: str, typed_in: Path) -> str | None:
+    if not typed_in.is_dir():
+        return f"does not see {typed_in}: type the command in a folder that all nodes share"
     if not (folder / mark).is_file():
         return f"does not see {folder} as it is here: name a folder that all nodes share"
     trial = folder / f"{mark}-{secrets.token_hex(8)}"
@@ -63,12 +67,13 @@ def _try(folder: Path, mark: str) -> str | None:
     return None
 
 
-def do_unit(words: Sequence[str], threads: int) -> tuple[int, str]:
+def do_unit(words: Sequence[str], threads: int, typed_in: Path) -> tuple[int, str]:
     """The exit code of a `kinj` command, and the last line that it said. It ends with this process, all it starts too.
 
     Args:
         words: of the command.
         threads: that it computes with: told outright, as Ray says 1 to every task of one CPU.
+        typed_in: its working directory.
     """
     guarded = [*PYTHON, "kinj.compare.guard", "--with-starter", "--", *UNIT, *words]
     env = {**os.environ, "OMP_NUM_THREADS": str(threads)}
@@ -77,7 +82,13 @@ def do_unit(words: Sequence[str], threads: int) -> tuple[int, str]:
         log = Path(scratch, "log.txt")
         with log.open("wb") as sink:
             process = subprocess.Popen(
-                guarded, stdin=subprocess.PIPE, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True, env=env
+                guarded,
+                stdin=subprocess.PIPE,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=env,
+                cwd=typed_in,
             )
             try:
                 code = process.wait()

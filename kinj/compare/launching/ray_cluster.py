@@ -93,7 +93,8 @@ class Cluster:
         asked = self._ray.remote(num_cpus=0, max_retries=0)(look)
         try:
             answers = [
-                asked.options(scheduling_strategy=affinity(node, soft=False)).remote(folder, mark) for node in self._ids
+                asked.options(scheduling_strategy=affinity(node, soft=False)).remote(folder, mark, Path.cwd())
+                for node in self._ids
             ]
             nodes: list[Node] = self._ray.get(answers, timeout=_CHECK_SECONDS)
         except self._ray.exceptions.RayError as error:
@@ -113,7 +114,7 @@ class Cluster:
         do, waiting = self._ray.remote(max_retries=_RETRIES)(do_unit), {}
         for name, task in tasks.items():
             needs = do.options(num_cpus=task.cpus, num_gpus=task.devices, name=f"kinj {name}")
-            waiting[needs.remote(list(task.words), task.cpus)] = name
+            waiting[needs.remote(list(task.words), task.cpus, Path.cwd())] = name
         unanswered = 0.0
         try:
             while waiting:
@@ -158,6 +159,8 @@ def joined(machine: Machine) -> Iterator[Cluster]:
             f"this Slurm job has {nodes} nodes, and RAY_ADDRESS does not say where their cluster is: start it by "
             "`ray symmetric-run` and set RAY_ADDRESS to its --address (docs/scale.md)"
         )
+    if address is not None and address.startswith("ray://"):
+        raise UserError(f"RAY_ADDRESS={address}: name the head itself, as head:6379: nothing is told to a client of it")
     # Ray itself tries for minutes, and says on many lines that it does.
     if address is not None and ":" in address and (reason := _refusal(address)) is not None:
         raise UserError(f"RAY_ADDRESS={address}: no cluster to join: {reason}")
@@ -182,7 +185,7 @@ def _refusal(address: str) -> str | None:
     """Why nothing answers at an address; None: something does."""
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host.rpartition("//")[2], int(port)), timeout=_ANSWER_SECONDS).close()
+        socket.create_connection((host, int(port)), timeout=_ANSWER_SECONDS).close()
     except (OSError, ValueError) as error:
         return str(error)
     return None

@@ -66,19 +66,21 @@ def test_what_a_unit_said_itself_goes_before_what_the_cluster_knows(begun):
 
 def test_a_node_that_does_not_see_the_folder_or_cannot_write_there_says_so(tmp_path, monkeypatch):
     (tmp_path / "mark").touch()
-    assert look(tmp_path, "mark").trouble is None
+    assert look(tmp_path, "mark", tmp_path).trouble is None
     assert [file.name for file in tmp_path.iterdir()] == ["mark"]
-    assert look(tmp_path / "elsewhere", "mark").trouble.endswith("name a folder that all nodes share")
+    assert look(tmp_path / "elsewhere", "mark", tmp_path).trouble.endswith("name a folder that all nodes share")
+
+    assert look(tmp_path, "mark", tmp_path / "away").trouble.startswith(f"does not see {tmp_path / 'away'}: type")
 
     def fail(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.write_bytes", fail)
-    assert look(tmp_path, "mark").trouble == f"cannot write in {tmp_path}: No space left on device"
+    assert look(tmp_path, "mark", tmp_path).trouble == f"cannot write in {tmp_path}: No space left on device"
 
 
-def test_a_unit_is_a_process_that_is_told_its_threads_and_no_token(monkeypatch):
+def test_a_unit_is_a_process_that_is_told_its_threads_and_no_token(monkeypatch, tmp_path):
     monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
-    show = "import os; print(os.environ['OMP_NUM_THREADS'], 'RAY_AUTH_TOKEN' in os.environ); raise SystemExit(7)"
+    show = "import os; print(os.environ['OMP_NUM_THREADS'], 'RAY_AUTH_TOKEN' in os.environ, os.getcwd()); exit(7)"
     monkeypatch.setattr("kinj.compare.launching.on_node.UNIT", ("python3", "-c"))
-    assert do_unit([show], 3) == (7, "3 False")
+    assert do_unit([show], 3, tmp_path) == (7, f"3 False {tmp_path}")

@@ -23,12 +23,13 @@ pytestmark = [
 
 
 @pytest.fixture
-def plan_file(plan_values, tmp_path):
-    """One unit that is asked alone, and one that is trained in two processes."""
+def plan_file(plan_values, collection, tmp_path):
+    """One unit that is asked alone, and one that is trained in two processes; the texts by a name from where one is."""
     towers = {"recipe": str(tmp_path / "towers.yaml"), "settings": {"num_processes": 2, "num_train_epochs": 3}}
     reading = ["none", {"retriever": "bm25", "k": [1, 2]}]
     file = tmp_path / "plan.yaml"
-    file.write_text(yaml.safe_dump(plan_values(injection=["none", towers], reading=reading, limit=6)))
+    texts = os.path.relpath(collection, tmp_path)
+    file.write_text(yaml.safe_dump(plan_values(injection=["none", towers], reading=reading, limit=6, benchmark=texts)))
     return file
 
 
