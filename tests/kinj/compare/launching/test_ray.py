@@ -124,7 +124,7 @@ def two_ranks(folder):
     return found if len(found) == 2 and list(Path(folder).glob("units/*/checkpoint/checkpoint-*")) else []
 
 
-def test_interrupted_it_leaves_no_process_and_goes_on(begin, tmp_path):
+def test_interrupted_it_leaves_no_process_and_says_what_to_type(begin, tmp_path):
     run = begin("out", "--launcher", "ray", "--jobs", "2")
     wait_for(lambda: processes("kinj_models.evaluate", tmp_path / "out"), run)
     family = psutil.Process(run.pid).children(recursive=True)
