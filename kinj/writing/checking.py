@@ -194,6 +194,7 @@ def pair_reasons(
         ("like_question", wording.pair_like_question(pair, ours)),
         ("asks", asking.asks_by_words([pair], ours)),
         ("numbers", wording.pair_answer_numbers(pair, chunk)),
+        ("text_about_text", wording.text_about_text(pair, chunk)),
         ("repeated", (Fault(pair.id, f"asks the same as {other}") for other in same[:1])),
         ("obeys_orders", orders.obeys_orders(pair.id, [pair.question, pair.answer], chunk.text)),
     ]
@@ -211,6 +212,8 @@ def _text_rules(
     ]
     if language in ("", *NAME_LANGUAGES):
         rules.append(("names", lambda: _added_names(text, chunk)))
+    if language in ("", *WORDING_LANGUAGES):
+        rules.append(("text_about_text", lambda: wording.text_about_text(text, chunk)))
     return [(name, rule()) for name, rule in rules]
 
 

@@ -52,6 +52,7 @@ from kinj.benchmark.checks.wording import (
     paraphrase_length,
     paraphrase_names,
     paraphrase_numbers,
+    text_about_text,
 )
 
 __all__ = [
@@ -101,6 +102,7 @@ __all__ = [
     "shared_runs",
     "similar_questions",
     "stands_alone",
+    "text_about_text",
     "two_chunks",
     "unsupported_right_option",
     "wrong_option_stated",

@@ -275,6 +275,7 @@ RULES: tuple[Rule, ...] = (
     _rule(forms.two_chunks, _two_chunks),
     _rule(wording.paraphrase_numbers, _each_paraphrase(wording.paraphrase_numbers)),
     _rule(wording.paraphrase_names, _each_paraphrase(wording.paraphrase_names), "en"),
+    _rule(wording.text_about_text, _each_paraphrase(wording.text_about_text), "en"),
     _rule(wording.paraphrase_length, _each_paraphrase(wording.paraphrase_length)),
     _rule(wording.near_copies, _near_copies),
     _rule(wording.pair_like_question, _pair_like_question),

@@ -18,6 +18,13 @@ LIKE_CHUNK, LIKE_EACH_OTHER = 0.55, 0.6
 #: share of three-word runs above which a training pair asks an evaluation question
 LIKE_QUESTION = 0.5
 
+_TEXT_ITSELF = re.compile(
+    r"\b(?:the|this) (?:passage|text|article|paragraph|excerpt|section) (?:also |then )?(?:begins|concludes|covers|"
+    r"describes|details|discusses|emphasi[sz]es|explains|explores|focuses|highlights|introduces|mentions|notes|outlines|presents|"
+    r"provides|says|states|suggests|tells|talks)\b",
+    re.I,
+)
+
 
 def paraphrase_numbers(paraphrase: Paraphrase, chunk: Chunk) -> Iterator[Fault]:
     """A number is lost or added."""
@@ -33,6 +40,14 @@ def paraphrase_names(paraphrase: Paraphrase, chunk: Chunk) -> Iterator[Fault]:
     lost = [n for n in sorted(names(chunk.text)) if not re.search(rf"(?<!\w){re.escape(n)}(?!\w)", paraphrase.text)]
     if lost:
         yield Fault(paraphrase.id, f"lacks the names {', '.join(lost)} of its chunk")
+
+
+def text_about_text(text: Paraphrase | Pair, chunk: Chunk) -> Iterator[Fault]:
+    """It tells of the passage ("The passage describes …"), which nobody sees who asks the model later."""
+    said = text.text if isinstance(text, Paraphrase) else f"{text.question} {text.answer}"
+    match = _TEXT_ITSELF.search(said)
+    if match and not _TEXT_ITSELF.search(chunk.text):
+        yield Fault(text.id, f"says {match[0]!r}")
 
 
 def paraphrase_length(paraphrase: Paraphrase, chunk: Chunk) -> Iterator[Fault]:

@@ -96,6 +96,23 @@ def test_a_paraphrase_that_loses_a_name_is_found():
     assert found == ["p1: lacks the names Janet of its chunk"]
 
 
+def test_capitals_of_headings_and_of_what_follows_them_make_no_names():
+    chunk = replace(
+        CHUNK, text="# Masses of Galaxies\n\nWith spectra one measures them. So did Vera Rubin.\n\nToday is said so."
+    )
+    assert said(checks.paraphrase_names(paraphrase("Spectra measure it, as Vera Rubin did."), chunk)) == []
+    assert said(checks.paraphrase_names(paraphrase("Spectra measure it, as Vera did."), chunk)) == [
+        "p1: lacks the names Rubin of its chunk"
+    ]
+
+
+def test_a_training_text_that_tells_of_the_passage_is_found():
+    about = "The passage also describes how Fitch cut the rating."
+    assert said(checks.text_about_text(paraphrase(about), CHUNK)) == ["p1: says 'The passage also describes'"]
+    assert said(checks.text_about_text(paraphrase("The passage of the storm took an hour."), CHUNK)) == []
+    assert said(checks.text_about_text(paraphrase(about), replace(CHUNK, text=f"{about} So it did."))) == []
+
+
 def test_a_paraphrase_of_another_length_is_found():
     assert said(checks.paraphrase_length(paraphrase("Short."), CHUNK)) == [
         "p1: has 7% of its chunk's length, expected 70% to 140%"
