@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -20,10 +19,13 @@ from kinj.jsonl import read_objects
 from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import sha256_file, sha256_json, write_whole
 from kinj.records import Json
+from kinj.writing.candidate import HELD_OUT, sort_of
 
 Say = Callable[[str], None]
 RECORD = "decide.json"
 _CHUNKS, _TEXTS = "chunks.jsonl", ("paraphrases.jsonl", "pairs.jsonl")
+#: Sorts of rows that the stages of a writer write anew of its journal.
+_REWRITTEN = ("paraphrases", HELD_OUT, "pairs")
 
 
 def decide(request: Request, budget: float | None, say: Say) -> list[str]:
@@ -50,9 +52,9 @@ def decide(request: Request, budget: float | None, say: Say) -> list[str]:
             stage = replace(stage, words=(*stage.words, *notes))
         if stage.name == "questions" and request.questions is not None:
             imported = _inputs_of_import(request)
-            is_known = record.values["imported"] == imported and (request.benchmark / MANIFEST).is_file()
-            if is_known or _import_that_is_there(request) == imported:
+            if _import_that_is_there(request) == imported:
                 say("the same questions about the same chunks are there already")
+                _put_back_texts(request, say)  # a run may have been ended between an import and this
                 _refuse_without_questions(request)
                 continue
             stage = replace(stage, words=(*stage.words, "--overwrite")) if record.values["imported"] else stage
@@ -101,30 +103,64 @@ def _inputs_of_import(request: Request) -> str:
 
 
 def _import_that_is_there(request: Request) -> str:
-    """The same of the benchmark's questions, whoever imported them: a file may need options that are not ours."""
+    """The same of the benchmark's questions, whoever imported them: a file may need options that are not ours.
+
+    Empty where there are none, or where the encoding that is asked for may read the file otherwise.
+    """
     file = request.benchmark / MANIFEST
     manifest: Json = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    parts = [manifest.get("imported", {}).get("sha256"), manifest.get("files", {}).get(_CHUNKS)]
+    imported = manifest.get("imported", {})
+    read_in = imported.get("encoding")
+    # Without one and with no row refused, nothing was there that UTF-8 could not say.
+    if request.encoding not in (None, read_in) and (read_in or imported.get("refused")):
+        return ""
+    parts = [imported.get("sha256"), manifest.get("files", {}).get(_CHUNKS)]
     return sha256_json(parts) if all(parts) else ""
 
 
 def _set_aside_texts(request: Request) -> None:
-    """Copies people's own training texts out of the benchmark, which an import makes anew without them."""
-    for name in _TEXTS if request.writer is None else ():  # a writer's stand in its journal
+    """Copies the training texts out of the benchmark, which an import makes anew without them."""
+    for name in _TEXTS:
         if (request.benchmark / name).is_file():
-            shutil.copyfile(request.benchmark / name, request.out / name)
+            waiting = _rows(request.out / name)  # of an earlier time, for their chunks
+            chunks = _chunks(request) if waiting else set()
+            waiting = [row for row in waiting if row.get("chunk_id") not in chunks]
+            _write_rows(request.out / name, [*_rows(request.benchmark / name), *waiting])
 
 
 def _put_back_texts(request: Request, say: Say) -> None:
-    """Moves them back; where one is about a chunk that is there no longer, they stay aside."""
-    aside = [request.out / name for name in _TEXTS if (request.out / name).is_file()]
-    chunks = {value["id"] for _, value in read_objects(request.benchmark / _CHUNKS)} if aside else set()
-    for file in aside:
-        strangers = [place for place, value in read_objects(file) if value.get("chunk_id") not in chunks]
-        if strangers:
-            say(f"{strangers[0]}: about a chunk that is no longer there: mend it, and move it to {request.benchmark}")
+    """Moves them back but for what the writer writes anew; those about a chunk that is there no longer stay aside."""
+    for name in _TEXTS:
+        aside, there = request.out / name, request.benchmark / name
+        if not aside.is_file():
+            continue
+        chunks = _chunks(request)
+        rows = [row for row in _rows(aside) if request.writer is None or sort_of(str(row.get("id"))) not in _REWRITTEN]
+        back = [row for row in rows if row.get("chunk_id") in chunks]
+        if back and not there.is_file():  # one that is there is a later one
+            _write_rows(there, back)
+        known = _rows(there)
+        if left := [row for row in rows if row not in known]:
+            _write_rows(aside, left)
+            strangers = sum(row.get("chunk_id") not in chunks for row in left)
+            say(
+                f"{aside}: {len(left):,} rows are not taken, {strangers:,} of them about a chunk that is no longer "
+                f"there: mend them, and move them to {there}"
+            )
         else:
-            file.replace(request.benchmark / file.name)
+            aside.unlink()
+
+
+def _chunks(request: Request) -> set[str]:
+    return {row["id"] for row in _rows(request.benchmark / _CHUNKS)}
+
+
+def _rows(file: Path) -> list[Json]:
+    return [row for _, row in read_objects(file)] if file.is_file() else []
+
+
+def _write_rows(file: Path, rows: Sequence[Json]) -> None:
+    write_whole(file, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 class Record:

@@ -106,15 +106,18 @@ def import_(
 
     Usual column names are found by themselves; the answer may be a letter, an index or the option's text. Rows that
     are no question are refused one by one, listed with the reason, and kept in OUT/refused.jsonl. With --overwrite the
-    review of the questions that were there before (review.jsonl, decisions.jsonl, review.html) is removed.
+    review of the questions that were there before (review.jsonl, decisions.jsonl, review.html) is removed; decisions
+    about training texts stay.
 
     Example: `kinj benchmark import my_questions.csv my_benchmark --collection my_collection`
 
     Then: `lm_eval --tasks kinj_benchmark --model kinj_rag --metadata '{"benchmark": "my_benchmark"}'`
     """
     from kinj.benchmark.importing import Fields, Shares, import_questions, open_rows
-    from kinj.benchmark.reviewing import DECISIONS, REVIEW
+    from kinj.benchmark.reviewing import DECISIONS, REVIEW, read_decisions
     from kinj.benchmark.sealing import write_benchmark
+    from kinj.jsonl import record_line
+    from kinj.manifest import write_whole
 
     _refuse_out(out, collection, overwrite=overwrite)
     names = tuple(name.strip() for given in options_field or () for name in given.split(",") if name.strip())
@@ -126,10 +129,15 @@ def import_(
             first = imported.refused[0]
             raise UserError(f"{file}: none of {len(rows)} rows is a question; {first.place}: {first.why}")
         benchmark, dropped = _with_collection(imported, collection, out, Shares(dev_share, fewshot, seed))
-        values = _manifest(imported, file, collection, out, seed)
+        values = _manifest(imported, file, collection, out, seed, encoding)
         out.mkdir(parents=True, exist_ok=True)
+        decisions = read_decisions(out / DECISIONS) if (out / DECISIONS).is_file() else []
+        kept = [decision for decision in decisions if decision.what in ("paraphrase", "pair")]
         write_benchmark(benchmark, out, values, {REFUSED: imported.refused})
-        for name in (REVIEW, DECISIONS, PAGE):  # about the questions that were there before
+        # About the questions that were there before; what was decided on training texts, `kinj write` still holds to.
+        if kept:
+            write_whole(out / DECISIONS, "".join(map(record_line, kept)))
+        for name in (REVIEW, PAGE) if kept else (REVIEW, DECISIONS, PAGE):
             (out / name).unlink(missing_ok=True)
     said = _summary(imported, benchmark, file, out, len(rows)) | {"collection_questions_left_out": len(dropped)}
     if as_json:
@@ -200,7 +208,9 @@ def _with_sources(questions: list[Question], collection: Benchmark) -> list[Ques
     ]
 
 
-def _manifest(imported: Imported, file: Path, collection: Path | None, out: Path, seed: int) -> JsonObject:
+def _manifest(
+    imported: Imported, file: Path, collection: Path | None, out: Path, seed: int, encoding: str | None
+) -> JsonObject:
     from kinj.manifest import NAME, read_manifest, sha256_file
 
     before = {}
@@ -213,6 +223,7 @@ def _manifest(imported: Imported, file: Path, collection: Path | None, out: Path
         "imported": {
             "file": file.name,
             "sha256": sha256_file(file) if file.is_file() else None,
+            "encoding": encoding,
             "question": columns.question,
             "options": list(columns.options),
             "answer": columns.answer,

@@ -96,6 +96,10 @@ def noted(collection, tmp_path, monkeypatch):
         (stage.folder / "manifest.json").write_text("{}")
         if stage.name == "collection":
             (stage.folder / "chunks.jsonl").write_text("{}\n")
+        if stage.name == "questions":
+            files = {"chunks.jsonl": sha256_file(asked.collection / "chunks.jsonl")}
+            of_questions = {"sha256": sha256_file(asked.questions)}
+            (stage.folder / "manifest.json").write_text(json.dumps({"imported": of_questions, "files": files}))
         if stage.name == "report":
             verdict = {"recommendation": ["Ask the model alone.", "It costs least."]}
             (stage.folder / "report.json").write_text(json.dumps({"verdicts": [verdict]}))
@@ -180,6 +184,107 @@ def test_training_texts_of_ones_own_outlive_a_new_import(noted, monkeypatch):
         running.decide(asked, None, said.append)
         assert (own.is_file(), (asked.out / own.name).is_file()) == (chunk == "c1", chunk == "c2")
         assert any("about a chunk that is no longer there" in line for line in said) is (chunk == "c2")
+
+
+@pytest.fixture
+def mills(tmp_path, monkeypatch):
+    """A request about documents that are read, and questions that are imported, in earnest; and what writes others."""
+    (tmp_path / "docs").mkdir()
+    for number in range(12):
+        text = f"The mill number {number} was sold in {1900 + number} to a man called Berg{number}. " * 8
+        (tmp_path / "docs" / f"d{number}.txt").write_text(text)
+    asked = Request((tmp_path / "docs",), None, tmp_path / "out", questions=tmp_path / "q.csv")
+
+    def ask(how, encoding="utf-8"):
+        rows = (f"{how} {number}?,Berg{number},Ott{number},A\n" for number in range(12))
+        asked.questions.write_bytes(f"question,A,B,answer\n{''.join(rows)}".encode(encoding))
+
+    def run(stage):
+        if stage.name in ("collection", "questions"):
+            done = CliRunner().invoke(build_app(), list(stage.words))
+            assert done.exit_code == 0, (stage.typed, done.exception)
+        elif stage.name == "report":
+            stage.folder.mkdir(parents=True, exist_ok=True)
+            (stage.folder / "report.json").write_text(json.dumps({"verdicts": [{"recommendation": ["x"]}]}))
+
+    ask("Who bought mill")
+    monkeypatch.setattr(running, "run", run)
+    monkeypatch.setattr(running, "_estimate", lambda _: 60.0)
+    return asked, ask
+
+
+def first_question(asked):
+    return open_benchmark(asked.benchmark).questions[0].question
+
+
+def write_own(asked):
+    """Puts a text of a person, and one with an id of `kinj write`, into the benchmark."""
+    chunk = open_benchmark(asked.benchmark).chunks[0].id
+    rows = [{"id": name, "chunk_id": chunk, "text": name, "use": "train"} for name in ("mine", f"{chunk}.w1.p01")]
+    (asked.benchmark / "paraphrases.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return chunk
+
+
+def test_what_was_asked_for_before_is_not_taken_for_what_is_there_now(mills):
+    asked, ask = mills
+    running.decide(asked, None, print)
+    first, other = asked.questions.read_bytes(), asked.questions.with_name("q2.csv")
+    ask("To whom went mill")
+    other.write_bytes(asked.questions.read_bytes())
+    asked.questions.write_bytes(first)
+    words = ["benchmark", "import", other, asked.benchmark, "--collection", asked.collection, "--overwrite"]
+    assert CliRunner().invoke(build_app(), list(map(str, words))).exit_code == 0
+    running.decide(replace(asked, questions=other), None, print)
+    assert first_question(asked).startswith("To whom")
+    running.decide(asked, None, print)
+    assert first_question(asked).startswith("Who bought")
+
+
+def test_questions_are_read_again_in_an_encoding_that_was_corrected(mills):
+    asked, ask = mills
+    ask("Wer war in Łódź", "cp1250")
+    running.decide(replace(asked, encoding="cp1252"), None, print)
+    assert not first_question(asked).startswith("Wer war in Łódź")
+    running.decide(replace(asked, encoding="cp1250"), None, print)
+    assert first_question(asked).startswith("Wer war in Łódź")
+
+
+def test_with_a_writer_too_a_persons_texts_and_decisions_outlive_other_questions(mills):
+    asked, ask = mills
+    asked = replace(asked, writer="http://localhost:1/v1", writer_model="w")
+    running.decide(asked, None, print)
+    written = f"{write_own(asked)}.w1.p01"
+    rows = [{"id": written, "what": "paraphrase"}, {"id": "q000001", "what": "question"}]
+    decisions = asked.benchmark / "decisions.jsonl"
+    decisions.write_text("".join(json.dumps({**row, "decision": "strike"}) + "\n" for row in rows))
+    ask("To whom went mill")
+    running.decide(asked, None, print)
+    assert first_question(asked).startswith("To whom")
+    # The writer writes its own anew, but for what was struck.
+    assert [row.id for row in open_benchmark(asked.benchmark).paraphrases] == ["mine"]
+    assert [json.loads(line)["id"] for line in decisions.read_text().splitlines()] == [written]
+    assert not (asked.out / "paraphrases.jsonl").exists()
+
+
+def test_texts_come_back_where_a_run_was_ended_right_after_its_import(mills, monkeypatch):
+    asked, ask = mills
+    running.decide(asked, None, print)
+    write_own(asked)
+    ask("To whom went mill")
+    works = running.run
+
+    def ends(stage):
+        works(stage)
+        if stage.name == "questions":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "run", ends)
+    with pytest.raises(KeyboardInterrupt):
+        running.decide(asked, None, print)
+    monkeypatch.setattr(running, "run", works)
+    running.decide(asked, None, print)
+    assert len(open_benchmark(asked.benchmark).paraphrases) == 2
+    assert "arm: paraphrase" in asked.recipe.read_text()
 
 
 def test_a_recipe_that_a_person_edited_stays_and_no_cut_is_said_of_it(noted, monkeypatch):
