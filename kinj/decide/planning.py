@@ -39,14 +39,21 @@ class Extent:
 class Texts:
     """What a benchmark has to train on."""
 
-    #: of the chunk that has most, those to be trained on
-    paraphrases: int
-    #: chunks that have fewer, as where one says nothing, or what was written about it was refused
-    chunks_with_fewer: int
+    #: of each chunk, how many there are to be trained on: none where it says nothing, or what was written was refused
+    of_chunks: tuple[int, ...]
     #: of what is trained on to inject `paraphrases` of each chunk, the share that pairs can make up; 0: there are none
     qa_share: float
     #: whether there are paraphrases to choose a learning rate by
     held_out: bool
+
+    @property
+    def paraphrases(self) -> int:
+        """Those of the chunk that has most."""
+        return max(self.of_chunks, default=0)
+
+    def chunks_with_fewer(self, count: int) -> int:
+        """How many chunks have fewer paraphrases than that."""
+        return sum(1 for there in self.of_chunks if there < count)
 
     @classmethod
     def of(cls, benchmark: Benchmark) -> Texts:
@@ -54,10 +61,8 @@ class Texts:
         trained = {chunk.id: 0 for chunk in benchmark.chunks}
         for paraphrase in benchmark.paraphrases:
             trained[paraphrase.chunk_id] += paraphrase.use == "train"
-        most = max(trained.values(), default=0)
         return cls(
-            most,
-            sum(1 for count in trained.values() if count < most),
+            tuple(trained.values()),
             _qa_share(benchmark),
             any(paraphrase.use == "validation" for paraphrase in benchmark.paraphrases),
         )
@@ -101,7 +106,7 @@ def recipe(texts: Texts, extent: Extent) -> Json:
     if not texts.paraphrases and not texts.qa_share:
         return {"arm": "raw", **values}
     values["paraphrases"] = min(extent.paraphrases, texts.paraphrases)
-    if texts.chunks_with_fewer:
+    if texts.chunks_with_fewer(values["paraphrases"]):
         values["fewer"] = "take"
     if texts.qa_share:
         values = {"arm": "mix", "replay_share": 0.0, "qa_share": texts.qa_share, **values}

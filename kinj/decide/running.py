@@ -202,10 +202,6 @@ def write_plan(request: Request, budget: float | None, record: Record, say: Say)
     texts, is_own = Texts.of(open_benchmark(request.benchmark)), record.is_edited("recipe", request.recipe)
     if is_own:
         say(f"plan: {request.recipe} was edited and is taken as it is; delete it to have it written anew")
-    else:
-        record.values["lacking"] = list(_lacking(texts))
-        for line in record.values["lacking"]:
-            say(f"plan: {line}")
     # A budget cuts no paraphrases out of a person's own recipe.
     extent = Extent(paraphrases=0 if is_own else min(Extent().paraphrases, texts.paraphrases))
     basis = sha256_json([register(request.benchmark).sha256, request.model, budget, asdict(extent)])
@@ -214,6 +210,7 @@ def write_plan(request: Request, budget: float | None, record: Record, say: Say)
         # Not chosen anew: the estimate is of what is missing, into which more would seem to fit the further a run got.
         kept = chosen["extent"]
         _write(request, texts, replace(extent, **{**kept, "k": tuple(kept["k"])}), record)
+        _say_lacking(record, say, is_own=is_own)
         say(f"plan: {request.plan}: cut as before; {_hours(_estimate(request))} for what is missing")
         return
     _write(request, texts, extent, record)
@@ -237,21 +234,33 @@ def write_plan(request: Request, budget: float | None, record: Record, say: Say)
                 f"--budget: the least that can be compared takes {_hours(seconds)}, the budget is {_hours(budget)}: "
                 f"give more, a smaller model, or edit {request.plan} (limit: asks fewer questions)"
             )
+    _say_lacking(record, say, is_own=is_own)
     record.values |= {"left_out": left_out, "chosen": {"basis": basis, "extent": asdict(extent)}}
     record.keep()
 
 
-def _lacking(texts: Texts) -> Iterator[str]:
-    """What keeps the fine-tuned arm from the best recipe that there is."""
-    if not texts.held_out:
-        yield f"No paraphrases are held out to choose a learning rate by: {LEARNING_RATE:g} is taken unsearched."
-    if few := texts.chunks_with_fewer:
-        yield f"{few:,} chunks have fewer than {texts.paraphrases} paraphrases: those that they have are trained on."
+def _say_lacking(record: Record, say: Say, *, is_own: bool) -> None:
+    for line in () if is_own else record.values["lacking"]:
+        say(f"plan: {line}")
+
+
+def _lacking(texts: Texts, values: Json) -> Iterator[str]:
+    """What keeps a recipe that was made of the texts from being the best that there is."""
+    if "search" not in values:
+        why = "No paraphrases are held out to choose a learning rate by"
+        if texts.held_out:
+            why = "All paraphrases are held out, so that the raw texts are trained on"
+        yield f"{why}: {LEARNING_RATE:g} is taken unsearched."
+    taken = values.get("paraphrases", 0)
+    if few := texts.chunks_with_fewer(taken):
+        yield f"{few:,} chunks have fewer than {taken} paraphrases: those that they have are trained on."
 
 
 def _write(request: Request, texts: Texts, extent: Extent, record: Record) -> None:
     if not record.is_edited("recipe", request.recipe):
-        write_whole(request.recipe, yaml.safe_dump(recipe(texts, extent), sort_keys=False))
+        values = recipe(texts, extent)
+        record.values["lacking"] = list(_lacking(texts, values))
+        write_whole(request.recipe, yaml.safe_dump(values, sort_keys=False))
         record.values["recipe_sha256"] = sha256_file(request.recipe)
     write_whole(request.plan, as_text(request, plan(request, extent)))
     record.values["plan_sha256"] = sha256_file(request.plan)

@@ -13,7 +13,7 @@ from kinj.decide.planning import LEAST_SEEDS, Extent, Texts, as_text, cuts, plan
 from kinj.decide.stages import Request
 from kinj.errors import UserError
 
-ALL = Texts(paraphrases=10, chunks_with_fewer=0, qa_share=0.05, held_out=True)
+ALL = Texts(of_chunks=(10, 10), qa_share=0.05, held_out=True)
 
 
 def request(tmp_path, **more):
@@ -40,10 +40,10 @@ def test_what_is_not_there_is_not_cut():
     ("texts", "arm", "searches"),
     [
         (ALL, "mix", True),
-        (Texts(10, 0, 0.0, held_out=True), "paraphrase", True),
-        (Texts(10, 0, 0.0, held_out=False), "paraphrase", False),
-        (Texts(0, 0, 0.03, held_out=False), "mix", False),
-        (Texts(0, 0, 0.0, held_out=False), "raw", False),
+        (Texts((10, 10), 0.0, held_out=True), "paraphrase", True),
+        (Texts((10, 10), 0.0, held_out=False), "paraphrase", False),
+        (Texts((0, 0), 0.03, held_out=False), "mix", False),
+        (Texts((0, 0), 0.0, held_out=False), "raw", False),
     ],
 )
 def test_the_recipe_is_the_best_that_the_texts_allow(texts, arm, searches):
@@ -53,9 +53,10 @@ def test_the_recipe_is_the_best_that_the_texts_allow(texts, arm, searches):
 
 
 def test_a_recipe_never_asks_for_more_paraphrases_than_any_chunk_has():
-    values = recipe(Texts(3, 0, 0.0, held_out=False), Extent())
+    values = recipe(Texts((3, 3), 0.0, held_out=False), Extent())
     assert (values["paraphrases"], values.get("fewer")) == (3, None)
-    assert recipe(Texts(3, 1, 0.0, held_out=False), Extent())["fewer"] == "take"
+    assert recipe(Texts((3, 2), 0.0, held_out=False), Extent())["fewer"] == "take"
+    assert "fewer" not in recipe(Texts((3, 2), 0.0, held_out=False), Extent(paraphrases=2))
 
 
 def test_the_plan_is_one_that_compare_takes_and_that_a_person_can_read(tmp_path):
@@ -68,14 +69,15 @@ def test_the_plan_is_one_that_compare_takes_and_that_a_person_can_read(tmp_path)
 
 
 def test_a_chunk_that_nothing_was_written_about_leaves_the_others_their_paraphrases(collection, tmp_path):
-    assert Texts.of(open_benchmark(collection)) == Texts(0, 0, 0.0, held_out=False)
+    without = Texts.of(open_benchmark(collection))
+    assert (without.paraphrases, without.qa_share, without.held_out) == (0, 0.0, False)
     folder = shutil.copytree(collection, tmp_path / "towers")
     chunks = [json.loads(line)["id"] for line in (folder / "chunks.jsonl").read_text().splitlines()]
     ids = [(chunk, number) for chunk in chunks[1:] for number in (1, 2, 3)]
     rows = [{"id": f"{c}.p{n}", "chunk_id": c, "text": f"{c} {n}", "use": "train", "number": n} for c, n in ids]
     (folder / "paraphrases.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     found = Texts.of(open_benchmark(folder))
-    assert (found.paraphrases, found.chunks_with_fewer) == (3, 1)
+    assert (found.paraphrases, found.chunks_with_fewer(3)) == (3, 1)
 
 
 @pytest.mark.parametrize(("said", "meant"), [("2h", 7200), ("90m", 5400), ("1.5 h", 5400), ("30", 30), ("1d", 86400)])

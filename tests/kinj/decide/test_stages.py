@@ -332,7 +332,7 @@ def test_what_the_recipe_had_to_do_without_is_said_and_stands_in_the_verdict(not
     asked, ran = noted
     monkeypatch.setattr(running, "_estimate", lambda _: 60.0)
     for held_out in (False, True):
-        monkeypatch.setattr(running.Texts, "of", lambda _, held=held_out: Texts(10, 7, 0.05, held))
+        monkeypatch.setattr(running.Texts, "of", lambda _, held=held_out: Texts((10, *[9] * 7), 0.05, held))
         said = []
         asked.recipe.unlink(missing_ok=True)
         running.decide(asked, None, said.append)
@@ -343,6 +343,29 @@ def test_what_the_recipe_had_to_do_without_is_said_and_stands_in_the_verdict(not
     asked.recipe.write_text(asked.recipe.read_text() + "warmup_steps: 3\n")
     running.decide(asked, None, print)
     assert notes_of(ran[-1]) == []
+
+
+def test_chunks_with_few_paraphrases_are_counted_against_those_that_are_trained_on(noted, monkeypatch):
+    asked, ran = noted
+    monkeypatch.setattr(running.Texts, "of", lambda _: Texts((30, 12, 4, 3, 1), 0.0, held_out=True))
+    monkeypatch.setattr(running, "_estimate", lambda _: 60.0)
+    running.decide(asked, None, print)
+    assert notes_of(ran[-1]) == ["3 chunks have fewer than 10 paraphrases: those that they have are trained on."]
+    said = []
+    estimates(monkeypatch, 9000.0, 9000.0, 9000.0, 60.0)
+    running.decide(asked, 3600, said.append)
+    few = "1 chunks have fewer than 2 paraphrases: those that they have are trained on."
+    assert notes_of(ran[-1])[1:] == [few]
+    assert [line for line in said if "have fewer" in line] == [f"plan: {few}"]
+
+
+def test_where_all_paraphrases_are_held_out_it_is_said_that_raw_texts_are_trained_on(noted, monkeypatch):
+    asked, ran = noted
+    monkeypatch.setattr(running.Texts, "of", lambda _: Texts((0, 0), 0.0, held_out=True))
+    monkeypatch.setattr(running, "_estimate", lambda _: 60.0)
+    running.decide(asked, None, print)
+    [note] = notes_of(ran[-1])
+    assert note.startswith("All paraphrases are held out, so that the raw texts are trained on: 5e-05 is taken")
 
 
 @pytest.mark.parametrize("lacking", ["test", "dev"])
