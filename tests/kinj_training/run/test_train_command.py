@@ -1,6 +1,7 @@
 """`kinj train` as a person uses it: what it writes, reuses, refuses and says."""
 
 import json
+import os
 import re
 import shlex
 import signal
@@ -11,9 +12,11 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file, save_file
 
+from kinj import claims
+from kinj.claims import ClaimLostError
 from kinj.errors import UserError
 from kinj_training.recipe.settings import DataSettings
-from kinj_training.run.folder import wait_until_published
+from kinj_training.run.folder import publish, wait_until_published
 from kinj_training.run.train import next_step
 
 
@@ -316,3 +319,21 @@ def test_processes_that_wait_for_the_first_end_when_it_has_ended(tmp_path):
         wait_until_published(tmp_path)
     (tmp_path / "manifest.json").write_text("{}")
     wait_until_published(tmp_path)
+
+
+def test_a_training_whose_claim_was_taken_over_while_it_was_scored_publishes_nothing(tmp_path, monkeypatch):
+    final, folder = tmp_path / "final", tmp_path / "out"
+    for path in (final, folder, tmp_path / "claimed"):
+        path.mkdir()
+    (folder / "config.json").touch()
+    (final / "config.json").touch()
+    with claims.take(tmp_path / "claimed") as claim:
+        for name, value in claim.environment.items():
+            monkeypatch.setenv(name, value)
+        [file] = (tmp_path / "claimed").iterdir()
+        os.utime(file, (0, 0))
+        claims.take(tmp_path / "claimed")
+        with pytest.raises(ClaimLostError):
+            publish(final, folder, {})
+    assert (folder / "config.json").is_file()
+    assert (final / "config.json").is_file()

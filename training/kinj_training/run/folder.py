@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
+from kinj import claims
 from kinj.checkpoint import fingerprint
 from kinj.errors import UserError
 from kinj.manifest import NAME as MANIFEST
@@ -149,7 +150,11 @@ def publish(final: Path, folder: Path, manifest: Json) -> None:
     """Moves what a training made from `final` to `folder` and writes the manifest, which says that it is finished.
 
     `config.json`, without which nothing loads a model, comes after the weights.
+
+    Raises:
+        ClaimLostError: somebody else has taken over the claim under which this process works; nothing is moved.
     """
+    claims.refuse_lost()
     (folder / _CONFIG).unlink(missing_ok=True)
     files = {path.relative_to(final).as_posix(): path.stat().st_size for path in final.rglob("*") if path.is_file()}
     for name in sorted(files, key=lambda name: name == _CONFIG):

@@ -102,7 +102,7 @@ class Job:
                 final = save_final(trainer, merger)
             trainer.free()
             if self.is_first:
-                claims.refuse_lost()
+                claims.refuse_lost()  # before the scoring, which may take long; `publish` looks again
                 if self.accuracy_task is not None:
                     task, counts = self.accuracy_task, self.plan.counts
                     manifest["accuracy"] = score_epochs(folder, counts, task, self.collection, merger)
