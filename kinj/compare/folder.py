@@ -141,7 +141,7 @@ class OutputFolder:
         """The complete cells that the plan does not name.
 
         Raises:
-            UserError: the folder is somebody else's, or holds another comparison.
+            UserError: the folder is somebody else's, or holds another comparison of which something was made.
         """
         planned = {cell.cell.id for cell in comparison.cells}
         if not (self.path / _PLAN).is_file():
@@ -151,16 +151,25 @@ class OutputFolder:
                 )
             return []
         there = self.complete()
-        named = [str(value["id"]) for _, value in read_objects(self.path / _CELLS)]
-        if not planned & {*there, *named}:
+        # A plan that was refused before anything came of it may be corrected.
+        made = ("cells/*/" + MANIFEST, "passages/*/" + MANIFEST, "units/*/checkpoint")
+        if not self._shares_cell(comparison) and any(True for name in made for _ in self.path.glob(name)):
             raise UserError(
                 f"{self.path} holds another comparison: the plan shares no cell with it; choose another --output_dir"
             )
         return [cell for cell in there if cell not in planned]
 
+    def _shares_cell(self, comparison: Comparison) -> bool:
+        file = self.path / _CELLS
+        named = [str(value["id"]) for _, value in read_objects(file)] if file.is_file() else []
+        return not {cell.cell.id for cell in comparison.cells}.isdisjoint((*self.complete(), *named))
+
     def claim(self, plan: Plan, comparison: Comparison) -> None:
-        """Begins where nothing has begun; else leaves the plan that was asked, which a refused one must not replace."""
-        if not (self.path / _PLAN).is_file():
+        """Begins where nothing has begun; else leaves the plan that was asked, which a refused one must not replace.
+
+        Also where that plan shares no cell with this one: then nothing came of it (`left_over`).
+        """
+        if not (self.path / _PLAN).is_file() or not self._shares_cell(comparison):
             self.begin(plan, comparison)
 
     def begin(self, plan: Plan, comparison: Comparison) -> None:

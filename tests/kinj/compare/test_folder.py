@@ -68,9 +68,26 @@ def test_a_plan_that_grew_goes_on_and_one_that_shrank_keeps_what_it_no_longer_na
 
 
 def test_a_plan_that_shares_no_cell_is_refused(begin, out, comparison):
-    begin()
+    made = begin()
+    finish(out, made.cells[0])
     with pytest.raises(UserError, match="holds another comparison: the plan shares no cell with it"):
         out.left_over(comparison(limit=2))
+
+
+@pytest.mark.parametrize("made", ["passages/p1/manifest.json", "units/u1/checkpoint/checkpoint-3/x"])
+def test_a_plan_of_which_nothing_was_made_may_be_corrected_to_one_that_shares_no_cell(
+    begin, out, comparison, plan_values, made
+):
+    begin()
+    corrected = comparison(limit=2)
+    assert out.left_over(corrected) == []
+    out.claim(make_plan("p", plan_values(limit=2)), corrected)
+    assert [cell.id for cell in read_records(out.path / "cells.jsonl", Cell)] == [c.cell.id for c in corrected.cells]
+    assert "limit: 2" in (out.path / "plan.yaml").read_text()
+    (out.path / made).parent.mkdir(parents=True)
+    (out.path / made).touch()
+    with pytest.raises(UserError, match="holds another comparison"):
+        out.left_over(comparison())
 
 
 def test_a_plan_that_is_refused_does_not_replace_the_one_that_was_asked(begin, out, plan_values, monkeypatch, tmp_path):
