@@ -20,6 +20,8 @@ from kinj.records import Json, Question
 #: what names an option, where there is one: a letter, or a place
 _MARK = re.compile(r"\(?[A-Ja-j][).:]?|(10|[0-9])(\.0+)?")
 
+_IF_HEADER = "; if this line names the columns, say which by --question-field, --options-field and --answer-field"
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -99,13 +101,21 @@ def import_questions(
     order = {row.place: number for number, row in enumerate(rows)}
     return Imported(
         questions=tuple(questions),
-        refused=tuple(sorted(refused, key=lambda one: order[one.place])),
+        refused=tuple(sorted(_hinted(refused, rows[0]), key=lambda one: order[one.place])),
         columns=columns,
         form=form,
         left_out=_left_out(rows, columns, [asked for _, asked in read]),
         has_header=not any(is_headerless(row) for row in rows),
         keeps_ids=keeps_ids,
     )
+
+
+def _hinted(refused: Sequence[Refused], first: Row) -> list[Refused]:
+    """The same; of a file whose first line was taken for a question and refused, with how its columns are named."""
+    is_first = [is_headerless(first) and one.place == first.place for one in refused]
+    return [
+        replace(one, why=one.why + _IF_HEADER) if hint else one for one, hint in zip(refused, is_first, strict=True)
+    ]
 
 
 def _refuse_unfound_options(read: Sequence[Asked], possible: Sequence[AnswerForm]) -> None:

@@ -96,6 +96,13 @@ def test_a_first_column_of_numbers_is_no_column_of_questions(tmp_path):
         read(path)
 
 
+def test_a_header_line_that_is_taken_for_a_question_says_how_columns_are_named(tmp_path):
+    path = csv_file(tmp_path, ["Frage", "A", "B", "Antwort"], ["Wer kam?", "x", "y", "B"], ["Wer ging?", "x", "y", "C"])
+    first, other = read(path).refused
+    assert first.why.endswith("say which by --question-field, --options-field and --answer-field")
+    assert other.why == "the answer 'C' is not a letter from A to B"
+
+
 def test_a_first_row_that_looks_like_a_header_line_is_one_where_columns_are_named_by_number(tmp_path):
     path = csv_file(tmp_path, ["Which part?", "stem", "leaf", "B"], ["Which?", "x", "y", "A"])
     with pytest.raises(UserError, match="which column is the answer"):
