@@ -20,6 +20,7 @@ from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import sha256_file, sha256_json, write_whole
 from kinj.records import Json
 from kinj.writing.candidate import HELD_OUT, sort_of
+from kinj.writing.journal import NAME as JOURNAL
 
 Say = Callable[[str], None]
 RECORD = "decide.json"
@@ -135,12 +136,14 @@ def _put_back_texts(request: Request, say: Say) -> None:
         if not aside.is_file():
             continue
         chunks = _chunks(request)
-        rows = [row for row in _rows(aside) if request.writer is None or sort_of(str(row.get("id"))) not in _REWRITTEN]
+        rows = _rows(aside)
+        if request.writer is not None and (request.benchmark / JOURNAL).is_file():
+            rows = [row for row in rows if sort_of(str(row.get("id"))) not in _REWRITTEN]
         back = [row for row in rows if row.get("chunk_id") in chunks]
         if back and not there.is_file():  # one that is there is a later one
             _write_rows(there, back)
-        known = _rows(there)
-        if left := [row for row in rows if row not in known]:
+        known = {json.dumps(row) for row in _rows(there)}
+        if left := [row for row in rows if json.dumps(row) not in known]:
             _write_rows(aside, left)
             strangers = sum(row.get("chunk_id") not in chunks for row in left)
             say(

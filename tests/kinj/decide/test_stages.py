@@ -255,6 +255,7 @@ def test_with_a_writer_too_a_persons_texts_and_decisions_outlive_other_questions
     running.decide(asked, None, print)
     written = f"{write_own(asked)}.w1.p01"
     rows = [{"id": written, "what": "paraphrase"}, {"id": "q000001", "what": "question"}]
+    (asked.benchmark / "journal.jsonl").touch()
     decisions = asked.benchmark / "decisions.jsonl"
     decisions.write_text("".join(json.dumps({**row, "decision": "strike"}) + "\n" for row in rows))
     ask("To whom went mill")
