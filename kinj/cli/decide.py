@@ -98,6 +98,9 @@ def decide(
 
     if (writer is None) != (writer_model is None):
         raise UserError("--writer URL and --writer-model NAME go together: a server may serve several models")
+    if questions is not None and not questions.is_file():
+        why = "is a folder: name the file in it" if questions.is_dir() else "no such file"
+        raise UserError(f"--questions {questions}: {why}")
     request = Request(
         tuple(documents),
         model,
