@@ -27,6 +27,9 @@ TRACE = "trace.jsonl"
 #: Which metric is compared, the first that a task has; never the higher of two.
 METRICS = ("acc", "right", "exact_match", "acc_norm", "token_f1")
 
+#: What a kind, form or knowledge of questions may be: reports show it, those without texts too.
+_LABEL = re.compile(r"[\w-]{1,24}")
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -145,12 +148,15 @@ def read_answers(file: Path, questions: TaskQuestions, manifest: Json | None) ->
 
 
 def _read(file: Path, questions: TaskQuestions, manifest: Json | None) -> CellAnswers:
-    cell, seen, count = CellAnswers(), Counter[str](), 0
+    cell, seen, count, before = CellAnswers(), Counter[str](), 0, len(questions.asked)
     filters: set[str] = set()
     hashes: set[str] = set()
     for place, row in read_objects(file):
         count += 1
         try:
+            if row["filter"] == "none" and "none" not in filters:  # what other filters' rows before it put in does not count
+                cell, seen = CellAnswers(), Counter[str]()
+                questions.cut(before)
             filters.add(str(row["filter"]))
             hashes.add(f"{row['doc_hash']} {row['target_hash']}")
             if row["filter"] == min(filters, key=lambda name: (name != "none", name)):
@@ -192,11 +198,16 @@ def _asked(row: Json, seen: Counter[str]) -> Asked:
         choices=tuple(str(choice) for choice in choices),
         answer=int(str(target)) if str(target).isdecimal() and int(str(target)) < max(len(choices), 26) else None,
         chunk_ids=tuple(map(str, chunk_ids)) if isinstance(chunk_ids, list) else (),
-        kind=str(doc.get("kind") or ""),
-        form=str(doc.get("form") or ""),
-        knowledge=str(doc.get("knowledge") or ""),
+        kind=_label(doc.get("kind")),
+        form=_label(doc.get("form")),
+        knowledge=_label(doc.get("knowledge")),
         evidence=tuple(map(str, doc.get("evidence") or ())),
     )
+
+
+def _label(value: object) -> str:
+    """A short word as it is; anything else, a text that somebody's task calls `knowledge` say, is no label: empty."""
+    return value if isinstance(value, str) and _LABEL.fullmatch(value) else ""
 
 
 def _put(cell: CellAnswers, number: int, row: Json, asked: Asked) -> None:

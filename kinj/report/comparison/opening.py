@@ -17,7 +17,7 @@ def read_comparison(paths: Sequence[Path], margin: float | None = None) -> Compa
 
     Args:
         paths: folders of `kinj compare`; or folders and files of lm-eval's results; or one pack of a report, or a
-            folder in which one lies in the place of the cells.
+            folder in which one lies beside the plan in the place of the cells.
         margin: within which two arms are the same, as a share of 1; None: as the plan says, or 3 points.
 
     Raises:
@@ -47,5 +47,7 @@ def _pack_of(path: Path) -> Path | None:
     """The pack that a path is, or that lies in it in the place of the cells; None: there is none, or not one alone."""
     if path.is_file():
         return path if path.name.endswith(SUFFIX) else None
-    packs = [] if (path / CELLS).is_file() else sorted(path.glob(f"*{SUFFIX}"))
+    if (path / CELLS).is_file() or not (path / "plan.yaml").is_file():  # without a plan a pack is results' mere copy
+        return None
+    packs = sorted(path.glob(f"*{SUFFIX}"))
     return packs[0] if len(packs) == 1 else None

@@ -77,10 +77,11 @@ def _tasks(run: Run, notes: list[str]) -> Iterator[AskedTask]:
         return
     ours = mapping(mapping(json.loads(run.file.read_bytes().decode("utf-8-sig")).get("config")).get("kinj"))
     for task in dict.fromkeys(one.task for one in run.results):
-        found = [one for name in METRICS for one in run.results if (one.task, one.metric) == (task, name)]
-        checked = [one for one in found if one.checked == CHECKED]
-        if checked and _are_shares(checked[0]):
-            yield AskedTask(run, ours, checked[0], _cell(run, ours, checked[0]))
+        found = [one for one in run.results if one.task == task and one.metric in METRICS]
+        # The one that is compared, `CellAnswers.metric` by `read_answers`'s filter; whether another holds is no matter.
+        found.sort(key=lambda one: (METRICS.index(one.metric), one.filter != "none"))
+        if found and found[0].checked == CHECKED and _are_shares(found[0]):
+            yield AskedTask(run, ours, found[0], _cell(run, ours, found[0]))
             continue
         why = "no whole samples beside it (`--log_samples`), so that nothing can be paired"
         if not found:

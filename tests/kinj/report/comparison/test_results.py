@@ -1,6 +1,7 @@
 """Results that no plan made: which arm a file is, what is assumed, and what is not taken."""
 
 import contextlib
+import gzip
 import json
 import random
 
@@ -24,7 +25,7 @@ def log(tmp_path, log_run, new_run, new_sample):
     latent = np.random.default_rng(0).standard_normal(120)
     noise = np.random.default_rng(1)
 
-    def write(name, gain=0.0, *, kinj=None, root="runs", right=None, **more):
+    def write(name, gain=0.0, *, kinj=None, root="runs", right=None, change=list, **more):
         if right is None:
             right = latent + gain + 0.3 * noise.standard_normal(120) > 0
         rows = [
@@ -37,7 +38,7 @@ def log(tmp_path, log_run, new_run, new_sample):
             for i, value in enumerate(map(int, right))
         ]
         more |= {"config": {"kinj": kinj}} if kinj else {}
-        log_run(tmp_path / root / name, new_run(TASK, float(np.mean(right)), 120, **more), {TASK: rows})
+        log_run(tmp_path / root / name, new_run(TASK, float(np.mean(right)), 120, **more), {TASK: change(rows)})
         return tmp_path / root
 
     return write
@@ -158,6 +159,56 @@ def test_what_cannot_be_paired_is_named_and_the_rest_read(log, tmp_path):
     ):
         assert part in said
     assert str(tmp_path) not in said
+
+
+def test_a_metric_is_judged_only_where_its_own_samples_give_its_score(log):
+    """`acc` is the one that is compared: that `acc_norm` holds says nothing of it."""
+    root = log("plain")
+    log("bm25", 1.0, kinj=asked("bm25", 3), change=lambda rows: [{**row, "acc_norm": row["acc"]} for row in rows])
+    file = root / "bm25" / f"results_{STAMP}.json"
+    run = json.loads(file.read_text())
+    scores = run["results"][TASK]
+    scores |= {"acc_norm,none": scores["acc,none"], "acc,none": scores["acc,none"] / 2}
+    file.write_text(json.dumps(run))
+    comparison = read_comparison([root])
+    assert [one.cell.reading for one in comparison.cells] == ["none"]
+    assert any("its samples give another score" in one for one in comparison.notes)
+
+
+@pytest.mark.parametrize("first", ["other", "none"])
+def test_of_several_filters_the_one_called_none_is_read_wherever_its_rows_stand(log, first):
+    log("plain")
+
+    def change(rows):
+        others = [{**row, "filter": "a", "acc": 0.0} for row in rows]
+        return [*others, *rows] if first == "other" else [*rows, *others]
+
+    root = log("bm25", 1.0, kinj=asked("bm25", 3), change=change)
+    arms = {one.arm.reading: one for one in find(read_comparison([root])).arms}
+    assert [int(arm.asked.sum()) for arm in arms.values()] == [120, 120]
+    assert len(arms["bm25"].questions) == 120
+    assert arms["bm25"].accuracy > arms["none"].accuracy
+
+
+def test_what_somebodys_task_calls_knowledge_is_shown_where_it_is_a_word_and_nowhere_where_it_is_a_text(log, tmp_path):
+    def change(rows):
+        for at, row in enumerate(rows):
+            row["doc"] |= {"knowledge": f"Secret passage {at // 60}.", "kind": ("who", "what")[at % 2], "form": {"a": 1}}
+        return rows
+
+    log("plain", change=change)
+    root = log("bm25", 1.0, kinj=asked("bm25", 3), change=change)
+    comparison = read_comparison([root])
+    assert {group.group for group in find(comparison).groups} == {"kind: who", "kind: what"}
+    write_pack(tmp_path / "p.jsonl.gz", (), pack(comparison))
+    assert b"Secret" not in gzip.decompress((tmp_path / "p.jsonl.gz").read_bytes())
+
+
+def test_a_pack_that_lies_among_results_does_not_stand_in_for_them(log, tmp_path):
+    root = log("plain")
+    write_pack(root / "old.jsonl.gz", (), pack(read_comparison([root])))
+    log("bm25", 1.0, kinj=asked("bm25", 3))
+    assert len(read_comparison([root]).cells) == 2
 
 
 def test_results_beside_a_comparison_and_a_margin_over_a_plan_are_refused(log, drawn):
