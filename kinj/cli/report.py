@@ -107,14 +107,15 @@ def report(
     Example: `kinj report out --output_dir report --questions-asked 50000` · `kinj report results/ --output_dir report`
     · `kinj report out --pack out.jsonl.gz` · `kinj report new --against old`
     """
-    from kinj.report.comparison import read_comparison
+    from kinj.report.comparison import declares_margin, read_comparison
     from kinj.report.exchange.pack import refuse_name
 
     if output_dir is None and pack is None and against is None:
         raise UserError("--output_dir: name the folder of the report; or --pack FILE, or --against OLD")
     if pack is not None:
         refuse_name(pack)
-    within = None if margin is None or against is not None else margin / 100
+    of_changes_alone = against is not None and declares_margin(folders)
+    within = None if margin is None or of_changes_alone else margin / 100
     comparison = None
     if output_dir is not None:
         from kinj.report.costs import read_prices

@@ -165,7 +165,6 @@ def write_report(
     """
     can_show = with_texts and found.comparison.has_texts
     chunks = passage_texts(folders) if can_show else {}
-    _make_room(out)
     clean = redactor()
     if not with_texts:
         report = _without_commands(report)
@@ -176,6 +175,7 @@ def write_report(
     for table in (*report.tables, *report.more_tables, *([report.missing] if report.missing else [])):
         cleaned = _clean_table(table, clean)
         files[f"tables/{table.id}.csv"], files[f"tables/{table.id}.tex"] = to_csv(cleaned), to_latex(cleaned)
+    _make_room(out)  # not before: what cannot be written takes no earlier report away
     (out / "tables").mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         write_whole(out / name, text)

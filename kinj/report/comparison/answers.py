@@ -154,7 +154,7 @@ def _read(file: Path, questions: TaskQuestions, manifest: Json | None) -> CellAn
     for place, row in read_objects(file):
         count += 1
         try:
-            if row["filter"] == "none" and "none" not in filters:  # what other filters' rows before it put in does not count
+            if row["filter"] == "none" and "none" not in filters:  # rows of other filters before it do not count
                 cell, seen = CellAnswers(), Counter[str]()
                 questions.cut(before)
             filters.add(str(row["filter"]))

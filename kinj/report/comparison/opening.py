@@ -43,6 +43,11 @@ def read_comparison(paths: Sequence[Path], margin: float | None = None) -> Compa
     return read_results(paths, 0.03 if margin is None else margin)
 
 
+def declares_margin(paths: Sequence[Path]) -> bool:
+    """Whether a plan or a pack says within which margin two arms are the same."""
+    return any(_pack_of(path) is not None or is_folder(path) for path in paths)
+
+
 def _pack_of(path: Path) -> Path | None:
     """The pack that a path is, or that lies in it in the place of the cells; None: there is none, or not one alone."""
     if path.is_file():

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from kinj.errors import UserError
 from kinj.jsonl import to_object, to_record
 from kinj.records import Cell, Json
 from kinj.report.comparison.answers import Asked, CellAnswers, TaskQuestions
 from kinj.report.comparison.folder import Comparison, Missing, ReadCell
-from kinj.report.comparison.writers import Writers
+from kinj.report.comparison.writers import Writers, short_name
 from kinj.report.exchange import PackedCell, read_cells
 from kinj.report.page.redact import redactor
 from kinj.report.reading.values import mapping, number
@@ -33,9 +34,11 @@ def pack(comparison: Comparison) -> Iterator[PackedCell]:
         "prior": [comparison.prior.scale, comparison.prior.degrees_of_freedom],
         "notes": comparison.notes, "not_measured": comparison.not_measured, "assumed": comparison.assumed,
         "files": comparison.files,
-        "models": {name: {"pretrained": one.get("pretrained")} for name, one in comparison.models.items()},
+        "models": {name: {"pretrained": _fit_name(one.get("pretrained"), clean)}
+                   for name, one in comparison.models.items()},
         "plan_names": comparison.plan_names, "plan_cells": [to_object(cell) for cell in comparison.plan_cells],
-        "writers": {name: [one.questions, one.texts] for name, one in comparison.writers.items()},
+        "writers": {model: [[_fit_name(name, clean) for name in names] for names in (one.questions, one.texts)]
+                    for model, one in comparison.writers.items()},
         "missing": [[to_object(one.cell), one.why] for one in comparison.missing],
     }  # fmt: skip
     yield PackedCell({"comparison": clean(about)}, ())
@@ -44,6 +47,11 @@ def pack(comparison: Comparison) -> Iterator[PackedCell]:
         yield PackedCell(clean({"questions": place, "labels": labels}), list(_questions(questions.asked, labels)))
     for one in comparison.cells:
         yield PackedCell(clean(_facts(one)), list(_answers(one, comparison.questions_of(one.cell).asked)))
+
+
+def _fit_name(name: object, clean: Callable[[Any], Any]) -> object:
+    """A model's name; of one that lies at a path its own, for cleaned of their paths all would be one."""
+    return name if name is None or clean(name) == name else short_name(name)
 
 
 def _questions(asked: Sequence[Asked], labels: Mapping[str, list[str]]) -> Iterator[Json]:
@@ -171,11 +179,12 @@ def _cell(file: Path, facts: Json, rows: Sequence[Json], found: Comparison) -> R
         said=[""] * len(rows),
     )
     answers.metric()
-    retrieval = dict(facts["retrieval"])
+    retrieval: Json = {name: _number(value) for name, value in _object(facts["retrieval"]).items()}
     if facts["says_sent"]:
         retrieval[_SENT] = [question.id for question, row in zip(asked, rows, strict=True) if row.get("s")]
-    manifest, training, about = dict(facts["manifest"]), dict(facts["training"]), facts["about"]
-    if not manifest["rows"]["questions"] > 0:
+    training, about = _training(facts["training"]), facts["about"]
+    manifest = _numbers_in(facts["manifest"], "tokens", "seconds", "memory")
+    if not number(manifest["rows"]["questions"]) or manifest["rows"]["questions"] < 1:
         raise ValueError("a cell without questions")
     return ReadCell(
         cell, str(facts["name"]), file, manifest, answers, retrieval, str(facts["identity"]), training,
@@ -183,9 +192,42 @@ def _cell(file: Path, facts: Json, rows: Sequence[Json], found: Comparison) -> R
     )  # fmt: skip
 
 
+def _training(value: object) -> Json:
+    """A training as `_facts` packs it; every number in it is one."""
+    counted = ("tokens", "seconds", "steps")
+    training = _numbers_in(value, *counted)
+    if not training:
+        return training
+    data = _object(_object(training["settings"])["data"])
+    return {
+        **training,
+        "data": _numbers_in(training["data"], "documents", "texts"),
+        "settings": {"data": _numbers_in(data, "paraphrases")},
+        "files": {"all": _number(_object(training["files"])["all"]) or 0},
+        "held_out_losses": [_numbers_in(one, "loss") for one in training["held_out_losses"]],
+        "stages": [_numbers_in(one, *counted) for one in training["stages"]],
+    }
+
+
+def _numbers_in(value: object, *names: str) -> Json:
+    """An object in which these are numbers or null."""
+    return {name: _number(one) if name in names else one for name, one in _object(value).items()}
+
+
+def _object(value: object) -> Json:
+    if not isinstance(value, dict):
+        raise ValueError("no object")
+    return value
+
+
+def _number(value: object) -> float | None:
+    """As it stands: a number, or None."""
+    if number(value) is None and value is not None:
+        raise ValueError("no number")
+    return value  # type: ignore[return-value]  # as `number` found
+
+
 def _share(value: object) -> float:
     """NaN where a question was not asked."""
-    found = number(value)
-    if found is None and value is not None:
-        raise ValueError("no number")
-    return math.nan if found is None else found
+    found = _number(value)
+    return math.nan if found is None else float(found)

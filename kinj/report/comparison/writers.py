@@ -85,17 +85,17 @@ def writer_warnings(writers: Writers, model: Sequence[object], trained: Iterable
         model: the model's names.
         trained: the manifest of one training of each injection arm.
     """
-    ours = {_short(name) for name in model if name}
+    ours = {short_name(name) for name in model if name}
     reads_texts = any({str(one.get("arm")) for one in (training, *training.get("stages", ()))} - _OF_NO_WRITER
                       for training in trained)  # fmt: skip
-    own = [name for name in writers.questions if _short(name) in ours]
+    own = [name for name in writers.questions if short_name(name) in ours]
     if own:
-        yield f"The questions were written by {_short(own[0])}, the model under test: its own questions suit it."
+        yield f"The questions were written by {short_name(own[0])}, the model under test: its own questions suit it."
     texts = writers.texts if reads_texts else ()
-    own = [name for name in texts if _short(name) in ours]
+    own = [name for name in texts if short_name(name) in ours]
     if own:
-        yield f"Training texts were written by {_short(own[0])}, the model under test: it learns its own words."
-    both = {_short(name) for name in writers.questions} & {_short(name) for name in texts}
+        yield f"Training texts were written by {short_name(own[0])}, the model under test: it learns its own words."
+    both = {short_name(name) for name in writers.questions} & {short_name(name) for name in texts}
     if both:
         yield (
             f"Questions and training texts were written by one model, {min(both)}: they share its wording, which "
@@ -103,6 +103,6 @@ def writer_warnings(writers: Writers, model: Sequence[object], trained: Iterable
         )
 
 
-def _short(name: object) -> str:
+def short_name(name: object) -> str:
     """A model's own name, wherever it lies: `Qwen/Qwen3-0.6B` and `/models/qwen3-0.6b.gguf` are one."""
     return str(name).replace("\\", "/").rstrip("/").rpartition("/")[2].lower().removesuffix(".gguf")

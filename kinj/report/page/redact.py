@@ -25,6 +25,9 @@ _COMMON = {
     "test",
 }
 
+#: Halves of a character, which JSON may hold and no file of UTF-8 may.
+_HALVES = re.compile("[\ud800-\udfff]")
+
 _RULES = (
     (re.compile(r"\b([a-z][a-z0-9+.-]*://)[^\s/@'\"<>]+@"), r"\1[removed]@"),
     (re.compile(r"\bfile://\S+"), "[path]"),
@@ -78,6 +81,7 @@ def redactor() -> Callable[[Any], Any]:  # Any: JSON values
         return value
 
     def clean_text(text: str) -> str:
+        text = _HALVES.sub("\N{REPLACEMENT CHARACTER}", text)
         for secret in secrets:
             text = text.replace(secret, "[key removed]")
         for pattern, put in _RULES:

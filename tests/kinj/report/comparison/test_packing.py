@@ -12,6 +12,7 @@ from kinj.cli.app import build_app
 from kinj.errors import UserError
 from kinj.report.comparison import find, read_comparison
 from kinj.report.comparison.packing import pack
+from kinj.report.comparison.writers import Writers, writer_warnings
 from kinj.report.exchange import write_pack
 
 
@@ -87,7 +88,45 @@ def test_equal_questions_stand_in_a_pack_as_often_as_they_were_asked(make_drawn,
     assert find(read_comparison([tmp_path / "p.jsonl.gz"])).judged[0] == find(whole).judged[0]
 
 
-def test_broken_packs_are_refused_by_name_and_end_in_no_traceback(folder, tmp_path):
+def test_writers_at_paths_are_told_apart_in_a_pack_and_known_as_the_model(folder, tmp_path):
+    comparison = read_comparison([folder])
+    comparison.models = {"m": {"pretrained": "/models/own.gguf"}}
+    comparison.writers = {"m": Writers(("org/Own",), ("/models/other.gguf",))}
+    write_pack(tmp_path / "p.jsonl.gz", (), pack(comparison))
+    packed = read_comparison([tmp_path / "p.jsonl.gz"])
+    assert packed.models == {"m": {"pretrained": "own"}}
+    assert packed.writers == {"m": Writers(("org/Own",), ("other",))}
+    said, again = (list(writer_warnings(one.writers["m"], ["m", one.models["m"]["pretrained"]], [{"arm": "qa"}]))
+                   for one in (comparison, packed))  # fmt: skip
+    assert again == said
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("part", "odd"),
+    [
+        ("manifest", {"tokens": "many"}), ("manifest", {"seconds": [1]}), ("manifest", {"memory": "x"}),
+        ("manifest", {"rows": {"questions": 1e-300}}), ("training", {"tokens": "x"}), ("training", {"files": [1]}),
+        ("training", {"files": {"all": "x"}}), ("training", {"stages": 3}), ("training", {"data": 3}),
+        ("training", {"settings": []}), ("training", {"held_out_losses": [3]}), ("retrieval", {"recall@1": "x"}),
+    ],
+)  # fmt: skip
+def test_an_odd_number_in_a_packs_facts_is_refused(folder, tmp_path, part, odd):
+    changed = []
+    for one in pack(read_comparison([folder])):
+        if "cell" in one.facts and (part != "training" or one.facts["training"]):
+            one.facts[part] |= odd
+        changed.append(one)
+    write_pack(tmp_path / "p.jsonl.gz", (), changed)
+    with pytest.raises(UserError, match="not as `kinj report --pack` writes packs"):
+        read_comparison([tmp_path / "p.jsonl.gz"])
+
+
+def test_broken_packs_are_refused_by_name_and_end_in_no_traceback(folder, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr("kinj.report.writing.figures", lambda *_: ())  # slow, and of the same tables
+    from kinj.report.writing import make_report
+
     whole = tmp_path / "p.jsonl.gz"
     write_pack(whole, (), pack(read_comparison([folder])))
     lines = gzip.decompress(whole.read_bytes()).splitlines(keepends=True)
@@ -99,7 +138,7 @@ def test_broken_packs_are_refused_by_name_and_end_in_no_traceback(folder, tmp_pa
         changed[at] = changed[at].replace(old, new) if draw.random() < 0.8 else b""
         broken.write_bytes(gzip.compress(b"".join(changed), 1))
         with contextlib.suppress(UserError):
-            find(read_comparison([broken]))
+            make_report([broken], None, 10_000)
             taken += 1
     assert 0 < taken < 15
 

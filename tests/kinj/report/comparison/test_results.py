@@ -193,7 +193,7 @@ def test_of_several_filters_the_one_called_none_is_read_wherever_its_rows_stand(
 def test_what_somebodys_task_calls_knowledge_is_shown_where_it_is_a_word_and_nowhere_where_it_is_a_text(log, tmp_path):
     def change(rows):
         for at, row in enumerate(rows):
-            row["doc"] |= {"knowledge": f"Secret passage {at // 60}.", "kind": ("who", "what")[at % 2], "form": {"a": 1}}
+            row["doc"] |= {"knowledge": f"Secret passage {at // 60}.", "kind": ("who", "what")[at % 2], "form": [at]}
         return rows
 
     log("plain", change=change)
@@ -209,6 +209,34 @@ def test_a_pack_that_lies_among_results_does_not_stand_in_for_them(log, tmp_path
     write_pack(root / "old.jsonl.gz", (), pack(read_comparison([root])))
     log("bm25", 1.0, kinj=asked("bm25", 3))
     assert len(read_comparison([root]).cells) == 2
+
+
+def test_a_margin_given_beside_against_is_the_reports_too(log, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr("kinj.report.writing.figures", lambda *_: ())
+    root = log("plain")
+    words = ["report", str(root), "--output_dir", str(tmp_path / "r"), "--against", str(root), "--margin", "5"]
+    assert CliRunner().invoke(build_app(), words).exit_code == 0
+    assert "within 5 points" in json.loads((tmp_path / "r" / "report.json").read_text())["assumed"][0]
+
+
+def test_half_a_character_in_a_question_is_shown_as_unreadable(log, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr("kinj.report.writing.figures", lambda *_: ())
+    root = log("plain", change=lambda rows: [{**row, "doc": {**row["doc"], "question": "\ud800?"}} for row in rows])
+    words = ["report", str(root), "--output_dir", str(tmp_path / "r")]
+    assert CliRunner().invoke(build_app(), words, catch_exceptions=False).exit_code == 0
+    assert "\N{REPLACEMENT CHARACTER}?" in (tmp_path / "r" / "questions-1-1.html").read_text()
+
+
+def test_what_cannot_be_written_takes_no_earlier_report_away(log, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr("kinj.report.writing.figures", lambda *_: ())
+    words = ["report", str(log("plain")), "--output_dir", str(tmp_path / "r")]
+    CliRunner().invoke(build_app(), words, catch_exceptions=False)
+    monkeypatch.setattr("kinj.report.writing.to_latex", lambda _: 1 / 0)
+    assert isinstance(CliRunner().invoke(build_app(), words).exception, ZeroDivisionError)
+    assert (tmp_path / "r" / "report.html").is_file()
 
 
 def test_results_beside_a_comparison_and_a_margin_over_a_plan_are_refused(log, drawn):
