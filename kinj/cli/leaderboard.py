@@ -202,7 +202,8 @@ def say_changes(
         values = {"changes": [asdict(change) for change in changes], "alone": [str(one) for one in alone]}
         typer.echo(json.dumps({**values, "not_taken": not_taken}, indent=1))
     else:
-        _show(changes, margin)
+        if changes:
+            _show(changes, margin)
         for line in alone:
             typer.echo(line)
     if any(change.word == WORSE for change in changes):

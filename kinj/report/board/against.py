@@ -80,7 +80,7 @@ def compare_runs(
     and not in its interval.
 
     Raises:
-        UserError: no cell is in both.
+        UserError: no cell is in both, nor was one left out.
     """
     new, old = [_as_named(run) for run in new], [_as_named(run) for run in old]
     columns, entries, problems = make_columns([*new, *old], names=names, tasks=tasks, metrics=metrics)
@@ -95,7 +95,8 @@ def compare_runs(
         if number in before.results and columns[number].is_share
         and CONTRADICTED not in (row.results[number].checked, before.results[number].checked)
     ]  # fmt: skip
-    if not both:
+    left_out = _left_out(pairs, columns)
+    if not (both or left_out or claimed or more):
         raise UserError("--against: no cell is in both: the same model, settings, task, shots and questions are needed")
     numbers = [_difference(result, before) for _, _, result, before in both]
     called = holm([p for _, _, p, _ in numbers]) <= ALPHA
@@ -118,7 +119,7 @@ def compare_runs(
         )
     ]
     alone = [*_alone(new_rows, old_rows, "new"), *_alone(old_rows, new_rows, "old")]
-    return changes, [*alone, *_left_out(pairs, columns)], [*problems, *claimed, *more]
+    return changes, [*alone, *left_out], [*problems, *claimed, *more]
 
 
 def _as_named(run: Run) -> Run:

@@ -47,7 +47,16 @@ class AskedTask:
     @property
     def weights(self) -> str:
         """Fingerprint of a folder; empty where nobody knows it."""
-        return str(mapping(mapping(self.ours.get("base")).get("pretrained")).get("fingerprint") or "")
+        return self._fingerprint("pretrained")
+
+    @property
+    def trained_weights(self) -> str:
+        """Of what `kinj train` wrote: of an adapter its own, for that of the base is one in all trainings."""
+        adapted = mapping(self.ours.get("base")).get("peft")
+        return self._fingerprint("peft" if adapted else "pretrained") if self.checkpoint else ""
+
+    def _fingerprint(self, name: str) -> str:
+        return str(mapping(mapping(self.ours.get("base")).get(name)).get("fingerprint") or "")
 
     def known(self) -> dict[str, str]:
         """By what the weights before any training are known: name, fingerprint, commit."""
@@ -123,7 +132,8 @@ def _name_readings(asked: Sequence[AskedTask]) -> None:
 def _name_tasks(asked: Sequence[AskedTask]) -> None:
     """A task, told apart where its version, benchmark, chat template or the like differ.
 
-    Where only some of its runs say their split, and all of these the same, the others are of it too.
+    Where only some of its runs say their split or benchmark, and all of these the same, the others are of it too:
+    questions are paired by lm-eval's own hashes of them.
     """
     for members in _by(asked, lambda cell: (cell.model, cell.task)):
         if len(splits := {one.cell.split for one in members} - {""}) == 1:
@@ -131,6 +141,9 @@ def _name_tasks(asked: Sequence[AskedTask]) -> None:
                 one.cell = replace(one.cell, split=min(splits))
         fields = [{key: value for key, value in one.result.comparison.items() if key not in _OF_QUESTIONS}
                   for one in members]  # fmt: skip
+        if len({own["benchmark"] for own in fields if own.get("benchmark")}) == 1:
+            for own in fields:
+                own.pop("benchmark", None)
         for one, said in zip(members, _differing(fields), strict=True):
             one.cell = replace(one.cell, task=f"{one.cell.task} ({', '.join(said)})" if said else one.cell.task)
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from kinj.errors import UserError
-from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import sha256_json
 from kinj.records import CONTRASTS, OF_EVERYTHING, Cell, Json
 from kinj.report.comparison.answers import METRICS, CellAnswers, read_answers
 from kinj.report.comparison.folder import Comparison, ReadCell
 from kinj.report.comparison.naming import AskedTask, name_all
 from kinj.report.reading import Result, Run, read_runs
+from kinj.report.reading.folders import cell_manifest
 from kinj.report.reading.lm_eval import stamp_of
 from kinj.report.reading.plain import plain
 from kinj.report.reading.runs import CHECKED
@@ -58,10 +58,12 @@ def read_results(paths: Sequence[Path], margin: float = 0.03) -> Comparison:
         )  # fmt: skip
     comparison.cells = [cell for _, cell in taken]
     comparison.plan_cells = [cell.cell for cell in comparison.cells]
+    comparison.plan_names = {cell.model: cell.model for cell in comparison.plan_cells}  # by which prices are told
     if any(cell.role == EVERYTHING for cell in comparison.plan_cells):
         comparison.contrasts = (*CONTRASTS, *OF_EVERYTHING)
     more = len(notes) - _MOST_SAID
     comparison.notes = [*notes[:_MOST_SAID], *([f"{more} more were not taken"] if more > 0 else [])]
+    comparison.notes += _batches(one for one, _ in taken)
     comparison.assumed = list(_assumed(comparison))
     comparison.files = [f"{_said(cell.cell)}: {one.run.place}" for one, cell in taken]
     return comparison
@@ -69,7 +71,7 @@ def read_results(paths: Sequence[Path], margin: float = 0.03) -> Comparison:
 
 def _tasks(run: Run, notes: list[str]) -> Iterator[AskedTask]:
     """The tasks of a run whose answers are there, whole, and give its score."""
-    if run.source != "lm_eval" or run.file.with_name(MANIFEST).is_file():
+    if run.source != "lm_eval" or cell_manifest(run.file) is not None:
         why = f"of {run.source}, without lm-eval's samples: `kinj leaderboard` shows it"
         if run.source == "lm_eval":
             why = "a cell of `kinj compare`, read with its plan: name its whole folder"
@@ -106,7 +108,7 @@ def _cell(run: Run, ours: Json, result: Result) -> Cell:
         id="",
         unit="",
         model="",
-        injection=adapter or plain(checkpoint.get("recipe") or NONE),
+        injection=plain(checkpoint.get("recipe") or adapter or NONE),
         reading=EVERYTHING if retriever == _ALL else retriever,
         task=result.task,
         retriever=retriever,
@@ -154,7 +156,7 @@ def _read(one: AskedTask, comparison: Comparison, notes: list[str]) -> ReadCell 
         manifest={"rows": {"questions": one.result.n or len(answers.chosen)}, **_cost(one)},
         answers=answers,
         retrieval=retrieval,
-        identity=one.weights if one.checkpoint and one.weights else _sum(answers),
+        identity=one.trained_weights or _sum(answers),
         training=_training(one),
         about_trained=about if isinstance(about, bool) else None,
     )
@@ -174,7 +176,7 @@ def _cost(one: AskedTask) -> Json:
 def _training(one: AskedTask) -> Json:
     """Of `kinj train`, without what it took: of several stages results name the last one's alone."""
     names = {name: plain(one.checkpoint[name]) for name in ("arm", "recipe") if one.checkpoint.get(name)}
-    return {**names, "weights_sha256": one.weights} if names else {}
+    return {**names, "weights_sha256": one.trained_weights} if names else {}
 
 
 def _sum(answers: CellAnswers) -> str:
@@ -213,3 +215,14 @@ def _assumed(comparison: Comparison) -> Iterator[str]:
         "were trained and published under a name of their own count as another model. Of several k without a dev "
         "split the smallest is judged."
     )
+
+
+def _batches(asked: Iterable[AskedTask]) -> Iterator[str]:
+    """Of each task whose runs were not asked in batches of one size."""
+    sizes: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for one in asked:
+        sizes[one.cell.model, one.cell.task].add(one.run.details.get("batch_size", "not said"))
+    for (model, task), own in sizes.items():
+        if len(own) > 1:
+            batches = ", ".join(sorted(own))
+            yield f"{model}, {task}: asked in batches of {batches}; that alone can move answers a little."

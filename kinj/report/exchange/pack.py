@@ -45,10 +45,20 @@ def refuse_name(file: Path) -> None:
     """Returns where a pack may be called so.
 
     Raises:
-        UserError: it would not be known as one again.
+        UserError: it would not be known as one again, or a file that is no pack has that name.
     """
     if not file.name.endswith(SUFFIX):
         raise UserError(f"--pack {file}: the name of a pack ends in {SUFFIX}")
+    if file.exists() and not _is_pack(file):
+        raise UserError(f"--pack {file}: is there, and no pack; choose another name, or move it away")
+
+
+def _is_pack(file: Path) -> bool:
+    try:
+        with gzip.open(file, "rb") as source:
+            return "kinj_pack" in next(_lines(file, source), {})
+    except (OSError, UserError):
+        return False
 
 
 def write_cells(file: Path, cells: Iterable[PackedCell]) -> int:

@@ -142,7 +142,7 @@ def _run(kind: str, file: Path, place: str, value: Json, say: Callable[[str], No
         return _with_scores(read_inspect(file, place, value, say), say)
     if kind != LM_EVAL:
         return _with_scores(read_old_lm_eval(file, place, value, say), say)
-    manifest = _manifest(file)
+    manifest = cell_manifest(file)
     if manifest is not None and (changed := _changed(file, manifest)):
         say(f"changed since kinj compare sealed it: {', '.join(map(plain, changed))}; ask the cell anew")
         return None
@@ -160,8 +160,12 @@ def _with_scores(run: Run, say: Callable[[str], None]) -> Run | None:
     return None
 
 
-def _manifest(file: Path) -> Json | None:
-    """The manifest of `kinj compare` that lies beside results; None where there is none."""
+def cell_manifest(file: Path) -> Json | None:
+    """The manifest of `kinj compare` that lies beside results; None where there is none.
+
+    Raises:
+        ValueError: one that is cut off, or not as kinj writes it.
+    """
     path = file.with_name(MANIFEST)
     if not path.is_file() or path.stat().st_size > LARGEST:
         return None

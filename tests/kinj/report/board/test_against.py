@@ -92,6 +92,19 @@ def test_nothing_in_common_is_the_users_mistake(tmp_path, log_answers, capsys):
     assert "--against: no cell is in both" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("loss", ["contradicted", "claimed"])
+def test_the_only_common_cell_being_lost_is_said_and_has_the_exit_code_of_lost_cells(tmp_path, log_answers, loss):
+    log_answers(tmp_path / "old", answers(30, 10))
+    file = log_answers(tmp_path / "new" / "1", answers(30, 10))
+    if loss == "claimed":
+        log_answers(tmp_path / "new" / "1", answers(10, 30), stamp="2026-06-01T10-00-00.000000")
+    else:
+        file.write_text(file.read_text().replace('"acc,none": 0.75', '"acc,none": 0.9'))
+    assert asked(tmp_path).exit_code == 3
+    values = json.loads(asked(tmp_path, "--json").stdout)
+    assert (values["changes"], len(values["alone"]), len(values["not_taken"])) == ([], 1, 1)
+
+
 def asked(tmp_path, *words):
     return CliRunner().invoke(
         build_app(), ["leaderboard", str(tmp_path / "new"), "--against", str(tmp_path / "old"), *words]

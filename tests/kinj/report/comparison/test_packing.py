@@ -158,6 +158,18 @@ def test_a_pack_is_refused_beside_another_and_by_another_name(folder, tmp_path):
         report(folder, "--pack", tmp_path / "p.json")
 
 
+def test_a_file_that_is_no_pack_is_not_written_over(folder, tmp_path):
+    file = tmp_path / "data.jsonl.gz"
+    for mine in (gzip.compress(b'{"a": 1}\n'), b"mine", b""):
+        file.write_bytes(mine)
+        with pytest.raises(UserError, match="is there, and no pack"):
+            report(folder, "--pack", file)
+        assert file.read_bytes() == mine
+    file.unlink()
+    for _ in "ab":  # a pack is
+        assert report(folder, "--pack", file).exit_code == 0
+
+
 @pytest.fixture
 def results(tmp_path, log_answers):
     """Two folders of lm-eval's results, the newer one worse; and a pack of the older."""

@@ -13,6 +13,7 @@ from kinj.cli.app import build_app
 from kinj.errors import UserError
 from kinj.report.comparison import find, read_comparison
 from kinj.report.comparison.packing import pack
+from kinj.report.costs import Prices
 from kinj.report.exchange import write_pack
 
 TASK, COMMIT = "arc_easy", "a" * 40
@@ -237,6 +238,53 @@ def test_what_cannot_be_written_takes_no_earlier_report_away(log, tmp_path, monk
     monkeypatch.setattr("kinj.report.writing.to_latex", lambda _: 1 / 0)
     assert isinstance(CliRunner().invoke(build_app(), words).exception, ZeroDivisionError)
     assert (tmp_path / "r" / "report.html").is_file()
+
+
+def test_models_of_results_have_prices_by_their_names(log, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr("kinj.report.writing.figures", lambda *_: ())
+    from kinj.report.writing import make_report
+
+    log("plain", kinj=asked())
+    root = log("bm25", 1.0, kinj=asked("bm25", 3))
+    made, _ = make_report([root], Prices(answering=1, models={"org/small": {"answering": 2_000_000}}), 100)
+    [costs] = [table for table in made.tables if table.id == "cost"]
+    assert 20_000 in costs.rows[0]  # 100 questions of 100 tokens, 2 each
+
+
+def test_a_run_that_names_no_benchmark_is_of_the_only_one_that_others_name(log):
+    log("plain")
+    tasks = {TASK: {"split": "test", "benchmark": {"name": "b", "sha256": "c" * 64}}}
+    root = log("bm25", 1.0, kinj=asked("bm25", 3, tasks=tasks))
+    comparison = read_comparison([root])
+    assert {one.cell.task for one in comparison.cells} == {TASK}
+    assert len(find(comparison).judged) == 1
+
+
+def test_adapters_of_one_recipe_are_trainings_of_one_arm(log):
+    log("plain")
+    for seed in (0, 1):
+        told = trained(seed)
+        told["base"] = {"base": "hf", "pretrained": "org/small", "peft": {"fingerprint": str(seed) * 64}}
+        root = log(f"adapter {seed}", 0.3, kinj=told, model_args={"pretrained": "org/small", "peft": f"/x/{seed}"})
+    [arm] = [one for one in find(read_comparison([root])).arms if one.trained]
+    assert (arm.arm.injection, arm.seeds, arm.copies) == ("paraphrase", (0, 1), 0)
+
+
+def test_somebodys_manifest_beside_results_makes_them_no_cell_of_a_comparison(log):
+    root = log("plain")
+    (root / "plain" / "manifest.json").write_text('{"made_by": "a pipeline"}')
+    assert len(read_comparison([root]).cells) == 1
+
+
+def test_batches_that_differ_between_arms_are_said(log):
+    log("plain")
+    root = log("bm25", 1.0, kinj=asked("bm25", 3))
+    assert not any("batches" in one for one in read_comparison([root]).notes)
+    file = root / "bm25" / f"results_{STAMP}.json"
+    file.write_text(file.read_text().replace('"batch_size": "8"', '"batch_size": "64"'))
+    [note] = read_comparison([root]).notes
+    assert note == f"org/small, {TASK}: asked in batches of 64, 8; that alone can move answers a little."
 
 
 def test_results_beside_a_comparison_and_a_margin_over_a_plan_are_refused(log, drawn):
