@@ -108,9 +108,10 @@ def unpack(file: Path) -> Comparison:
 
 
 def _unpacked(file: Path, parts: Iterable[PackedCell]) -> Comparison:
+    clean = redactor()  # whoever packed it may have left in what no report may hold
     found: Comparison | None = None
     for part in parts:
-        facts, rows = part.facts, list(part.rows)
+        facts, rows = clean(part.facts), list(part.rows)
         if "comparison" in facts:
             found = _about(file, facts["comparison"])
         elif "questions" in facts and found is not None:
@@ -136,7 +137,7 @@ def _about(file: Path, facts: Json) -> Comparison:
         prior=Prior(float(scale), int(freedom)),
         notes=list(map(str, facts["notes"])),
         not_measured=list(map(str, facts["not_measured"])),
-        models={name: dict(one) for name, one in facts["models"].items()},
+        models={name: {"pretrained": _text(one["pretrained"])} for name, one in facts["models"].items()},
         plan_names={name: str(one) for name, one in facts["plan_names"].items()},
         plan_cells=[to_record(str(file), one, Cell) for one in facts["plan_cells"]],
         missing=[Missing(to_record(str(file), one, Cell), str(why)) for one, why in facts["missing"]],
@@ -217,6 +218,12 @@ def _numbers_in(value: object, *names: str) -> Json:
 def _object(value: object) -> Json:
     if not isinstance(value, dict):
         raise ValueError("no object")
+    return value
+
+
+def _text(value: object) -> str | None:
+    if not isinstance(value, str | None):
+        raise ValueError("no text")
     return value
 
 

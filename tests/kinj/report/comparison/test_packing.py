@@ -122,6 +122,23 @@ def test_an_odd_number_in_a_packs_facts_is_refused(folder, tmp_path, part, odd):
         read_comparison([tmp_path / "p.jsonl.gz"])
 
 
+def test_of_a_pack_that_holds_what_no_report_may_it_is_left_out_and_an_odd_name_is_refused(folder, tmp_path):
+    parts = list(pack(read_comparison([folder])))
+    about = parts[0].facts["comparison"]
+    about["notes"] = ["\ud800 in /somewhere/else"]
+    with (tmp_path / "p.jsonl.gz").open("wb") as file:
+        lines = [{"kinj_pack": 1}]
+        for one in parts:
+            rows = list(one.rows)
+            lines += [{"cell": one.facts, "rows": len(rows)}, *rows]
+        file.write(gzip.compress(b"".join(json.dumps(line).encode() + b"\n" for line in lines)))
+    assert read_comparison([tmp_path / "p.jsonl.gz"]).notes == ["\N{REPLACEMENT CHARACTER} in [path]"]
+    about |= {"models": {"m": {"pretrained": ["x"]}}, "notes": []}
+    write_pack(tmp_path / "q.jsonl.gz", (), parts)
+    with pytest.raises(UserError, match="not as `kinj report --pack` writes packs"):
+        read_comparison([tmp_path / "q.jsonl.gz"])
+
+
 def test_broken_packs_are_refused_by_name_and_end_in_no_traceback(folder, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
     monkeypatch.setattr("kinj.report.writing.figures", lambda *_: ())  # slow, and of the same tables
