@@ -98,6 +98,8 @@ def _do_all(asked: Asked, *, prepare_only: bool, jobs: str | None = None) -> Non
     side_by_side = None if jobs is None else share_out(jobs)
     comparison, out = _spread(asked, () if side_by_side is None else side_by_side.machine.memory), asked.out
     if prepare_only and is_prepared(comparison, out):  # units may be at work there
+        settled = asked.prepared()
+        out.write_plan(with_contrasts(asked.plan, settled), settled)  # what changes no cell may have changed
         typer.echo(f"{asked.name}: prepared before; {_so_far(comparison, out)}")
         return
     with out.alone():
@@ -218,11 +220,13 @@ def _finish(asked: Asked) -> None:
     """
     from kinj.compare.apart.listing import states
     from kinj.compare.apart.slurm import job_states
+    from kinj.compare.fitting import with_contrasts
     from kinj.compare.running import Failure, in_order, take_results
 
     comparison, out = asked.prepared(), asked.out
     with out.alone():
         out.remove_scratch()
+        out.write_plan(with_contrasts(asked.plan, comparison), comparison)
         failures = take_results(comparison, out)
     for one, unit in zip(states(comparison, out, job_states(out)), in_order(comparison), strict=True):
         if one.state != "done" and unit.results is None:

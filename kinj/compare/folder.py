@@ -177,6 +177,10 @@ class OutputFolder:
         for name in ("cells", "units", "passages"):
             (self.path / name).mkdir(exist_ok=True)
         self.remove_scratch()
+        self.write_plan(plan, comparison)
+
+    def write_plan(self, plan: Plan, comparison: Comparison) -> None:
+        """Writes down the plan by which the report judges, and its cells; units may be at work."""
         write_whole(self.path / _CELLS, "".join(record_line(planned.cell) for planned in comparison.cells))
         write_whole(self.path / _PLAN, as_yaml(plan))
         unmeasured = [asdict(one) for one in comparison.unmeasured]

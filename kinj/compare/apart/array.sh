@@ -14,6 +14,9 @@ unit() { # those units that fall to this task, of $1 tasks, one after another
     [ -z "$asked" ] || requeue
     "${compare[@]}" --unit "${units[i]%%:*}" &
     child=$!
+    [ -z "$asked" ] || kill -USR1 "$child" 2>/dev/null # heard before its number was known
+    [ -z "$ended" ] || kill -TERM "$child" 2>/dev/null
+    code=127 # what a command that is not there ends with
     # A signal ends `wait`, not what it waits for, which may be saving: this script must not end before it.
     while heard=; wait "$child"; status=$?; [ "$status" = 127 ] || code=$status; [ -n "$heard" ]; do :; done
     child=''

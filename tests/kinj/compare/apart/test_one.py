@@ -6,13 +6,17 @@ import platform
 import signal
 
 import pytest
+import yaml
+from typer.testing import CliRunner
 
 from kinj import claims
+from kinj.cli.app import build_app
 from kinj.compare import running
 from kinj.compare.apart import prepared
 from kinj.compare.apart.listing import states
 from kinj.compare.apart.one import do_one, find_unit
 from kinj.compare.apart.prepared import find_prepared, is_prepared, mark_prepared
+from kinj.compare.files import load_plan
 from kinj.compare.folder import OutputFolder
 from kinj.compare.plan import make_plan
 from kinj.errors import UserError
@@ -170,3 +174,13 @@ def test_who_is_at_work_and_who_is_gone_stand_in_the_list(begun, out):
         [one] = states(begun, out)
         assert one.state == "failed"
         assert one.why.startswith("its process is gone without a word: ")
+
+
+@pytest.mark.parametrize("part", ["--prepare", "--finish"])
+def test_what_changes_no_cell_reaches_the_plan_that_the_report_judges_by(begun, out, plan_values, tmp_path, part):
+    changed = plan_values(**PLAN, same_within=7.5)
+    (tmp_path / "changed.yaml").write_text(yaml.safe_dump(changed))
+    assert load_plan(str(out.path / "plan.yaml")).same_within != 7.5
+    words = ["compare", str(tmp_path / "changed.yaml"), "--output_dir", str(out.path), part]
+    CliRunner().invoke(build_app(), words)
+    assert load_plan(str(out.path / "plan.yaml")).same_within == 7.5

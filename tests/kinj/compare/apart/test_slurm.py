@@ -115,6 +115,12 @@ def test_a_unit_that_fails_fails_the_task_once_the_others_of_it_are_done(script,
     assert [line.split()[-1] for line in (tmp_path / "calls").read_text().splitlines()] == ["1", "4"]
 
 
+def test_a_python_that_is_not_on_the_node_fails_the_task(script, tmp_path):
+    file = script()
+    (tmp_path / "bin" / "kinj").unlink()
+    assert run(file, "unit", "6", SLURM_ARRAY_TASK_ID="0")[0] == 1
+
+
 @pytest.mark.parametrize(("number", "code", "again"), [("USR1", 0, True), ("TERM", 143, False)])
 def test_before_the_limit_it_saves_and_is_requeued_and_cancelled_it_is_not(script, tmp_path, number, code, again):
     (tmp_path / "unit-1").write_text("30 0\n")
@@ -129,6 +135,15 @@ def test_before_the_limit_it_saves_and_is_requeued_and_cancelled_it_is_not(scrip
     if again:
         assert (tmp_path / "scontrol").read_text() == "requeue 17_0\n"
         assert (tmp_path / "calls").read_text().endswith("saved\n")
+
+
+def test_a_signal_that_comes_before_the_units_number_is_known_reaches_it(script, tmp_path):
+    (tmp_path / "unit-1").write_text("20 0\n")
+    file = script()
+    begun = "until [ -s calls ]; do sleep 0.05; done; sleep 0.3; kill -USR1 $$\n    child=$!\n"
+    file.write_text(file.read_text().replace("    child=$!\n", f"    {begun}"))
+    assert run(file, "unit", "6", SLURM_ARRAY_TASK_ID="0", SLURM_ARRAY_JOB_ID="17")[0] == 0
+    assert (tmp_path / "scontrol").read_text() == "requeue 17_0\n"
 
 
 def test_without_sbatch_it_is_one_line(script, tmp_path):
