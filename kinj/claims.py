@@ -50,7 +50,7 @@ class Holder:
     #: tells machines apart that share a name, and a machine from itself before it started anew
     machine: str
     pid: int
-    #: seconds since 1970 by the holder's clock, which tell its process from a later one of that number
+    #: seconds since its machine started, which tell its process from a later one of that number
     started: float
     #: when it began, for people
     since: str
@@ -83,7 +83,8 @@ class Claim:
         Raises:
             ClaimLostError: somebody has taken it over, or the folder could not be reached for too long.
         """
-        _refuse_lost(self._file, self._holder.token)
+        with suppress(OSError):  # a server that does not answer for a moment, as in `_beat`
+            _refuse_lost(self._file, self._holder.token)
         if time.monotonic() - self._last > QUIET:
             raise ClaimLostError(f"{self._file.parent}: not reached for {QUIET:.0f} s: somebody else may go on there")
 
@@ -128,7 +129,7 @@ def take(folder: Path) -> Claim | Holder:
     process = psutil.Process()
     now = datetime.now(UTC).isoformat(timespec="seconds")
     me = Holder(
-        secrets.token_hex(8), platform.node(), _machine(), process.pid, process.create_time(), now, _scheduled_job()
+        secrets.token_hex(8), platform.node(), _machine(), process.pid, _started(process), now, _scheduled_job()
     )
     while True:
         number, file = _newest(folder)
@@ -137,12 +138,13 @@ def take(folder: Path) -> Claim | Holder:
         mine = folder / f"claim-{number + 1}.json"
         try:
             _make(mine, me)
-            if _newest(folder)[0] > number + 1:  # what was seen of the folder was old
+            others = [(old, one) for old, one in _all(folder) if one != mine]
+            # What was seen of the folder was old: numbers begin anew once all have given theirs up.
+            if any(old > number + 1 or _living(one) is not None for old, one in others):
                 mine.unlink()
                 continue
-            for old, one in _all(folder):
-                if old <= number:
-                    one.unlink(missing_ok=True)
+            for _, one in others:
+                one.unlink(missing_ok=True)
             for asked in folder.glob("stop-*"):  # of those before
                 asked.unlink(missing_ok=True)
         except FileExistsError:
@@ -267,11 +269,15 @@ def _now(folder: Path) -> float:
 def _runs(holder: Holder) -> bool:
     try:
         process = psutil.Process(holder.pid)
-        # Both by this machine's clock, which may have been set in between.
-        is_same = abs(float(process.create_time()) - holder.started) < 2
+        is_same = abs(_started(process) - holder.started) < 2
         return is_same and str(process.status()) != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def _started(process: psutil.Process) -> float:
+    """Seconds from the start of this machine to that of a process, which no setting of the clock changes."""
+    return float(process.create_time()) - float(psutil.boot_time())
 
 
 def _machine() -> str:

@@ -92,7 +92,7 @@ def _do_all(asked: Asked, *, prepare_only: bool, jobs: str | None = None) -> Non
     from kinj.compare.batches import find_batch_sizes
     from kinj.compare.fitting import with_contrasts
     from kinj.compare.launching.machine import share_out
-    from kinj.compare.rates import keep_rates
+    from kinj.compare.rates import keep_rates, measured
     from kinj.compare.running import retrieve, run
 
     side_by_side = None if jobs is None else share_out(jobs)
@@ -117,10 +117,12 @@ def _do_all(asked: Asked, *, prepare_only: bool, jobs: str | None = None) -> Non
             return
         if side_by_side is not None:
             typer.echo(str(side_by_side), err=True)
+        before = measured(comparison, out)
         try:
             failures = run(comparison, out, keep=asked.plan.keep, side_by_side=side_by_side)
         finally:
-            keep_rates(comparison, out)
+            if side_by_side is None:  # the others had a part of this machine
+                keep_rates(comparison, out, before)
         _report(comparison, out, failures)
 
 

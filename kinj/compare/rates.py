@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Set
 from pathlib import Path
 
 from kinj.cache import cache_folder
@@ -33,17 +34,29 @@ def read_rates(weights: Json) -> Rates:
     return {kind: (seconds, tokens) for kind, (seconds, tokens) in json.loads(file.read_text(encoding="utf-8")).items()}
 
 
-def keep_rates(comparison: Comparison, out: OutputFolder) -> None:
-    """Keeps what the complete cells and trainings took, over what was known."""
+def measured(comparison: Comparison, out: OutputFolder) -> set[str]:
+    """The ids of the complete cells, and of the units whose training has ended, whoever did them."""
+    trained = {unit.id for unit in comparison.units if unit.results is None and _of_training(out, unit) is not None}
+    return trained | set(out.complete())
+
+
+def keep_rates(comparison: Comparison, out: OutputFolder, before: Set[str]) -> None:
+    """Keeps what this run's cells and trainings took, over what was known.
+
+    Args:
+        comparison: that was run on this machine, each unit with all of it.
+        out: its folder.
+        before: what `measured` gave when the run began, which other machines may have done.
+    """
     by_model: dict[Path, Rates] = {}
     for unit in comparison.units:
         if unit.results is not None:
             continue
         rates = by_model.setdefault(_file(unit.weights), read_rates(unit.weights))
         for planned in unit.cells:
-            if out.is_complete(planned.cell.id):
+            if planned.cell.id not in before and out.is_complete(planned.cell.id):
                 rates[kind_of(planned)] = _of_cell(out, planned)
-        if (rate := _of_training(out, unit)) is not None:
+        if unit.id not in before and (rate := _of_training(out, unit)) is not None:
             rates[TRAINING] = (rate, 1.0)
     for file, rates in by_model.items():
         _write(file, rates)

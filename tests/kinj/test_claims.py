@@ -1,5 +1,6 @@
 """Claims on a folder: one holder at a time, a dead one's taken over, and what it started told so."""
 
+import errno
 import json
 import os
 import subprocess
@@ -8,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from kinj import claims
@@ -134,6 +136,50 @@ def test_what_works_under_a_claim_hears_that_it_is_to_stop(tmp_path, under):
         claim.ask_to_stop()
         assert claims.is_asked_to_stop()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_clock_that_is_set_makes_nobody_gone(tmp_path, monkeypatch):
+    class Process(psutil.Process):
+        def create_time(self):
+            return super().create_time() - 3600
+
+    since = psutil.boot_time()
+    with take(tmp_path):
+        monkeypatch.setattr(psutil, "Process", Process)
+        monkeypatch.setattr(psutil, "boot_time", lambda: since - 3600)
+        assert isinstance(take(tmp_path), Holder)
+
+
+def test_where_numbers_have_begun_anew_a_living_claim_is_left_alone(tmp_path, elsewhere, monkeypatch):
+    elsewhere(quiet=claims.QUIET + 60)
+    make = claims._make
+
+    def make_late(file, holder):
+        """All others have come and gone since this one looked, and one has come again."""
+        monkeypatch.setattr(claims, "_make", make)
+        (tmp_path / "claim-3.json").unlink()
+        others.append(take(tmp_path))
+        make(file, holder)
+
+    others = []
+    monkeypatch.setattr(claims, "_make", make_late)
+    assert isinstance(take(tmp_path), Holder)
+    [other] = others
+    other.refuse_lost()
+    assert [file.name for file in tmp_path.iterdir()] == ["claim-1.json"]
+
+
+def test_a_server_that_does_not_answer_is_forgiven_until_it_is_quiet_for_too_long(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    claim = take(tmp_path)
+    monkeypatch.setattr(Path, "read_text", fail)
+    claim.refuse_lost()
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + claims.QUIET + 1)
+    with pytest.raises(ClaimLostError, match="not reached for 180 s"):
+        claim.refuse_lost()
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):

@@ -14,7 +14,7 @@ from kinj.compare import running
 from kinj.compare.folder import OutputFolder
 from kinj.compare.plan import make_plan
 from kinj.compare.prompts import first_prompts
-from kinj.compare.rates import keep_rates, kind_of, read_rates
+from kinj.compare.rates import keep_rates, kind_of, measured, read_rates
 from kinj.compare.running import _commands, _tidy, refuse_unscorable
 from kinj.compare.unchanged import find_unchanged
 from kinj.errors import UserError
@@ -185,7 +185,9 @@ def test_measured_rates_are_kept_for_the_next_dry_run(begin, out, tmp_path, monk
     finish(out, unit.cells[0])
     out.unit(trained.id).mkdir()
     (out.unit(trained.id) / "training.json").write_text(json.dumps({"seconds": 5.0, "tokens": 1000}))
-    keep_rates(made, out)
+    keep_rates(made, out, measured(made, out))  # of another machine, perhaps
+    assert read_rates(unit.weights) == {}
+    keep_rates(made, out, set())
     assert read_rates(unit.weights) == {kind_of(unit.cells[0]): (0.5, 20.0), "training": (0.005, 1.0)}
 
 
