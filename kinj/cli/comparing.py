@@ -123,7 +123,7 @@ def _do_all(asked: Asked, *, prepare_only: bool, jobs: str | None = None) -> Non
         finally:
             if side_by_side is None:  # the others had a part of this machine
                 keep_rates(comparison, out, before)
-        _report(comparison, out, failures)
+        _report(asked, comparison, out, failures)
 
 
 def _spread(asked: Asked, memory: Sequence[int]) -> Comparison:
@@ -233,9 +233,8 @@ def _finish(asked: Asked) -> None:
     for one, unit in zip(states(comparison, out, job_states(out)), in_order(comparison), strict=True):
         if one.state != "done" and unit.results is None:
             reason = one.why if one.state == "failed" else f"{one.state}: {one.why}".removesuffix(": ")
-            alone = f"{asked.command} --unit {one.number}"
-            failures.append(Failure(unit, reason, out.unit(unit.id) / "log.txt", alone))
-    _report(comparison, out, failures)
+            failures.append(Failure(unit, reason, out.unit(unit.id) / "log.txt"))
+    _report(asked, comparison, out, failures)
 
 
 def _so_far(comparison: Comparison, out: OutputFolder) -> str:
@@ -243,7 +242,7 @@ def _so_far(comparison: Comparison, out: OutputFolder) -> str:
     return f"{done} of {len(comparison.cells)} cells are complete"
 
 
-def _report(comparison: Comparison, out: OutputFolder, failures: list[Failure]) -> None:
+def _report(asked: Asked, comparison: Comparison, out: OutputFolder, failures: list[Failure]) -> None:
     """Says what is there, what changed nothing and what failed.
 
     Raises:
@@ -251,6 +250,7 @@ def _report(comparison: Comparison, out: OutputFolder, failures: list[Failure]) 
     """
     from kinj.compare.batches import batch_lines
     from kinj.compare.prompts import first_prompts
+    from kinj.compare.running import in_order
     from kinj.compare.unchanged import find_unchanged
 
     for line in (*first_prompts(comparison, out), *batch_lines(comparison, out)):
@@ -263,7 +263,9 @@ def _report(comparison: Comparison, out: OutputFolder, failures: list[Failure]) 
     for one_unmeasured in comparison.unmeasured:
         typer.echo(str(one_unmeasured))
     for failure in failures:
-        typer.echo(f"failed: {failure.unit}: {failure.reason}\n  log: {failure.log}\n  alone: {failure.command}")
+        number = in_order(comparison).index(failure.unit) + 1
+        alone = f"{asked.command} --unit {number}" if failure.unit.results is None else "the same `kinj compare`"
+        typer.echo(f"failed: {failure.unit}: {failure.reason}\n  log: {failure.log}\n  alone: {alone}")
     typer.echo(f"{_so_far(comparison, out)}: {out.path}")
     if failures or len(complete) < len(comparison.cells):
         raise typer.Exit(1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,8 +38,6 @@ class Failure:
     #: the last line that its processes said
     reason: str
     log: Path
-    #: what does it alone
-    command: str
 
 
 def run(
@@ -115,6 +112,7 @@ def run_unit(
     """
     if not _takes_processes(unit, comparison, out):
         return _without_processes(unit, comparison, out, advance, keep=keep)
+    out.keep_failure(unit, None)  # an earlier one's: killed without a word, this one leaves none
     try:
         failure = _run_processes(unit, comparison, out, claim, advance, share)
     except ClaimLostError as error:
@@ -238,12 +236,11 @@ def _waiting(unit: Unit, out: OutputFolder) -> list[str]:
 
 
 def _not_taken(unit: Unit, reason: str) -> Failure:
-    return Failure(unit, reason, Path(str(unit.results)), "the same `kinj compare`")
+    return Failure(unit, reason, Path(str(unit.results)))
 
 
 def _failure(unit: Unit, out: OutputFolder, reason: str) -> Failure:
-    folder = out.unit(unit.id)
-    return Failure(unit, reason, folder / "log.txt", shlex.join([*PYTHON, "kinj.compare.guard", str(folder)]))
+    return Failure(unit, reason, out.unit(unit.id) / "log.txt")
 
 
 def _run_processes(

@@ -102,7 +102,7 @@ def do_one(
             if asked.to_stop:
                 reason = "it was stopped before one cell or checkpoint was saved: give it more time"
                 out.keep_failure(unit, reason)
-                failure = Failure(unit, reason, folder / "log.txt", "" if failure is None else failure.command)
+                failure = Failure(unit, reason, folder / "log.txt")
             return 1, failure
 
 

@@ -51,6 +51,7 @@ def run_on(cluster: Cluster, comparison: Comparison, out: OutputFolder, words: S
     }
     tasks = {}
     for number, unit in units.items():
+        out.keep_failure(unit, None)  # of an earlier try
         devices = devices_of(unit) if cluster.has_devices else 0
         tasks[number] = Task((*words, "--unit", number), cluster.cpus_of(devices, jobs), devices)
     planned = {cell.cell.id for cell in comparison.cells}

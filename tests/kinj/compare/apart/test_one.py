@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shlex
 import signal
 
 import pytest
@@ -111,7 +112,7 @@ def test_a_unit_that_fails_is_tried_twice_and_its_reason_kept_until_it_is_tried_
     assert code == 1
     assert failure.reason == "it said nothing"
     assert [(one.state, one.why) for one in states(begun, out)] == [("failed", "it said nothing")]
-    processes(lambda: complete(out, unit))
+    processes(lambda: complete(out, unit) if out.failure(unit) is None else 1)
     assert do_one(unit, begun, out, keep="all") == (0, None)
     assert out.failure(unit) is None
 
@@ -184,3 +185,18 @@ def test_what_changes_no_cell_reaches_the_plan_that_the_report_judges_by(begun, 
     words = ["compare", str(tmp_path / "changed.yaml"), "--output_dir", str(out.path), part]
     CliRunner().invoke(build_app(), words)
     assert load_plan(str(out.path / "plan.yaml")).same_within == 7.5
+
+
+@pytest.mark.parametrize("jobs", [[], ["--jobs", "1"]])
+def test_a_unit_that_fails_in_a_whole_run_is_done_alone_under_a_claim_and_a_part_of_a_machine_keeps_no_rates(
+    begun, out, processes, plan_values, tmp_path, monkeypatch, jobs
+):
+    kept = []
+    monkeypatch.setattr("kinj.compare.rates.keep_rates", lambda *_: kept.append("kept"))
+    file = tmp_path / "plan.yaml"
+    file.write_text(yaml.safe_dump(plan_values(**PLAN)))
+    processes(lambda: 1, lambda: 1)
+    command = ["compare", str(file), "--output_dir", str(out.path)]
+    said = CliRunner().invoke(build_app(), [*command, *jobs]).output
+    assert f"alone: kinj {shlex.join(command)} --unit 1\n" in said
+    assert kept == ([] if jobs else ["kept"])

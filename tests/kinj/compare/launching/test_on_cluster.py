@@ -11,8 +11,9 @@ from kinj.compare.plan import make_plan
 class Cluster:
     """Says of every task that it ended, and of those named why it failed."""
 
-    def __init__(self, *, has_devices=False, **failed):
+    def __init__(self, *, has_devices=False, meanwhile=lambda: None, **failed):
         self.has_devices = has_devices
+        self.meanwhile = meanwhile
         self.failed = failed
         self.tasks = {}
 
@@ -22,6 +23,7 @@ class Cluster:
     def run(self, tasks):
         self.tasks = dict(tasks)
         yield None
+        self.meanwhile()
         yield from ((name, self.failed.get(f"unit{name}")) for name in tasks)
 
 
@@ -59,8 +61,12 @@ def test_what_a_unit_said_itself_goes_before_what_the_cluster_knows(begun):
     comparison, out = begun
     first, second, third = comparison.units
     out.unit_to_write(second.id)
-    out.keep_failure(second, "its own word")
-    run_on(Cluster(unit2="exit 1", unit3="its worker died"), comparison, out, ["compare"])
+    out.unit_to_write(third.id)
+    out.keep_failure(third, "of an earlier try")
+    cluster = Cluster(
+        unit2="exit 1", unit3="its worker died", meanwhile=lambda: out.keep_failure(second, "its own word")
+    )
+    run_on(cluster, comparison, out, ["compare"])
     assert [out.failure(unit) for unit in (first, second, third)] == [None, "its own word", "its worker died"]
 
 
