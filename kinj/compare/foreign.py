@@ -76,8 +76,9 @@ def _take(folder: Path, planned: PlannedCell, comparison: Comparison, out: Outpu
         "sha256": {path.name: sha256_file(path) for path in sorted(scratch.iterdir())},
         "versions": {},
     }
+    write_manifest(scratch, manifest)
+    shutil.rmtree(out.cell(planned.cell.id), ignore_errors=True)  # what was killed before it had its manifest
     scratch.rename(out.cell(planned.cell.id))
-    write_manifest(out.cell(planned.cell.id), manifest)
 
 
 def _rows_of(samples: Path) -> list[Json]:

@@ -40,6 +40,7 @@ def run_guarded(
     """
     words = [*PYTHON, "kinj.compare.guard", str(folder), "--with-starter"]
     env = {**os.environ, **(_HUB_OFF if hub_off else {}), **(environment or {})}
+    env.pop("RAY_AUTH_TOKEN", None)  # no business of the models that they load
     with (folder / "log.txt").open("ab") as sink:
         guard = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True, env=env

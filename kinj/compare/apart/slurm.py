@@ -16,6 +16,7 @@ from kinj.compare.processes import PYTHON
 from kinj.compare.settings import SlurmSettings
 from kinj.errors import UserError
 
+_ANSWER_SECONDS = 60.0
 _BODY = Path(__file__).with_name("array.sh")
 
 
@@ -116,8 +117,11 @@ def _ask(array: str) -> dict[str, str]:
 
 
 def _said(*words: str) -> list[str]:
-    """The lines that a command of Slurm says; none where it is not here, or knows nothing."""
+    """The lines that a command of Slurm says; none where it is not here, does not answer, or knows nothing."""
     if shutil.which(words[0]) is None:
         return []
-    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=60)
+    try:
+        done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=_ANSWER_SECONDS)
+    except subprocess.TimeoutExpired:
+        return []
     return done.stdout.splitlines() if done.returncode == 0 else []

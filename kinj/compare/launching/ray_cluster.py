@@ -136,6 +136,8 @@ class Cluster:
     def _reason(self, task: Any) -> str | None:  # Any: Ray's reference to what a task gives
         try:
             code, said = self._ray.get(task)
+        except self._ray.exceptions.RayTaskError as error:  # its words end with what was raised there
+            return f"its node could not do it: {str(error).strip().splitlines()[-1]}"
         except self._ray.exceptions.RayError as error:
             return f"begun {_RETRIES + 1} times at most, and no worker lived to its end: {_first_line(error)}"
         return said if code else None
@@ -153,6 +155,8 @@ def joined(machine: Machine) -> Iterator[Cluster]:
         UserError: nothing to join there, or not all nodes of this Slurm job.
     """
     address = os.environ.get("RAY_ADDRESS")
+    if address in ("", "local"):  # as Ray itself takes them: there is none to join
+        address = None
     nodes = int(os.environ.get("SLURM_JOB_NUM_NODES", "1"))
     if address is None and nodes > 1:
         raise UserError(

@@ -65,6 +65,24 @@ def test_the_same_questions_become_a_cell_of_the_arm(begin, theirs):
     assert set(told["files"]) == {path.name for path in out.cell(planned.cell.id).iterdir()} - {"manifest.json"}
 
 
+def test_killed_in_between_it_leaves_no_half_of_a_cell_and_the_next_run_goes_on(begin, theirs, monkeypatch):
+    write(theirs, rows())
+    made, unit, out = begin()
+    cell = out.cell(unit.cells[0].cell.id)
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("kinj.compare.foreign.write_manifest", die)
+        with pytest.raises(KeyboardInterrupt):
+            take_foreign(unit, made, out)
+    assert not cell.exists()
+    write(cell, rows())  # as runs before left it
+    assert take_foreign(unit, made, out) is None
+    assert out.is_complete(cell.name)
+
+
 @pytest.mark.parametrize(
     ("samples", "message"),
     [

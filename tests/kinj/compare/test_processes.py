@@ -20,6 +20,14 @@ def test_they_ask_no_hub_where_all_was_fetched(tmp_path, monkeypatch, hub_off, s
     assert last_line(tmp_path / "log.txt", 3) == shown
 
 
+def test_they_are_told_no_clusters_token(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
+    command = {"words": [sys.executable, "-c", "import os; print('RAY_AUTH_TOKEN' in os.environ)"], "done": None}
+    (tmp_path / "unit.json").write_text(json.dumps({"commands": [command]}))
+    assert run_guarded(tmp_path, lambda: None) == 0
+    assert last_line(tmp_path / "log.txt", 0) == "False"
+
+
 def test_a_process_that_a_signal_killed_is_said_to_be(tmp_path):
     kill = "import os, signal; print('step 3 of 9', flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     (tmp_path / "unit.json").write_text(

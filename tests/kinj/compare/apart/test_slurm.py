@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from kinj.compare.apart import slurm
 from kinj.compare.apart.listing import UnitState, states
 from kinj.compare.apart.slurm import Command, array_script, job_states
 from kinj.compare.folder import OutputFolder
@@ -211,3 +212,15 @@ def test_what_slurm_says_of_a_job_stands_in_the_list(comparison, tmp_path, monke
     out.keep_failure(unit, "killed by signal 9")
     [state] = states(made, out, job_states(out))
     assert (state.state, state.why) == ("failed", "OUT_OF_MEMORY, job 17_0: killed by signal 9")
+
+
+def test_accounts_that_do_not_answer_say_nothing(tmp_path, monkeypatch):
+    out = OutputFolder(tmp_path / "out")
+    out.slurm.mkdir(parents=True)
+    (out.slurm / "jobs.txt").write_text("unit 17_0\n")
+    for name, text in (("sacct", "exec sleep 20"), ("scontrol", "exit 1")):
+        (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(slurm, "_ANSWER_SECONDS", 0.1)
+    assert job_states(out) == {}

@@ -58,6 +58,33 @@ def test_where_nothing_answers_it_is_said_before_ray_tries_for_minutes(monkeypat
             pass
 
 
+@pytest.mark.parametrize("address", ["", "local"])
+def test_an_address_that_names_no_cluster_is_none(monkeypatch, address):
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "4")
+    with pytest.raises(UserError, match="4 nodes, and RAY_ADDRESS does not say where"), joined(Machine(1)):
+        pass
+
+
+def test_what_was_raised_on_a_node_is_told_from_a_worker_that_died():
+    class RayError(Exception):
+        pass
+
+    class RayTaskError(RayError):
+        pass
+
+    def get(error):
+        raise error
+
+    cluster = cluster_of((1, 0))
+    cluster._ray.exceptions = SimpleNamespace(RayError=RayError, RayTaskError=RayTaskError)
+    cluster._ray.get = get
+    assert cluster._reason(RayTaskError("ray::do_unit() (pid=1)\n  File …\nOSError: No space left\n")) == (
+        "its node could not do it: OSError: No space left"
+    )
+    assert cluster._reason(RayError("node died")).endswith("no worker lived to its end: node died")
+
+
 def test_in_slurm_with_several_nodes_the_cluster_has_to_be_named(monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setenv("SLURM_JOB_NUM_NODES", "4")
