@@ -116,6 +116,11 @@ def compare(
         return
     if plan is None:
         raise UserError("name a plan: kinj compare PLAN --output_dir OUT; `kinj compare --list` names those that ship")
+    parts = {"--dry-run": dry_run, "--fetch": fetch, "--measure": measure, "--prepare": prepare, "--units": units}
+    parts |= {"--unit": unit is not None, "--slurm": slurm, "--finish": finish}
+    _refuse_several(
+        [name for name, is_asked in parts.items() if is_asked], is_shared=not (jobs is None and launcher is None)
+    )
     from kinj.compare.files import find_plan, load_plan
 
     loaded = load_plan(plan)
@@ -164,6 +169,22 @@ def compare(
             jobs=jobs,
             launcher=launcher,
         )
+
+
+def _refuse_several(parts: list[str], *, is_shared: bool) -> None:
+    """Returns where one part is asked for at most, and units are shared out in a whole run alone.
+
+    Args:
+        parts: the options of those that are asked for.
+        is_shared: whether --jobs or --launcher is given.
+
+    Raises:
+        UserError: otherwise.
+    """
+    if len(parts) > 1:
+        raise UserError(f"{' and '.join(parts)}: each is one part of a comparison: give one of them at a time")
+    if parts and is_shared:
+        raise UserError(f"{parts[0]}: --jobs and --launcher are for a whole run: leave them out, or {parts[0]}")
 
 
 def _print_shipped(name: str | None) -> None:

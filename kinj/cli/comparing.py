@@ -68,13 +68,9 @@ def do(
     """Does what the options of these names say; all of it where none is given.
 
     Raises:
-        UserError: options that do not go together.
+        UserError: no such launcher, unit or number of jobs, or no cluster, or OUT is not prepared.
         typer.Exit: a cell or a loss of what was to be done is missing, or a unit was stopped.
     """
-    parts = {"prepare": prepare, "units": units, "slurm": slurm, "unit": unit is not None, "finish": finish}
-    part = next((name for name, is_asked in parts.items() if is_asked), None)
-    if part is not None and (jobs is not None or launcher is not None):
-        raise UserError(f"--{part}: --jobs and --launcher are for a whole run: leave them out, or --{part}")
     if units or slurm:
         _list_units(asked, as_script=slurm, as_json=as_json)
     elif unit is not None:
@@ -91,12 +87,17 @@ def _do_all(asked: Asked, *, prepare_only: bool, jobs: str | None = None) -> Non
     from kinj.compare.apart.prepared import is_prepared, mark_prepared
     from kinj.compare.batches import find_batch_sizes
     from kinj.compare.fitting import with_contrasts
-    from kinj.compare.launching.machine import share_out
+    from kinj.compare.launching.machine import share_out, this_machine
     from kinj.compare.rates import keep_rates, measured
     from kinj.compare.running import retrieve, run
 
     side_by_side = None if jobs is None else share_out(jobs)
-    comparison, out = _spread(asked, () if side_by_side is None else side_by_side.machine.memory), asked.out
+    memory: Sequence[int] = ()  # one unit has all there is
+    if side_by_side is not None:
+        memory = side_by_side.machine.memory
+    elif prepare_only:  # batch sizes are found here, with the model over devices as its units will have it
+        memory = this_machine().memory
+    comparison, out = _spread(asked, memory), asked.out
     if prepare_only and is_prepared(comparison, out):  # units may be at work there
         settled = asked.prepared()
         out.write_plan(with_contrasts(asked.plan, settled), settled)  # what changes no cell may have changed

@@ -200,3 +200,17 @@ def test_a_unit_that_fails_in_a_whole_run_is_done_alone_under_a_claim_and_a_part
     said = CliRunner().invoke(build_app(), [*command, *jobs]).output
     assert f"alone: kinj {shlex.join(command)} --unit 1\n" in said
     assert kept == ([] if jobs else ["kept"])
+
+
+def test_prepare_spreads_models_over_the_devices_that_are_there(begun, out, plan_values, tmp_path, monkeypatch):
+    def count(plan, memory):
+        known.append(memory)
+        return dict.fromkeys(plan.models, 1)
+
+    known = []
+    monkeypatch.setattr("kinj.compare.launching.machine.device_memory", lambda: [10, 20])
+    monkeypatch.setattr("kinj.compare.launching.devices.count_devices", count)
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan_values(**PLAN)))
+    words = ["compare", str(tmp_path / "plan.yaml"), "--output_dir", str(out.path), "--prepare"]
+    assert CliRunner().invoke(build_app(), words).exit_code == 0
+    assert known == [(10, 20)]

@@ -17,6 +17,11 @@ from kinj.errors import UserError
     [
         (["--jobs", "2", "--unit", "1"], "--unit: --jobs and --launcher are for a whole run"),
         (["--launcher", "ray", "--finish"], "--finish: --jobs and --launcher are for a whole run"),
+        (["--dry-run", "--jobs", "zero"], "--dry-run: --jobs and --launcher are for a whole run"),
+        (["--fetch", "--launcher", "dask"], "--fetch: --jobs and --launcher are for a whole run"),
+        (["--prepare", "--finish"], "--prepare and --finish: each is one part of a comparison: give one of them"),
+        (["--units", "--slurm"], "--units and --slurm: each is one part of a comparison"),
+        (["--dry-run", "--unit", "99"], "--dry-run and --unit: each is one part of a comparison"),
         (["--launcher", "dask"], "--launcher dask: `ray` is the one there is"),
         (["--jobs", "none"], "--jobs none: say how many units run at once, from 1 on, or `auto`"),
     ],
