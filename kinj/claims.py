@@ -218,7 +218,7 @@ def _newest(folder: Path) -> tuple[int, Path | None]:
 
 
 def _all(folder: Path) -> list[tuple[int, Path]]:
-    return [(int(file.stem.partition("-")[2]), file) for file in folder.glob("claim-*.json")]
+    return [(int(file.stem.partition("-")[2]), file) for file in folder.glob("claim-[0-9]*.json")]
 
 
 def _make(file: Path, holder: Holder) -> None:
@@ -258,7 +258,8 @@ def _living(file: Path) -> Holder | None:
 
 def _now(folder: Path) -> float:
     """What the clock of the folder's file server says, in seconds since 1970."""
-    probe = folder / f"now-{secrets.token_hex(8)}"
+    # By the name of a claim without a number, which whoever asks whether the folder is empty passes over.
+    probe = folder / f"claim-now-{secrets.token_hex(8)}.json"
     probe.touch()
     try:
         return probe.stat().st_mtime

@@ -284,3 +284,16 @@ def test_a_cell_asked_twice_for_the_noise_is_no_cell_that_changed_nothing(begin,
         finish(out, planned, "the same")
     assert len(made.cells) == 2
     assert find_unchanged([planned.cell for planned in made.cells], out) == []
+
+
+def test_a_machine_that_asks_for_the_time_does_not_fill_a_fresh_folder(out, comparison, monkeypatch):
+    made, touch, seen = comparison(), Path.touch, []
+
+    def touch_and_look(file):
+        touch(file)
+        seen.append((out.left_over(made), claims.last(out.path)))
+
+    out.path.mkdir()
+    monkeypatch.setattr(Path, "touch", touch_and_look)
+    claims._now(out.path)
+    assert seen == [([], None)]
