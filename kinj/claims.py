@@ -126,11 +126,8 @@ def take(folder: Path) -> Claim | Holder:
     Raises:
         UserError: this machine cannot write there.
     """
-    process = psutil.Process()
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    me = Holder(
-        secrets.token_hex(8), platform.node(), _machine(), process.pid, _started(process), now, _scheduled_job()
-    )
+    now, pid = datetime.now(UTC).isoformat(timespec="seconds"), os.getpid()
+    me = Holder(secrets.token_hex(8), platform.node(), _machine(), pid, _started(pid), now, _scheduled_job())
     while True:
         number, file = _newest(folder)
         if file is not None and (holder := _living(file)) is not None:
@@ -269,16 +266,16 @@ def _now(folder: Path) -> float:
 
 def _runs(holder: Holder) -> bool:
     try:
-        process = psutil.Process(holder.pid)
-        is_same = abs(_started(process) - holder.started) < 2
-        return is_same and str(process.status()) != psutil.STATUS_ZOMBIE
+        is_same = abs(_started(holder.pid) - holder.started) < 2
+        return is_same and str(psutil.Process(holder.pid).status()) != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
 
-def _started(process: psutil.Process) -> float:
+def _started(pid: int) -> float:
     """Seconds from the start of this machine to that of a process, which no setting of the clock changes."""
-    return float(process.create_time()) - float(psutil.boot_time())
+    since = float(psutil.boot_time())  # asked first: earlier versions of psutil add what this has said last
+    return float(psutil.Process(pid).create_time()) - since
 
 
 def _machine() -> str:
