@@ -55,7 +55,7 @@ def write_folder(
         UserError: a row that a person edited is none that could be asked; the folder stays what it was.
     """
     unchanged = _unchanged_chunks(out, material)
-    given = {**journal.facts.get("splits", {}), **splits}
+    given = {**journal.facts.get("splits", {}), **splits_of(out), **splits}
     ids = {row.id for row in rows}
 
     def standing(names: Sequence[str], kind: type[T]) -> tuple[T, ...]:
@@ -97,6 +97,12 @@ def _manifest_before(journal: Journal, out: Path, source: Path) -> Json:
     given = read_manifest(source, "restore it or delete it")
     known: Json = {name: given[name] for name in ("license", "languages", "licenses") if name in given}
     return known | {"collection": {"name": given.get("name", source.name), "sha256": sha256_file(source / MANIFEST)}}
+
+
+def splits_of(out: Path) -> dict[str, str]:
+    """The split of each document that has one in the folder, whoever gave it: newer than what the journal knows."""
+    path = out / "documents.jsonl"
+    return {d.id: d.split for d in read_records(path, Document) if d.split} if path.is_file() else {}
 
 
 def standing_questions(out: Path, source: Path) -> list[Question]:

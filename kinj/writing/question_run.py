@@ -16,7 +16,7 @@ from kinj.writing.candidate import Candidate, sort_of, struck_in, without_struck
 from kinj.writing.checking import repeated, say_languages
 from kinj.writing.estimating import estimate_questions
 from kinj.writing.finishing import Written, finish
-from kinj.writing.folder import changes_since, refuse_losing, standing_questions
+from kinj.writing.folder import changes_since, refuse_losing, splits_of, standing_questions
 from kinj.writing.material import Order, drawn, language_of, split_by_document
 from kinj.writing.probe import Longest
 from kinj.writing.questions import DRAFTS_TOKENS, KEPT, QuestionWriter
@@ -74,6 +74,7 @@ class QuestionRun:
         documents = list(dict.fromkeys(chunk.document_id for chunk in self._order.chunks))
         given = {
             **session.journal.facts.get("splits", {}),
+            **splits_of(settings.out),
             **{d.id: d.split for d in material.documents.values() if d.split},
         }
         self.splits = split_by_document(documents, given, dev_share=plan.dev_share, seed=material.seed)

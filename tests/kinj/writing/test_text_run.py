@@ -204,6 +204,22 @@ def test_pairs_ask_other_things_than_the_questions_of_the_folder(settings, serve
     assert all(sum(q.question in p for q in benchmark.questions) == 2 for p in prompts)
 
 
+def test_documents_keep_the_splits_that_the_folder_has_now(settings, towns):
+    towns(settings.source, 6, 1)
+    write_questions(settings, QuestionPlan(), lambda _: False)
+    path = settings.out / "documents.jsonl"
+    documents = [json.loads(line) for line in path.read_text().splitlines()]
+    turned = {"test": "dev", "dev": "test", "fewshot": "fewshot"}
+    given = {document["id"]: turned[document["split"]] for document in documents}
+    path.write_text("".join(json.dumps(d | {"split": given[d["id"]]}) + "\n" for d in documents))
+    (settings.out / "manifest.json").unlink()
+    for source in (settings.out, settings.source):
+        write(replace(settings, source=source), "pairs", 1)
+        assert {d.id: d.split for d in open_benchmark(settings.out).documents} == given
+    write_questions(settings, QuestionPlan(), lambda _: False)
+    assert {d.id: d.split for d in open_benchmark(settings.out).documents} == given
+
+
 def test_facts_are_one_text_a_chunk_without_those_that_the_chunk_does_not_say(settings):
     write(settings, "facts", 1)
     found = open_benchmark(settings.out, needs_questions=False).paraphrases
