@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -9,11 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kinj.benchmark.reviewing import DECISIONS, REVIEW, Decision, Item, read_decisions
-from kinj.benchmark.reviewing.deciding import STRUCK
+from kinj.benchmark.reviewing.deciding import STRUCK, is_about
 from kinj.benchmark.reviewing.items import KEPT, RECORDS, REFUSED
 from kinj.errors import UserError
 from kinj.jsonl import read_records, to_object, to_record
 from kinj.records import Pair, Paraphrase, Question
+
+log = logging.getLogger(__name__)
 
 Row = Question | Paraphrase | Pair
 
@@ -70,6 +73,19 @@ class Candidate:
         """Whether nothing speaks against it."""
         return not self.reasons and self.row is not None
 
+    @property
+    def item(self) -> Item:
+        """As the review file lists it."""
+        return Item(
+            id=self.id,
+            what=self.what,
+            chunk_ids=self.chunk_ids,
+            row=to_object(self.row) if self.row else {},
+            state=KEPT if self.is_kept else REFUSED,
+            reasons=self.reasons,
+            evidence=self.evidence,
+        )
+
     def refused(self, *reasons: str) -> Candidate:
         """The same, refused for these reasons too."""
         return replace(self, reasons=(*self.reasons, *reasons))
@@ -90,18 +106,7 @@ def review_items(folder: Path, candidates: Sequence[Candidate], is_ours: Callabl
     """
     path = folder / REVIEW
     items = [item for item in read_records(path, Item) if not is_ours(sort_of(item.id))] if path.is_file() else []
-    items += [
-        Item(
-            id=candidate.id,
-            what=candidate.what,
-            chunk_ids=candidate.chunk_ids,
-            row=to_object(candidate.row) if candidate.row else {},
-            state=KEPT if candidate.is_kept else REFUSED,
-            reasons=candidate.reasons,
-            evidence=candidate.evidence,
-        )
-        for candidate in candidates
-    ]
+    items += [candidate.item for candidate in candidates]
     return sorted(items, key=lambda item: (item.what, item.id))
 
 
@@ -118,17 +123,23 @@ def without_struck(folder: Path, candidates: Sequence[Candidate]) -> list[Candid
     Raises:
         UserError: see `decided`.
     """
-    struck = struck_in(folder)
-    return [c.refused(STRUCK) if c.is_kept and c.id in struck else c for c in candidates]
+    is_struck = struck_in(folder)
+    return [c.refused(STRUCK) if c.is_kept and is_struck(c) else c for c in candidates]
 
 
-def struck_in(folder: Path) -> frozenset[str]:
-    """Ids of the rows that a person has struck.
+def struck_in(folder: Path) -> Callable[[Candidate], bool]:
+    """Says of a candidate whether a person has struck it.
 
     Raises:
         UserError: see `decided`.
     """
-    return frozenset(name for name, decision in _decisions(folder).items() if decision.decision == "strike")
+    struck = {name: one for name, one in _decisions(folder).items() if one.decision == "strike"}
+    return lambda candidate: candidate.id in struck and is_about(candidate.item, struck[candidate.id])
+
+
+def nobody_struck(_: Candidate) -> bool:
+    """No candidate was struck."""
+    return False
 
 
 def _decisions(folder: Path) -> dict[str, Decision]:
@@ -140,6 +151,8 @@ def decided(
     folder: Path, candidates: Sequence[Candidate], chunk_ids: Collection[str]
 ) -> tuple[list[Candidate], Counter[str]]:
     """The candidates as the folder's decisions leave them, and how many were accepted, struck and edited.
+
+    What was decided about another row of that id, of a chunk as it was before, is left out and said.
 
     Args:
         folder: whose decisions are applied.
@@ -153,14 +166,25 @@ def decided(
     decisions = _decisions(folder)
     counts: Counter[str] = Counter()
     found: list[Candidate] = []
+    others: list[str] = []
     for candidate in candidates:
         decision = decisions.get(candidate.id)
-        if decision is not None:
+        if decision is not None and not is_about(candidate.item, decision):
+            others.append(candidate.id)
+        elif decision is not None:
             candidate = _after(path, decision, candidate)
             if decision.decision == "edit":
                 _refuse_unknown_chunks(path, candidate, chunk_ids)
             counts[{"accept": "accepted", "strike": "struck", "edit": "edited"}[decision.decision]] += 1
         found.append(candidate)
+    if others:
+        log.warning(
+            "%s: %d decisions are about other rows of those ids than were written now, and are left out: %s; decide "
+            "on a page written anew (kinj benchmark review)",
+            path,
+            len(others),
+            ", ".join(others),
+        )
     return found, counts
 
 

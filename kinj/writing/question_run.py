@@ -84,7 +84,7 @@ class QuestionRun:
             session.writer(),
             session.reader(),
             rounds=rounds_of(session, COMMAND),
-            struck=struck_in(settings.out),
+            is_struck=struck_in(settings.out),
         )
 
     def _is_ours(self, sort: str) -> bool:

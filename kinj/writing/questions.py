@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kinj.benchmark.checks.structure import KINDS
 from kinj.benchmark.checks.words import contains
 from kinj.records import Chunk, Question
 from kinj.writing.asking import Asker
-from kinj.writing.candidate import Candidate
+from kinj.writing.candidate import Candidate, nobody_struck
 from kinj.writing.checking import exact_slice, question_reasons
 from kinj.writing.forms import DRAFTS, Draft, Drafts, PairDraft, Ranking, Rewording
 from kinj.writing.journal import Key
@@ -37,8 +37,8 @@ class QuestionWriter:
     reader: Reader | None
     #: how often a chunk may be asked: more with each `--again`
     rounds: int
-    #: ids of what a person struck: a later round asks for others
-    struck: frozenset[str] = frozenset()
+    #: whether a person struck it: a later round asks for others
+    is_struck: Callable[[Candidate], bool] = nobody_struck
 
     async def direct(self, chunk: Chunk) -> list[Candidate]:
         """What was written about one chunk, kept and refused."""
@@ -56,7 +56,7 @@ class QuestionWriter:
         return found
 
     def _standing(self, found: Sequence[Candidate]) -> int:
-        return sum(candidate.is_kept and candidate.id not in self.struck for candidate in found)
+        return sum(candidate.is_kept and not self.is_struck(candidate) for candidate in found)
 
     def direct_prompt(self, chunk: Chunk) -> str:
         """Asks for four questions of kinds that the seed draws."""

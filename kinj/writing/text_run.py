@@ -46,7 +46,7 @@ class TextRun:
             per_chunk,
             rounds=rounds_of(session, kind),
             asked=dict(self._asked),
-            struck=struck_in(session.settings.out),
+            is_struck=struck_in(session.settings.out),
         )
         share = held_out if kind == PARAPHRASES else 0.0
         least = min(LEAST_HELD_OUT, len(self._order.chunks)) if share else 0

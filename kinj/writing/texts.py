@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel
 
 from kinj.records import Chunk, Pair, Paraphrase, Question
 from kinj.writing.asking import Asker
-from kinj.writing.candidate import HELD_OUT, Candidate
+from kinj.writing.candidate import HELD_OUT, Candidate, nobody_struck
 from kinj.writing.checking import free_text_reasons, pair_reasons, paraphrase_reasons
 from kinj.writing.forms import Entities, Facts, Pairs, Prose
 from kinj.writing.journal import Key
@@ -45,8 +45,8 @@ class TextWriter:
     rounds: int
     #: evaluation questions, by the chunk that they are about
     asked: dict[str, list[Question]]
-    #: ids of what a person struck: a later round asks for others
-    struck: frozenset[str] = frozenset()
+    #: whether a person struck it: a later round asks for others
+    is_struck: Callable[[Candidate], bool] = nobody_struck
 
     async def write(self, kind: str, chunk: Chunk) -> list[Candidate]:
         """What was written about one chunk, kept and refused."""
@@ -214,7 +214,7 @@ class TextWriter:
         return Candidate(row_id, "paraphrase", (chunk.id,), row, tuple(reasons))
 
     def _stands(self, candidate: Candidate) -> bool:
-        return candidate.is_kept and candidate.id not in self.struck
+        return candidate.is_kept and not self.is_struck(candidate)
 
     def _free(self, row: Paraphrase, chunk: Chunk, kept: Sequence[Paraphrase]) -> list[str]:
         return free_text_reasons(row, chunk, language_of(chunk), kept, self.asked.get(chunk.id, ()))

@@ -10,7 +10,7 @@ from typing import TypeVar
 from kinj.benchmark.collection import Benchmark
 from kinj.benchmark.reviewing.items import KEPT, RECORDS, REFUSED, Item
 from kinj.errors import UserError, nearest
-from kinj.jsonl import read_records, to_object
+from kinj.jsonl import read_records, to_object, to_record
 from kinj.manifest import sha256_json
 from kinj.records import Json, Pair, Paraphrase, Question
 
@@ -71,16 +71,27 @@ def read_decisions(path: Path) -> list[Decision]:
 def merge_decisions(earlier: Sequence[Decision], new: Sequence[Decision]) -> list[Decision]:
     """All decisions, the new ones in place of earlier ones about the same row.
 
-    Whoever accepts a row that was edited before accepts it as it was edited.
+    Whoever accepts a row that was edited before accepts it as it was edited. What is decided about an edited row keeps
+    the `was` of the edit: it is still about the row that was written.
     """
     merged = {(decision.what, decision.id): decision for decision in earlier}
     for decision in new:
         kinds = ("", decision.what) if decision.what else ("", *RECORDS)
         what = next((kind for kind in kinds if (kind, decision.id) in merged), decision.what)
         before = merged.get((what, decision.id))
-        if not (before is not None and before.decision == "edit" and decision.decision == "accept"):
-            merged[what, decision.id] = decision
+        if before is not None and before.decision == "edit" and decision.was in ("", _edited_sha(before, decision)):
+            if decision.decision == "accept":
+                continue
+            row = decision.row if decision.decision == "edit" else None
+            decision = replace(decision, was=before.was, row=row)
+        merged[what, decision.id] = decision
     return list(merged.values())
+
+
+def _edited_sha(edit: Decision, later: Decision) -> str:
+    """SHA-256 of the row as the edit left it in the folder."""
+    row, what = {**(edit.row or {}), "id": edit.id}, edit.what or later.what
+    return sha256_json(to_object(to_record(f"{what} {edit.id}", row, RECORDS[what])) if what in RECORDS else row)
 
 
 def apply_decisions(benchmark: Benchmark, items: Sequence[Item], decisions: Sequence[Decision]) -> Applied:
@@ -139,17 +150,24 @@ def _item_of(decision: Decision, items: dict[tuple[str, str], Item]) -> Item:
 
 
 def _refuse_stale(item: Item, decision: Decision) -> None:
-    """Refuses what was decided about another row of that id, as far as the decision says about which."""
-    if decision.was == sha256_json(item.row) or (decision.row is None and not decision.was):
-        return
-    if decision.row is not None and _is_row_of(item, decision.row):  # of an edit: it was applied before
-        return
-    if decision.decision == "edit" and not decision.was:
-        return
-    raise UserError(
-        f"decision about {item.id}: it is about another {item.what} of that id than this folder has now: decide on a "
-        "page written anew (kinj benchmark review)"
-    )
+    if not is_about(item, decision):
+        raise UserError(
+            f"decision about {item.id}: it is about another {item.what} of that id than this folder has now: decide on "
+            "a page written anew (kinj benchmark review)"
+        )
+
+
+def is_about(item: Item, decision: Decision) -> bool:
+    """Whether the decision is about this row, not another one of that id, as far as it says about which.
+
+    Raises:
+        UserError: the decision has a row that is none.
+    """
+    if not decision.was and (decision.row is None or decision.decision == "edit"):
+        return True
+    if decision.was == sha256_json(item.row):
+        return True
+    return decision.row is not None and _is_row_of(item, decision.row)  # of an edit: it was applied before
 
 
 def _is_row_of(item: Item, row: Json) -> bool:
