@@ -12,11 +12,13 @@ from kinj.benchmark.collection import Benchmark
 _ORDER = re.compile(
     r"\b(?:ignore|disregard|forget|override)\s+(?:\w+\s+){0,3}(?:above|previous|prior|earlier|preceding|instructions?|prompts?|"
     r"passage|rules?)\b"
-    r"|\b(?:system prompt|you are now an?|new instructions?|as an ai(?:,| model| assistant| language)|"
+    r"|\b(?:system prompt|you are now(?! (?:in|at|on)\b)|new instructions?|as an ai(?:,| model| assistant| language)|"
     r"language model,? (?:you|answer|write|respond))(?!\w)"
     # Said to somebody, not told of somebody: "He refused to answer in public", "nobody can say exactly when".
-    r"|(?:^|[.!?:;,\n]\s*|\b(?:and|then|always|please|now|you (?:must|should|will|shall))\s+)"
-    r"(?:(?:respond|reply|answer|output)\s+(?:only\s+)?(?:with|exactly|in)|(?:write|print|say)\s+(?:only|exactly|instead))\b",
+    r"|(?:^\W{0,9}|[.!?:;,\n]\W{0,9}|\b(?:and|then|always|please|now|instead|you (?:must|should|will|shall))\s+)"
+    r"(?:(?:respond|reply|answer|(?<!and )output)\s+(?:with|in)|(?:write|print|say)\s+(?:only|exactly|instead))\b"
+    # Nobody is told of in these words, whatever stands before them.
+    r"|\b(?:respond|reply|answer|output)\s+(?:only\s+(?:with|in)|exactly(?! (?:wh|how)))\b",
     re.I,
 )
 _SENTENCE = re.compile(r"(?<=[.!?\n])\s+")
