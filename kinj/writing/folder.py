@@ -23,6 +23,8 @@ from kinj.writing.material import Material
 T = TypeVar("T", bound=Row)
 
 _DOCUMENTS = "documents"
+#: ids of the collection's own rows that the folder has been given
+_TAKEN = "taken"
 
 
 def write_folder(
@@ -45,7 +47,8 @@ def write_folder(
         source: the collection.
         material: what it holds.
         rows: of this command that stand; its earlier ones go, all others stay that are about a chunk as it still is, in
-            `out` and in `source`.
+            `out` and in `source`. What `source` had the last time comes no second time: a person may have taken it out
+            of `out`.
         review: all that the review file is to hold.
         is_ours: of the sort of a row's id (`sort_of`): whether this command writes such rows.
         splits: document -> test, dev or fewshot; the others keep what they have.
@@ -57,11 +60,16 @@ def write_folder(
     unchanged = _unchanged_chunks(out, material)
     given = {**journal.facts.get("splits", {}), **splits_of(out), **splits}
     ids = {row.id for row in rows}
+    has = unchanged & _chunks_in(out).keys()
+    taken, given_rows = set(journal.facts.get(_TAKEN, {}).get("ids", ())), set[str]()
 
     def standing(names: Sequence[str], kind: type[T]) -> tuple[T, ...]:
         old: dict[str, T] = {}
-        for folder, chunks in ((out, unchanged), (source, set(material.chunks))):
-            for row in _read(folder, names, kind):
+        offered = _read(source, names, kind)
+        given_rows.update(row.id for row in offered)
+        new = [row for row in offered if row.id not in taken or not has or not has.issuperset(_chunk_ids(row))]
+        for found, chunks in ((_read(out, names, kind), unchanged), (new, set(material.chunks))):
+            for row in found:
                 if chunks.issuperset(_chunk_ids(row)) and row.id not in ids and not is_ours(sort_of(row.id)):
                     old.setdefault(row.id, row)
         return (*old.values(), *(row for row in rows if isinstance(row, kind)))
@@ -83,6 +91,8 @@ def write_folder(
         "files": sorted({*before.get("files", ()), REVIEW}),
     }
     write_benchmark(benchmark, out, values, {REVIEW: review})
+    if given_rows != taken:
+        journal.set_fact(_TAKEN, {"ids": sorted(given_rows)})
 
 
 def _manifest_before(journal: Journal, out: Path, source: Path) -> Json:
@@ -155,10 +165,13 @@ def _read(folder: Path, names: Sequence[str], kind: type[T]) -> list[T]:
 
 def _unchanged_chunks(out: Path, material: Material) -> set[str]:
     """Chunks that `out` has in the same words: rows about others are about something that is gone."""
-    if not (out / "chunks.jsonl").is_file():
-        return set(material.chunks)
-    old = {chunk.id: chunk.text for chunk in read_records(out / "chunks.jsonl", Chunk)}
+    old = _chunks_in(out)
     return {chunk_id for chunk_id, chunk in material.chunks.items() if old.get(chunk_id, chunk.text) == chunk.text}
+
+
+def _chunks_in(out: Path) -> dict[str, str]:
+    path = out / "chunks.jsonl"
+    return {chunk.id: chunk.text for chunk in read_records(path, Chunk)} if path.is_file() else {}
 
 
 def changes_since(journal: Journal, command: str, documents: Sequence[Document]) -> dict[str, list[str]]:

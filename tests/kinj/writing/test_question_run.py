@@ -614,6 +614,24 @@ def test_questions_that_come_into_the_collection_later_stand_in_the_folder_too(u
     assert len(rows(unread.out)) == 1 + sum(row["state"] == "kept" for row in review(unread).values())
 
 
+def test_what_a_person_took_out_of_the_folder_does_not_come_back_from_the_collection(unread):
+    write(unread)
+    own = rows(unread.out)[0] | {"id": "mine", "question": "A question of my own about Arvel?"}
+    path = unread.out / "questions.jsonl"
+    (unread.source / "documents.jsonl").write_bytes((unread.out / "documents.jsonl").read_bytes())  # with its splits
+    (unread.source / "questions.jsonl").write_text(json.dumps(own) + "\n")
+    write(unread)
+    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if '"mine"' not in line))
+    (unread.out / "manifest.json").unlink()
+    for _ in range(2):
+        write(unread)
+        assert "mine" not in {row["id"] for row in rows(unread.out)}
+    again = replace(unread, out=unread.out.with_name("again"))
+    for settings in (again, replace(again, source=again.out), replace(again, source=again.out)):
+        write(settings)
+        assert "mine" in {row["id"] for row in rows(again.out)}
+
+
 def test_a_row_that_a_person_gave_another_chunk_is_still_ours(unread):
     write(unread)
     asked = {chunk_id for row in review(unread).values() for chunk_id in row["chunk_ids"]}
