@@ -27,6 +27,7 @@ _FIRST_TIMEOUT = 300.0
 _SHORTEST_TIMEOUT, _LONGEST_TIMEOUT = 30.0, 3_600.0
 #: A request may take so many times what the slowest of late took for as many tokens.
 _PATIENCE = 4.0
+_LONG_ANSWER = 50  # tokens; the time of shorter ones says how fast the server reads, not how fast it writes
 #: The server is there and means us: no later request fares better.
 _HOPELESS = (401, 403, 404)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -130,20 +131,17 @@ class Server:
         Raises:
             UserError: no address, a key that cannot be one, or `openai` is not installed.
         """
-        host = host_of(base_url)
+        self.place = (host_of(base_url), model)  # what a price hangs on
         api_key()
         self.base_url, self.model = base_url.rstrip("/"), model
-        self.place = (host, model)  # what a price hangs on
         self.abilities = Abilities()
         self.stopped = ""  # why no further request goes out; empty while they do
-        self._extra_body, self._pause = extra_body or {}, pause
-        self._parallel = parallel
+        self._extra_body, self._pause, self._unanswered = extra_body or {}, pause, 0
+        self._parallel, self._first_timeout = parallel, first_timeout
         self._slots: asyncio.Semaphore | None = None
         self._client: Any = None
-        self._unanswered = 0
-        self._first_timeout = first_timeout
-        #: seconds a token, of the last requests: of all tokens, and of the answer's
-        self._pace: deque[tuple[float, float]] = deque(maxlen=20)
+        #: seconds a token, of the last requests: of all tokens; and of the answer's, of long ones
+        self._pace, self._writing_pace = deque[float](maxlen=20), deque[float](maxlen=20)
         _client_library()
 
     async def __aenter__(self) -> Server:
@@ -229,7 +227,9 @@ class Server:
                 raise
             self._unanswered = 0
             seconds, written = monotonic() - started, used_tokens(answer)
-            self._pace.append((seconds / (size + written), seconds / written))
+            self._pace.append(seconds / (size + written))
+            if written >= _LONG_ANSWER:
+                self._writing_pace.append(seconds / written)
             return answer
 
     def _timeout(self, tokens: int, limit: int) -> float:
@@ -237,10 +237,10 @@ class Server:
 
         An answer's tokens take many times as long as a prompt's: the longer of both counts.
         """
-        if not self._pace:
-            return self._first_timeout
-        slowest = max(tokens * max(every for every, _ in self._pace), limit * max(own for _, own in self._pace))
-        return min(max(_SHORTEST_TIMEOUT, _PATIENCE * slowest), _LONGEST_TIMEOUT)
+        known = self._writing_pace if limit >= _LONG_ANSWER else self._pace
+        least = _SHORTEST_TIMEOUT if known else self._first_timeout
+        slowest = max(tokens * max(self._pace, default=0.0), limit * max(self._writing_pace, default=0.0))
+        return min(max(least, _PATIENCE * slowest), _LONGEST_TIMEOUT)
 
     def _count_unanswered(self, error: NoAnswerError) -> None:
         self._unanswered += 1

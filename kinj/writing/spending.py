@@ -77,7 +77,8 @@ class Budget:
         Raises:
             UserError: a limit of cost where a price is unknown.
         """
-        unknown = sorted(f"{model} at {host or 'an unknown host'}" for (host, model), p in prices.items() if p is None)
+        nameless = 'an unknown host, as an older journal has it (the host "" in that file)'
+        unknown = sorted(f"{model} at {host or nameless}" for (host, model), p in prices.items() if p is None)
         if most_cost is not None and unknown:
             raise UserError(
                 f"--max-cost: the price of {', '.join(unknown)} is unknown; name it in a file: --prices FILE "

@@ -103,18 +103,23 @@ def test_an_answer_that_never_ends_is_left(server, reply):
 
 def test_the_time_out_follows_the_measured_speed(server):
     _, opened = ask(server, "Hi")
-    opened._pace.extend([(0.5, 0.5), (0.01, 0.01)])
+    opened._pace.extend([0.5, 0.01])
     assert opened._timeout(100, 10) == 4.0 * 100 * 0.5
     opened._pace.clear()
-    opened._pace.append((0.0001, 0.0001))
+    opened._pace.append(0.0001)
     assert opened._timeout(100, 10) == 30.0
 
 
-def test_a_long_answer_has_time_after_short_ones_to_long_prompts(server, reply):
+def test_the_time_out_of_a_long_answer_follows_long_ones_alone(server, reply):
     usage = {"prompt_tokens": 4_000, "completion_tokens": 2, "total_tokens": 4_002}
     _, opened = ask(server, "x" * 16_000, script=lambda body, n: reply("A", seconds=0.2, usage=usage))
-    # 0.1 s a token of the answer: 1,000 of them take 100 s, whatever the prompt took.
-    assert opened._timeout(1_100, 1_000) >= 4.0 * 1_000 * 0.1
+    # That is 0.1 s a token written, were the prompt read in no time: how fast it writes is still unknown.
+    assert opened._timeout(1_100, 1_000) == 300.0
+    usage |= {"completion_tokens": 100}
+    _, opened = ask(server, "x" * 16_000, script=lambda body, n: reply("A", seconds=0.2, usage=usage))
+    # 0.002 s a token of the answer: 100,000 of them take 200 s, whatever the prompt took.
+    assert 4.0 * 100_000 * 0.002 <= opened._timeout(100_100, 100_000) < 3_600
+    assert opened._timeout(1_100, 1_000) == 30.0
 
 
 def test_no_more_requests_are_in_flight_than_allowed(server, reply):

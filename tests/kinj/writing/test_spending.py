@@ -50,6 +50,15 @@ def test_a_limit_of_cost_wants_a_known_price():
         Budget({("h", "m"): Price(2.0, 4.0), ("h", "n"): None}, most_cost=1.0)
 
 
+def test_answers_of_a_journal_without_hosts_are_priced_under_an_empty_one(tmp_path):
+    with pytest.raises(UserError, match=r'n at an unknown host, .*\(the host "" in that file\) is unknown; name it in'):
+        Budget({("", "n"): None}, most_cost=1.0)
+    file = tmp_path / "prices.yaml"
+    file.write_text('"":\n  n: {prompt: 2, completion: 4}\n')
+    price = find_price("", "n", file)
+    assert Budget({("", "n"): price}, [entry(by="n", host="")], most_cost=1.0).cost_text() == "$0.0040"
+
+
 def test_what_is_in_flight_counts_for_the_limit():
     budget = Budget({("h", "m"): None}, [entry()], most_tokens=2_000)
     hold = budget.hold(("h", "m"), 300, 100)
