@@ -220,6 +220,17 @@ def test_documents_keep_the_splits_that_the_folder_has_now(settings, towns):
     assert {d.id: d.split for d in open_benchmark(settings.out).documents} == given
 
 
+def test_texts_are_written_into_a_folder_of_imported_questions(settings):
+    write_questions(settings, QuestionPlan(), lambda _: False)
+    imported = settings.out.with_name("imported")
+    imported.mkdir()
+    for name in ("documents.jsonl", "chunks.jsonl", "questions.jsonl"):
+        (imported / name).write_text(re.sub(r"\.w1\.(\d)", r"-\1", (settings.out / name).read_text()))
+    write(replace(settings, out=imported), "pairs", 1)
+    assert open_benchmark(imported).pairs
+    assert open_benchmark(imported).documents == open_benchmark(settings.out).documents
+
+
 def test_facts_are_one_text_a_chunk_without_those_that_the_chunk_does_not_say(settings):
     write(settings, "facts", 1)
     found = open_benchmark(settings.out, needs_questions=False).paraphrases
