@@ -77,7 +77,7 @@ def blocks(
 def _unpriced(here: Sequence[ArmScores], lines: Mapping[Arm, Line]) -> Iterator[str]:
     names = [one.arm.name for one in here if one.arm not in lines]
     if names:
-        yield f"What {', '.join(names)} cost is not known: the recommendation goes without."
+        yield f"The cost of {', '.join(names)} is not known: the recommendation goes without."
 
 
 def _warnings(here: Sequence[ArmScores], judged: Sequence[Judged]) -> Iterator[str]:

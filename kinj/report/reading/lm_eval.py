@@ -113,7 +113,7 @@ def _results(
             answers = None  # they do not add up to the score
         checked, sampled = check(score, answers)
         if sampled is not None:
-            say(f"task {plain(task)!r}, {plain(name)}: the results say {score:.4f}, the samples give {sampled:.4f}")
+            say(f"task {plain(task)!r}, {plain(name)}: the results say {score:.6g}, the samples give {sampled:.6g}")
         yield Result(
             task=plain(task),
             metric=plain(metric),

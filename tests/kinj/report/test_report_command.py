@@ -358,14 +358,14 @@ def test_weak_grounds_are_said_beside_the_verdict(drawn):
     assert "1 trainings of raw have the weights of another and count as one with it." in said
     assert "10 of 120 questions name no source chunk: each counts as a cluster of its own." in said
     assert any("(of this very training, raw against base: 95 % interval" in text for text in said)
-    assert not any("cost is not known" in text for text in said)
+    assert not any("the recommendation goes without" in text for text in said)
     plain = warnings_of(drawn("plain", seeds=(0, 1)))
     assert not any("One cluster" in text or "weights of another" in text or "no source" in text for text in plain)
 
 
 def test_an_arm_without_a_price_is_named(drawn):
     said = warnings_of(drawn(), prices=Prices(answering=1))
-    assert "What raw, raw + bm25 cost is not known: the recommendation goes without." in said
+    assert "The cost of raw, raw + bm25 is not known: the recommendation goes without." in said
 
 
 def test_models_of_two_folders_have_the_prices_of_their_plans_name(drawn, tmp_path):

@@ -271,7 +271,7 @@ def test_a_score_that_the_samples_do_not_give_is_said(tmp_path, log_answers):
     file = log_answers(tmp_path, [1.0, 0.0] * 20)
     file.write_text(file.read_text().replace('"acc,none": 0.5', '"acc,none": 0.9'))
     [run], [problem] = read_runs([tmp_path])
-    assert problem.why == "task 'arc_easy', acc,none: the results say 0.9000, the samples give 0.5000"
+    assert problem.why == "task 'arc_easy', acc,none: the results say 0.9, the samples give 0.5"
     assert (run.results[0].checked, run.results[0].sampled) == ("contradicted", 0.5)
 
 
