@@ -75,7 +75,8 @@ def test_a_unit_that_fails_is_kept_with_its_log_and_the_others_go_on(compare, co
     assert Path(log).read_text().count("was not made by kinj train") == 2
     [alone] = [line.removeprefix("  alone: ") for line in said.splitlines() if line.startswith("  alone: ")]
     in_the_way.unlink()
-    done = subprocess.run(alone, shell=True, check=False, cwd=tmp_path, capture_output=True)  # noqa: S602
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # where `kinj` is, as typed
+    done = subprocess.run(alone, shell=True, check=False, cwd=tmp_path, capture_output=True, env=env)  # noqa: S602
     assert done.returncode == 0, done.stderr
     code, said = compare("out", **plan)
     assert code == 0

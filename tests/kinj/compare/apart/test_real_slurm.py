@@ -98,17 +98,23 @@ def test_an_array_in_which_four_units_are_disturbed_ends_with_the_bytes_of_a_run
     os.kill(wait_for(lambda: holder(1))["pid"], signal.SIGKILL)
     wait_for(lambda: holder(2))
     said("scancel", f"{array}_2")
-    stopped = wait_for(lambda: holder(3))["pid"]
-    os.kill(stopped, signal.SIGSTOP)  # so that it cannot save when it is asked to
+    unit = psutil.Process(wait_for(lambda: holder(3))["pid"])
+    for process in (unit, *unit.children(recursive=True)):  # so that it neither ends in time nor saves when asked to
+        process.suspend()
     said("scontrol", "update", f"JobId={array}_3", "TimeLimit=1")
     wait_for(lambda: state_of(f"{array}_3") == "TIMEOUT")
     wait_for(lambda: state_of(f"{array}_4") == "COMPLETED")
 
     said("scontrol", "release", f"{array}_5")
     first = wait_for(lambda: holder(5))
+    at_work = psutil.Process(first["pid"]).children(recursive=True)
+    for process in at_work:  # or it might be done before Slurm sees that its daemon is gone
+        process.suspend()
     os.kill(int((cluster / "slurmd.pid").read_text()), signal.SIGKILL)
     wait_for(lambda: state_of(f"{array}_5") == "PENDING")  # requeued, while its first process is at work
     assert psutil.pid_exists(first["pid"])
+    for process in at_work:
+        process.resume()
     start_again()
     wait_for(lambda: state_of(f"{array}_5") == "COMPLETED")
 
