@@ -121,6 +121,15 @@ class Order:
     @cached_property
     def chunks(self) -> list[Chunk]:
         """All that are worth asking."""
+        return sorted(self._drawn, key=lambda chunk: chunk.id not in self._before)
+
+    def as_drawn(self, chunks: Iterable[Chunk]) -> list[Chunk]:
+        """Some of them as they would stand had none been asked before, so that no stop shows in what a run leaves."""
+        places = {chunk.id: place for place, chunk in enumerate(self._drawn)}
+        return sorted(chunks, key=lambda chunk: places[chunk.id])
+
+    @cached_property
+    def _drawn(self) -> list[Chunk]:
         by_document: dict[str, list[Chunk]] = {}
         for chunk in self._material.benchmark.chunks:
             if reason := why_not_asked(chunk):
@@ -128,12 +137,12 @@ class Order:
             else:
                 by_document.setdefault(chunk.document_id, []).append(chunk)
         seed = self._material.seed
-        places: list[tuple[bool, int, int, Chunk]] = []
+        places: list[tuple[int, int, Chunk]] = []
         for document, chunks in by_document.items():
             chunks.sort(key=lambda chunk: drawn(seed, "chunk", chunk.id))
             place = drawn(seed, "document", document)
-            places += [(c.id not in self._before, rank, place, c) for rank, c in enumerate(chunks)]
-        return [chunk for *_, chunk in sorted(places, key=lambda entry: entry[:3])]
+            places += [(rank, place, chunk) for rank, chunk in enumerate(chunks)]
+        return [chunk for *_, chunk in sorted(places, key=lambda entry: entry[:2])]
 
 
 def split_by_document(

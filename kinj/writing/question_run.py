@@ -145,7 +145,8 @@ class QuestionRun:
                 told = await self._session.each("indirect questions", kept, self._writer.indirect)
                 candidates += [candidate for several in told for candidate in several]
         if "two" in plan.forms:
-            found = await self._session.each("questions of two chunks", self._pairs(), self._two)
+            pairs = sorted(self._pairs(), key=lambda pair: pair_name(*pair))  # whichever were asked before a stop
+            found = await self._session.each("questions of two chunks", pairs, self._two)
             candidates += [candidate for several in found for candidate in several]
             asked += len(found)
         return asked, candidates
@@ -186,7 +187,7 @@ class QuestionRun:
                 break
             share = max(_LEAST_YIELD, kept / (KEPT * asked)) if asked else 1.0
             size = len(chunks) if wanted is None else math.ceil((wanted - kept) / (KEPT * share))
-            wave = chunks[asked : asked + size]
+            wave = self._order.as_drawn(chunks[asked : asked + size])
             found = await session.each(step, wave, self._writer.direct)
             asked += len(wave)
             new = [candidate for several in found for candidate in several]

@@ -64,6 +64,20 @@ def writes(server, reply, say):
 # ---- what comes out
 
 
+def test_which_chunks_had_an_answer_when_a_run_was_stopped_shows_in_no_row(unread):
+    every = replace(PLAN, wanted=None, forms=("direct", "two"))
+    write(unread, every)
+    whole = {name: (unread.out / name).read_bytes() for name in ("questions.jsonl", "questions_two.jsonl")}
+    journal = (unread.out / "journal.jsonl").read_text().splitlines(keepends=True)
+    answers = [line for line in journal if "completion_tokens" in line]
+    for kept in (answers[-1:], answers[1::2]):
+        stopped = replace(unread, out=unread.out.with_name(f"stopped-{len(kept)}"))
+        stopped.out.mkdir()
+        (stopped.out / "journal.jsonl").write_text("".join([*(x for x in journal if x not in answers), *kept]))
+        write(stopped, every)
+        assert {name: (stopped.out / name).read_bytes() for name in whole} == whole
+
+
 def test_a_run_gives_a_whole_benchmark(settings):
     written = write(settings)
     benchmark = open_benchmark(settings.out)
