@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kinj.claims import STOPPED, Claim, ClaimLostError, Holder, take
-from kinj.compare.batches import batch_size_of, find_batch_sizes
+from kinj.compare.batches import batch_size_of
 from kinj.compare.fitting import fit_requests, without_what_does_not_fit
 from kinj.compare.folder import OutputFolder
 from kinj.compare.foreign import take_foreign
@@ -46,15 +46,14 @@ def run(
     """The units that failed, after all others were done. The folder is this run's alone, and begun.
 
     Args:
-        comparison: what is to be done, as `retrieve` gave it.
+        comparison: what is to be done, as `retrieve` gave it, and for which `find_batch_sizes` was done.
         out: where.
         keep: what stays of a unit's trained weights once its cells are complete.
         side_by_side: what is shared out to units that run at once; None: one after another, with all there is.
 
     Raises:
-        UserError: no batch size could be found, or a unit takes more devices than there are.
+        UserError: a unit takes more devices than there are.
     """
-    find_batch_sizes(comparison, out)
     total, done = len(comparison.cells), sum(out.is_complete(cell.cell.id) for cell in comparison.cells)
     units = in_order(comparison)
     with progress("cells", total, done=done) as advance:

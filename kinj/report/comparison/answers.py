@@ -142,7 +142,7 @@ def read_answers(file: Path, questions: TaskQuestions, manifest: Json | None) ->
     before = len(questions.asked)
     try:
         return _read(file, questions, manifest)
-    except Exception:
+    except BaseException:  # whatever ends it: half of a cell's questions must not count for the next one's
         questions.cut(before)
         raise
 
