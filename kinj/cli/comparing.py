@@ -84,12 +84,13 @@ def do(
 
 
 def _do_all(asked: Asked, *, prepare_only: bool, jobs: str | None = None) -> None:
+    from kinj.compare.ahead.settling import retrieve
     from kinj.compare.apart.prepared import is_prepared, mark_prepared
     from kinj.compare.batches import find_batch_sizes
     from kinj.compare.fitting import with_contrasts
     from kinj.compare.launching.machine import share_out, this_machine
     from kinj.compare.rates import keep_rates, measured
-    from kinj.compare.running import retrieve, run
+    from kinj.compare.running import run
 
     side_by_side = None if jobs is None else share_out(jobs)
     memory: Sequence[int] = ()  # one unit has all there is
@@ -169,10 +170,10 @@ def _do_on_cluster(asked: Asked, launcher: str, jobs: str | None) -> None:
 
 def _list_units(asked: Asked, *, as_script: bool, as_json: bool) -> None:
     """Prints the units, or the script that does them."""
+    from kinj.compare.ahead.settling import is_counted, settle
     from kinj.compare.apart.listing import show_states, states
     from kinj.compare.apart.slurm import Command, array_script, job_states
     from kinj.compare.identity import full_path
-    from kinj.compare.running import is_counted, settle
 
     comparison, out = asked.comparison, asked.out
     counts = out.read_counts()

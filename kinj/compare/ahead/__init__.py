@@ -1,1 +1,1 @@
-"""What is told, fetched and measured before a comparison runs."""
+"""What is told, fetched, measured, counted and retrieved before a comparison runs."""

@@ -21,11 +21,11 @@ from kinj.compare.ahead.estimates import (
     estimate_trainings,
     free_bytes,
 )
+from kinj.compare.ahead.settling import settle
 from kinj.compare.files import as_yaml
 from kinj.compare.fitting import with_contrasts
 from kinj.compare.folder import OutputFolder
 from kinj.compare.plan import Plan
-from kinj.compare.running import settle
 from kinj.compare.units import Comparison
 from kinj.records import Json
 

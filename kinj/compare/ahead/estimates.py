@@ -10,11 +10,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from kinj.compare.ahead.settling import is_counted, write_request
 from kinj.compare.folder import OutputFolder
 from kinj.compare.plan import Keep, Plan
 from kinj.compare.processes import PYTHON
 from kinj.compare.rates import TRAINING, kind_of, read_rates
-from kinj.compare.running import is_counted, write_request
 from kinj.compare.trainings import Training
 from kinj.compare.units import Comparison, Unit
 from kinj.errors import UserError

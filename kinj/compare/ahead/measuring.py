@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from kinj.compare.ahead.settling import retrieve
 from kinj.compare.cells import expand
 from kinj.compare.folder import OutputFolder
 from kinj.compare.identity import RecipeFiles
 from kinj.compare.plan import NONE, InjectionArm, Plan
 from kinj.compare.processes import PYTHON, last_line, run_guarded
 from kinj.compare.rates import TRAINING, Rates, add_rates, kind_of
-from kinj.compare.running import retrieve
 from kinj.compare.units import Comparison, Unit
 from kinj.manifest import write_whole
 from kinj.records import Json

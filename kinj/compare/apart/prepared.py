@@ -6,9 +6,9 @@ import json
 import platform
 from importlib.metadata import version
 
+from kinj.compare.ahead.settling import is_counted, settle
 from kinj.compare.batches import has_batch_sizes
 from kinj.compare.folder import OutputFolder
-from kinj.compare.running import is_counted, settle
 from kinj.compare.units import Comparison
 from kinj.errors import UserError
 from kinj.manifest import sha256_json, write_whole

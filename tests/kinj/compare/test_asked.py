@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
+from kinj.compare.ahead.settling import is_counted, questions_of
 from kinj.compare.fitting import fit_requests, with_contrasts, without_what_does_not_fit
 from kinj.compare.identity import benchmark_sha256
 from kinj.compare.plan import make_plan
-from kinj.compare.running import is_counted, questions_of
 from kinj.errors import UserError
 from kinj.records import CONTRASTS, OF_EVERYTHING
 

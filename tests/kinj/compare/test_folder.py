@@ -10,12 +10,13 @@ from typer.testing import CliRunner
 
 from kinj import claims
 from kinj.cli.app import build_app
-from kinj.compare import running
+from kinj.compare.ahead import settling
+from kinj.compare.ahead.settling import refuse_unscorable
 from kinj.compare.folder import OutputFolder
 from kinj.compare.plan import make_plan
 from kinj.compare.prompts import first_prompts
 from kinj.compare.rates import keep_rates, kind_of, measured, read_rates
-from kinj.compare.running import _commands, _tidy, refuse_unscorable
+from kinj.compare.running import _commands, _tidy
 from kinj.compare.unchanged import find_unchanged
 from kinj.errors import UserError
 from kinj.jsonl import read_records
@@ -94,7 +95,7 @@ def test_a_plan_that_is_refused_does_not_replace_the_one_that_was_asked(begin, o
     plan = {"injection": ["none"], "reading": ["none"]}
     begin(**plan)
     before = (out.path / "plan.yaml").read_text(), (out.path / "cells.jsonl").read_text()
-    monkeypatch.setattr(running, "retrieve", Mock(side_effect=UserError("it does not fit")))
+    monkeypatch.setattr(settling, "retrieve", Mock(side_effect=UserError("it does not fit")))
     (tmp_path / "p.yaml").write_text(yaml.safe_dump(plan_values(**{**plan, "reading": ["none", "all"]})))
     done = CliRunner().invoke(build_app(), ["compare", str(tmp_path / "p.yaml"), "--output_dir", str(out.path)])
     assert str(done.exception) == "it does not fit"
