@@ -49,7 +49,7 @@ Against = Annotated[
     typer.Option(
         metavar="OLD",
         help="In place of a leaderboard: what became better or worse since these results, cell by cell. Exit code 1 if "
-        "anything became worse, 3 if a cell of OLD is not there any more.",
+        "anything became worse, 3 if a cell of OLD is not there any more or none could be compared.",
     ),
 ]
 Margin = Annotated[float, typer.Option(min=0.1, help="With --against: points within which a cell is the same.")]
@@ -189,7 +189,8 @@ def say_changes(
     """Says what changed.
 
     Raises:
-        typer.Exit: something became worse: exit code 1; else, a cell of the old ones has no number any more: 3.
+        typer.Exit: something became worse: exit code 1; else, a cell of the old ones has no number any more, or none
+            could be compared: 3.
     """
     from kinj.report.board import WORSE, compare_runs
 
@@ -208,7 +209,7 @@ def say_changes(
             typer.echo(line)
     if any(change.word == WORSE for change in changes):
         raise typer.Exit(1)
-    if any(one.is_lost for one in alone):
+    if not changes or any(one.is_lost for one in alone):
         raise typer.Exit(_LOST)
 
 

@@ -45,7 +45,7 @@ Against = Annotated[
     typer.Option(
         metavar="OLD", show_default=False,
         help="What became better or worse since OLD (folders, results or packs), cell by cell. Exit code 1 if anything "
-        "became worse, 3 if a cell of OLD is not there any more.",
+        "became worse, 3 if a cell of OLD is not there any more or none could be compared.",
     ),
 ]  # fmt: skip
 QuestionsAsked = Annotated[
@@ -112,6 +112,8 @@ def report(
 
     if output_dir is None and pack is None and against is None:
         raise UserError("--output_dir: name the folder of the report; or --pack FILE, or --against OLD")
+    if output_dir is None and (prices is not None or note or without_texts):
+        raise UserError("--prices, --note and --without-texts shape a report: name its folder by --output_dir too")
     if pack is not None:
         refuse_name(pack)
     of_changes_alone = against is not None and declares_margin(folders)
@@ -119,10 +121,11 @@ def report(
     comparison = None
     if output_dir is not None:
         from kinj.report.costs import read_prices
-        from kinj.report.writing import make_report, report_json, write_report
+        from kinj.report.writing import make_report, report_json, without_commands, write_report
 
         found_prices = None if prices is None else read_prices(prices)
         made, found = make_report(folders, found_prices, questions_asked, note, within)
+        made = without_commands(made) if without_texts else made
         comparison = found.comparison
         write_report(made, found, folders, output_dir, with_texts=not without_texts)
         if as_json and against is None:
@@ -131,7 +134,7 @@ def report(
             _say(made)
             typer.echo(f"{output_dir / 'report.html'}")
     if pack is not None:
-        _pack(folders, comparison or read_comparison(folders, within), pack)
+        _pack(folders, comparison or _said(read_comparison(folders, within)), pack)
     if against is not None:
         from kinj.cli.leaderboard import say_changes
 
@@ -149,6 +152,15 @@ def _say(made: Report) -> None:
         typer.echo(f"{block.model}, {block.task}")
         for line in (*block.recommendation, *block.verdicts, *block.warnings):
             typer.echo(f"  {line}")
+
+
+def _said(comparison: Comparison) -> Comparison:
+    """The comparison, after what a report's page would say of what it lacks."""
+    if comparison.missing:
+        typer.echo(f"unfinished: {len(comparison.missing)} of {comparison.planned} planned cells are missing", err=True)
+    for note in comparison.notes:
+        typer.echo(note, err=True)
+    return comparison
 
 
 def _pack(folders: list[Path], comparison: Comparison, file: Path) -> None:

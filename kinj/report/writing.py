@@ -151,7 +151,7 @@ def _not_measured(found: Findings) -> Iterator[str]:
     if any(one.arm.model not in found.comparison.writers for one in found.judged_arms.values()):
         yield (
             "Whether the model that is tested wrote the questions or the training texts: the benchmark that was asked, "
-            "whose manifest says it, is not here any more."
+            "or the collection that was trained on, whose manifest says it, is not here any more."
         )
 
 
@@ -166,8 +166,6 @@ def write_report(
     can_show = with_texts and found.comparison.has_texts
     chunks = passage_texts(folders) if can_show else {}
     clean = redactor()
-    if not with_texts:
-        report = _without_commands(report)
     groups = groups_of(found)
     page = _page(report, patterns_view(groups), clean, with_texts=can_show)
     files = {"report.html": page, "report.md": _markdown(clean(_plain(report)), report, clean)}
@@ -199,7 +197,7 @@ def _make_room(out: Path) -> None:
         shutil.rmtree(out / "tables")
 
 
-def _without_commands(report: Report) -> Report:
+def without_commands(report: Report) -> Report:
     """Commands of cells may name files of a machine: a report that is shown around goes without, and says so."""
     tables = []
     for table in report.more_tables:

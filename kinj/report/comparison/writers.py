@@ -26,7 +26,7 @@ class Writers:
 
 
 def writers_of(folder: Path, plan: Json, asked: Iterable[object], trainings: Iterable[Json]) -> Writers | None:
-    """Who wrote what a comparison asks and trains on; None where a benchmark it asked is not to be found any more.
+    """Who wrote what a comparison asks and trains on; None where a benchmark or collection of it is there no longer.
 
     Args:
         folder: of the comparison.
@@ -35,9 +35,12 @@ def writers_of(folder: Path, plan: Json, asked: Iterable[object], trainings: Ite
         trainings: manifests of trainings.
     """
     from kinj.benchmark import register
-    from kinj.benchmark.place import find_registered
+    from kinj.benchmark.place import find_registered, shipped_collections
 
-    names = {plan.get("benchmark"), *(one.get("collection") for one in trainings)}
+    trained = {one.get("collection") for one in trainings} - {plan.get("benchmark"), *shipped_collections()}
+    if any(isinstance(name, str) and name and not _places(folder, [name]) for name in trained):
+        return None
+    names = {plan.get("benchmark"), *trained}
     try:
         for place in _places(folder, names):
             register(place)

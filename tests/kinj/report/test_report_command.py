@@ -222,6 +222,20 @@ def test_no_output_holds_a_key_credentials_a_host_a_user_or_a_path(drawn, tmp_pa
     assert "painted blue" in texts["questions-1-1.html"].replace("<mark>", "").replace("</mark>", "")
 
 
+def test_what_is_printed_without_texts_is_what_is_written_without_texts(drawn, tmp_path):
+    done = report(drawn().folder, "--output_dir", tmp_path / "r", "--without-texts", "--json")
+    assert json.loads(done.stdout) == json.loads((tmp_path / "r" / "report.json").read_text())
+
+
+def test_a_pack_alone_says_what_it_lacks_and_takes_no_option_of_a_report(drawn, tmp_path):
+    folder = drawn(seeds=(0, 1))
+    folder.remove(lambda cell: cell.seed == 1)
+    done = report(folder.folder, "--pack", tmp_path / "p.jsonl.gz")
+    assert "planned cells are missing" in done.stderr
+    with pytest.raises(UserError, match="name its folder by --output_dir"):
+        report(folder.folder, "--pack", tmp_path / "q.jsonl.gz", "--note", "a budget")
+
+
 def test_the_command_at_the_end_has_every_option_that_shaped_the_report(drawn, tmp_path):
     options = ("--questions-asked", "7", "--note", "a budget of 2 h", "--without-texts")
     report(drawn().folder, "--output_dir", tmp_path / "report", *options)

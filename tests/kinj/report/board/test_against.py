@@ -92,12 +92,13 @@ def test_nothing_in_common_is_the_users_mistake(tmp_path, log_answers, capsys):
     assert "--against: no cell is in both" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("side", ["old", "new"])
 @pytest.mark.parametrize("loss", ["contradicted", "claimed"])
-def test_the_only_common_cell_being_lost_is_said_and_has_the_exit_code_of_lost_cells(tmp_path, log_answers, loss):
-    log_answers(tmp_path / "old", answers(30, 10))
-    file = log_answers(tmp_path / "new" / "1", answers(30, 10))
+def test_the_only_common_cell_being_lost_is_said_and_has_the_exit_code_of_lost_cells(tmp_path, log_answers, loss, side):
+    log_answers(tmp_path / {"old": "new", "new": "old"}[side], answers(30, 10))
+    file = log_answers(tmp_path / side / "1", answers(30, 10))
     if loss == "claimed":
-        log_answers(tmp_path / "new" / "1", answers(10, 30), stamp="2026-06-01T10-00-00.000000")
+        log_answers(tmp_path / side / "1", answers(10, 30), stamp="2026-06-01T10-00-00.000000")
     else:
         file.write_text(file.read_text().replace('"acc,none": 0.75', '"acc,none": 0.9'))
     assert asked(tmp_path).exit_code == 3
@@ -124,6 +125,12 @@ def test_the_options_of_columns_are_those_of_the_comparison(tmp_path, log_run, n
     for words in (["--task", "nosuch=x"], ["--name", "nowhere=x"], ["--output_dir", str(tmp_path / "out")]):
         assert asked(tmp_path, *words).exception is not None
     assert not (tmp_path / "out").exists()
+
+
+def test_where_nothing_could_be_compared_nothing_passes(tmp_path, log_run, new_run):
+    for when, perplexity in (("old", 10.0), ("new", 90.0)):
+        log_run(tmp_path / when, new_run("wikitext", perplexity, 60, metric="word_perplexity"))
+    assert asked(tmp_path).exit_code == 3
 
 
 def test_cells_that_are_no_share_are_listed(tmp_path, log_run, new_run):

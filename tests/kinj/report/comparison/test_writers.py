@@ -7,7 +7,7 @@ import pytest
 
 from kinj.benchmark import register
 from kinj.report.comparison import read_comparison
-from kinj.report.comparison.writers import Writers, writer_warnings
+from kinj.report.comparison.writers import Writers, writer_warnings, writers_of
 
 PARAPHRASED = [{"arm": "paraphrase"}]
 
@@ -36,6 +36,20 @@ def test_writers_are_those_of_the_benchmark_that_was_asked(asked):
     assert read_comparison([folder]).writers == {"m": Writers(("org/Small",), ("a", "b"))}
     shutil.move(benchmark, benchmark.with_name("elsewhere"))
     assert read_comparison([folder]).writers == {}
+
+
+def test_a_collection_that_was_trained_on_and_is_gone_is_not_nobodys(asked, tmp_path):
+    folder, _ = asked
+    own = tmp_path / "texts"
+    own.mkdir()
+    (own / "manifest.json").write_text(json.dumps({"writing": {"paraphrases": {"writer": "org/small"}}}))
+    trainings = [{"collection": str(own)}]
+    comparison = read_comparison([folder])
+    plan = {"benchmark": "/gone/bench"}
+    benchmarks = [one.retrieval.get("benchmark") for one in comparison.cells]
+    assert writers_of(folder, plan, benchmarks, trainings) == Writers(("org/Small",), ("a", "b", "org/small"))
+    shutil.move(own, own.with_name("elsewhere"))
+    assert writers_of(folder, plan, benchmarks, trainings) is None
 
 
 def test_the_report_says_that_the_model_wrote_its_own_questions(asked, monkeypatch):
