@@ -85,7 +85,7 @@ def do(
 
 def _do_all(asked: Asked, *, prepare_only: bool, jobs: str | None = None) -> None:
     from kinj.compare.ahead.settling import retrieve
-    from kinj.compare.apart.prepared import is_prepared, mark_prepared
+    from kinj.compare.apart.prepared import mark_prepared, prepared_before
     from kinj.compare.batches import find_batch_sizes
     from kinj.compare.fitting import with_contrasts
     from kinj.compare.launching.machine import share_out, this_machine
@@ -99,8 +99,7 @@ def _do_all(asked: Asked, *, prepare_only: bool, jobs: str | None = None) -> Non
     elif prepare_only:  # batch sizes are found here, with the model over devices as its units will have it
         memory = this_machine().memory
     comparison, out = _spread(asked, memory), asked.out
-    if prepare_only and is_prepared(comparison, out):  # units may be at work there
-        settled = asked.prepared()
+    if prepare_only and (settled := prepared_before(comparison, out)) is not None:  # units may be at work there
         out.write_plan(with_contrasts(asked.plan, settled), settled)  # what changes no cell may have changed
         typer.echo(f"{asked.name}: prepared before; {_so_far(comparison, out)}")
         return

@@ -78,7 +78,8 @@ class OutputFolder:
 
     def complete(self) -> list[str]:
         """The ids of all cells that are there, of this plan or an earlier one."""
-        return sorted(path.parent.name for path in self.path.glob(f"cells/*/{MANIFEST}"))
+        names = (path.parent.name for path in self.path.glob(f"cells/*/{MANIFEST}"))
+        return sorted(name for name in names if not name.endswith(".part"))
 
     def read_cell(self, cell_id: str) -> Json:
         """The manifest of a complete cell."""
@@ -152,8 +153,8 @@ class OutputFolder:
             return []
         there = self.complete()
         # A plan that was refused before anything came of it may be corrected.
-        made = ("cells/*/" + MANIFEST, "passages/*/" + MANIFEST, "units/*/checkpoint")
-        if not self._shares_cell(comparison) and any(True for name in made for _ in self.path.glob(name)):
+        made = (path for name in (f"passages/*/{MANIFEST}", "units/*/checkpoint") for path in self.path.glob(name))
+        if not self._shares_cell(comparison) and (there or any(made)):
             raise UserError(
                 f"{self.path} holds another comparison: the plan shares no cell with it; choose another --output_dir"
             )

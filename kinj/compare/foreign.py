@@ -102,7 +102,7 @@ def _files_of(folder: Path, cell: Cell) -> tuple[Path, Path]:
     """The results and samples of a cell's task, the newest where a folder has several.
 
     Raises:
-        UserError: there are none, in several folders, or of another number of shots.
+        UserError: there are none, in several folders, of another number of shots, or asked with passages.
     """
     if not folder.is_dir():
         raise UserError(f"results: {folder}: no such folder; name one that `lm_eval --output_path` wrote")
@@ -118,7 +118,14 @@ def _files_of(folder: Path, cell: Cell) -> tuple[Path, Path]:
             f"results: {folder} has task {cell.task} in several folders, as of several models: name one of {places}"
         )
     results, samples = max(found)  # lm-eval's names end with the date
-    shots = json.loads(results.read_text(encoding="utf-8"))["n-shot"].get(cell.task)
+    told = json.loads(results.read_text(encoding="utf-8"))
+    retriever = ((told.get("config") or {}).get("kinj") or {}).get("retriever", NONE)
+    if retriever != NONE:  # lm-eval's hashes of prompts are of those without passages
+        raise UserError(
+            f"results: {results}: asked with retriever={retriever}; an arm's results are closed book: passages are the "
+            "plan's own reading arms"
+        )
+    shots = told["n-shot"].get(cell.task)
     if shots != cell.num_fewshot:
         raise UserError(
             f"results: {results}: task {cell.task} was asked with {shots} shots, the plan asks with "

@@ -1,4 +1,4 @@
-"""How fast this machine trains and asks a model: measured in every run without --jobs, kept for the next dry run."""
+"""How fast this machine trains and asks a model: kept of whole runs of one unit at a time, for the next dry run."""
 
 from __future__ import annotations
 

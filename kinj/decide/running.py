@@ -123,10 +123,10 @@ def _set_aside_texts(request: Request) -> None:
     """Copies the training texts out of the benchmark, which an import makes anew without them."""
     for name in _TEXTS:
         if (request.benchmark / name).is_file():
-            waiting = _rows(request.out / name)  # of an earlier time, for their chunks
-            chunks = _chunks(request) if waiting else set()
-            waiting = [row for row in waiting if row.get("chunk_id") not in chunks]
-            _write_rows(request.out / name, [*_rows(request.benchmark / name), *waiting])
+            there = _rows(request.benchmark / name)
+            known = {json.dumps(row) for row in there}
+            waiting = [row for row in _rows(request.out / name) if json.dumps(row) not in known]  # of an earlier time
+            _write_rows(request.out / name, [*there, *waiting])
 
 
 def _put_back_texts(request: Request, say: Say) -> None:

@@ -48,6 +48,12 @@ def sort_of(row_id: str) -> str:
     return "two" if match["two"] else "indirect" if match["indirect"] else "direct"
 
 
+def what_of(row_id: str) -> str:
+    """Whether a row written here is a question, paraphrase or pair, by its id; empty for somebody else's row."""
+    sort = sort_of(row_id)
+    return "pair" if sort == "pairs" else "paraphrase" if sort in _LETTERS.values() else "question" if sort else ""
+
+
 def about(row_id: str) -> str:
     """The chunk that a row written here was asked about, as its id names it; of two, both with a plus between."""
     return _OWN_ID.sub("", row_id)

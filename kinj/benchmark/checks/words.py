@@ -19,8 +19,6 @@ _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 #: letters, spaces and punctuation, with hyphens inside words
 _WORDS_ALONE = re.compile(r"""([^\W\d_]|[\s.,;:!?'"()‘’“”…]|(?<=\w)[-‐–](?=\w))+""")  # noqa: RUF001  # as people write
 _SENTENCE_END = re.compile(r"(?<=[.!?;:])[\"')]*\s+[\"'(]*|\n\s*\n")
-#: Of Markdown, as `kinj corpus` keeps them.
-_HEADING = re.compile(r"^#{1,6}[ \t].*$", re.M)
 
 
 def plain(text: str) -> str:
@@ -45,9 +43,9 @@ def numbers(text: str) -> set[str]:
 
 
 def names(text: str) -> set[str]:
-    """Words with a capital anywhere but at the start of a sentence and in headings, where a capital says nothing."""
+    """Words with a capital anywhere but at the start of a sentence, where a capital says nothing."""
     capitalised: set[str] = set()
-    for sentence in _SENTENCE_END.split(_HEADING.sub("", text)):
+    for sentence in _SENTENCE_END.split(text):
         capitalised.update(bare_word(word) for word in _WORD.findall(sentence)[1:] if word[0].isupper())
     return {word for word in capitalised if len(word) > 1}
 

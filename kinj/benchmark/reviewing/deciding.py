@@ -79,11 +79,11 @@ def merge_decisions(earlier: Sequence[Decision], new: Sequence[Decision]) -> lis
         kinds = ("", decision.what) if decision.what else ("", *RECORDS)
         what = next((kind for kind in kinds if (kind, decision.id) in merged), decision.what)
         before = merged.get((what, decision.id))
-        if before is not None and before.decision == "edit" and decision.was in ("", _edited_sha(before, decision)):
+        if before is not None and before.row is not None and decision.was in ("", _edited_sha(before, decision)):
             if decision.decision == "accept":
-                continue
-            row = decision.row if decision.decision == "edit" else None
-            decision = replace(decision, was=before.was, row=row)
+                decision = replace(before, decision="edit")
+            else:  # whoever strikes an edited row may accept it again, as it was edited
+                decision = replace(decision, was=before.was, row=decision.row or before.row)
         merged[what, decision.id] = decision
     return list(merged.values())
 

@@ -118,6 +118,7 @@ def import_(
     from kinj.benchmark.sealing import write_benchmark
     from kinj.jsonl import record_line
     from kinj.manifest import write_whole
+    from kinj.writing.candidate import what_of
 
     _refuse_out(out, collection, overwrite=overwrite)
     names = tuple(name.strip() for given in options_field or () for name in given.split(",") if name.strip())
@@ -132,7 +133,7 @@ def import_(
         values = _manifest(imported, file, collection, out, seed, encoding)
         out.mkdir(parents=True, exist_ok=True)
         decisions = read_decisions(out / DECISIONS) if (out / DECISIONS).is_file() else []
-        kept = [decision for decision in decisions if decision.what in ("paraphrase", "pair")]
+        kept = [one for one in decisions if (one.what or what_of(one.id)) in ("paraphrase", "pair")]
         write_benchmark(benchmark, out, values, {REFUSED: imported.refused})
         # About the questions that were there before; what was decided on training texts, `kinj write` still holds to.
         if kept:

@@ -6,7 +6,7 @@ requeue() {
 }
 
 unit() { # those units that fall to this task, of $1 tasks, one after another
-  child='' asked='' ended='' failed=0 code=0
+  child='' asked='' ended='' failed=0
   trap 'heard=1 asked=1; [ -z "$child" ] || kill -USR1 "$child" 2>/dev/null' USR1 # Slurm's, before the time limit
   trap 'heard=1 ended=1; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM # scancel's, or the limit's
   for ((i = SLURM_ARRAY_TASK_ID; i < ${#units[@]}; i += $1)); do

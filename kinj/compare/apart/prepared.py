@@ -50,13 +50,12 @@ def find_prepared(comparison: Comparison, out: OutputFolder, command: str) -> Co
     return settled
 
 
-def is_prepared(comparison: Comparison, out: OutputFolder) -> bool:
-    """Whether `find_prepared` would give it."""
+def prepared_before(comparison: Comparison, out: OutputFolder) -> Comparison | None:
+    """What `find_prepared` gives; None where it is not prepared."""
     try:
-        find_prepared(comparison, out, "")
+        return find_prepared(comparison, out, "")
     except UserError:
-        return False
-    return True
+        return None
 
 
 def _is_there(settled: Comparison, out: OutputFolder) -> bool:

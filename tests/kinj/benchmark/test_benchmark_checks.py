@@ -272,6 +272,8 @@ def test_an_indirect_question_that_says_a_name_of_its_chunk_is_found():
     found = said(checks.indirect_names(changed(question="Who rebuked the agency Fitch on a Tuesday?"), text))
     assert found == ["q: the indirect form says Fitch, as its chunk does"]
     assert said(checks.indirect_names(changed(question="Which official in the United States spoke up?"), text)) == []
+    headed = "# Marie Curie\n\nShe was born in Warsaw in 1867."
+    assert said(checks.indirect_names(changed(question="Where was Marie Curie born?"), headed)) != []
 
 
 def test_two_chunk_questions_need_two_documents_and_share_no_chunk():

@@ -109,6 +109,17 @@ def test_what_is_not_there_is_said_before_anything_runs(begin, theirs):
         check_foreign(begin()[0])
 
 
+def test_results_that_were_asked_with_passages_are_not_taken_for_closed_book(begin, theirs):
+    write(theirs, rows())
+    [file] = theirs.glob("results_*.json")
+    told = json.loads(file.read_text())
+    file.write_text(json.dumps({**told, "config": {"kinj": {"retriever": "bm25"}}}))
+    with pytest.raises(UserError, match="asked with retriever=bm25; an arm's results are closed book"):
+        check_foreign(begin()[0])
+    file.write_text(json.dumps({**told, "config": {"kinj": {"retriever": "none"}}}))
+    check_foreign(begin()[0])
+
+
 def test_changed_results_are_another_cell_and_the_others_stay(begin, theirs):
     write(theirs, rows())
     before = [planned.cell.id for planned in begin()[0].cells]

@@ -254,7 +254,7 @@ def test_with_a_writer_too_a_persons_texts_and_decisions_outlive_other_questions
     asked = replace(asked, writer="http://localhost:1/v1", writer_model="w")
     running.decide(asked, None, print)
     written = f"{write_own(asked)}.w1.p01"
-    rows = [{"id": written, "what": "paraphrase"}, {"id": "q000001", "what": "question"}]
+    rows = [{"id": written}, {"id": "q000001", "what": "question"}]
     (asked.benchmark / "journal.jsonl").touch()
     decisions = asked.benchmark / "decisions.jsonl"
     decisions.write_text("".join(json.dumps({**row, "decision": "strike"}) + "\n" for row in rows))
@@ -286,6 +286,19 @@ def test_texts_come_back_where_a_run_was_ended_right_after_its_import(mills, mon
     running.decide(asked, None, print)
     assert len(open_benchmark(asked.benchmark).paraphrases) == 2
     assert "arm: paraphrase" in asked.recipe.read_text()
+
+
+def test_texts_that_wait_aside_wait_through_another_import_too(mills):
+    asked, ask = mills
+    running.decide(asked, None, print)
+    write_own(asked)
+    [chunk] = {row.chunk_id for row in open_benchmark(asked.benchmark).paraphrases[:1]}
+    waiting = json.dumps({"id": "waits", "chunk_id": chunk, "text": "It waits.", "use": "train"})
+    (asked.out / "paraphrases.jsonl").write_text(waiting + "\n")
+    ask("To whom went mill")
+    running.decide(asked, None, print)
+    places = [folder / "paraphrases.jsonl" for folder in (asked.benchmark, asked.out)]
+    assert sum(waiting in place.read_text().splitlines() for place in places if place.is_file()) == 1
 
 
 def test_a_recipe_that_a_person_edited_stays_and_no_cut_is_said_of_it(noted, monkeypatch):

@@ -53,6 +53,16 @@ def test_what_is_decided_about_an_edited_row_holds_for_the_row_that_was_written(
     assert found.row.text == {"edit": "Third.", "strike": ROW.text, "accept": "Second."}[way]
 
 
+def test_an_edit_that_was_struck_and_accepted_again_stands_as_it_was_edited(tmp_path):
+    edited = sha256_json(reworded("Second."))
+    decisions = [Decision(ROW.id, "edit", reworded("Second."), "paraphrase", WAS)]
+    for way in ("strike", "accept"):
+        decisions = merge_decisions(decisions, [Decision(ROW.id, way, None, "paraphrase", edited)])
+    write_records(tmp_path / "decisions.jsonl", decisions)
+    [found], _ = decided(tmp_path, [CANDIDATE], ["d#01"])
+    assert (found.is_kept, found.row.text) == (True, "Second.")
+
+
 def test_accepting_a_row_written_anew_does_not_bring_back_the_edit_of_the_older_one():
     edit = Decision(ROW.id, "edit", reworded("Second."), "paraphrase", "0" * 64)
     accept = Decision(ROW.id, "accept", None, "paraphrase", WAS)

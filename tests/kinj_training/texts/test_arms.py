@@ -94,6 +94,15 @@ def test_fewer_paraphrases_are_drawn_by_seed_and_chunk_and_more_hold_the_fewer(w
         assert two == sorted(two, key=lambda text_id: (".p" in text_id, text_id))
 
 
+def test_held_out_paraphrases_alone_are_none_to_train_on(write_recipe, training_collection, tmp_path):
+    folder = shutil.copytree(training_collection, tmp_path / "held")
+    path = folder / "paraphrases.jsonl"
+    rows = [{**json.loads(line), "use": "validation"} for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(UserError, match="has none to train on: take arm raw"):
+        plan(load_recipe(write_recipe(arm="paraphrase", paraphrases=2, fewer="take", collection=str(folder))))
+
+
 def test_a_paraphrase_that_asks_an_evaluation_question_is_refused(write_recipe, training_collection, tmp_path):
     folder = shutil.copytree(training_collection, tmp_path / "asking")
     question = json.loads((folder / "questions.jsonl").read_text().splitlines()[0])
@@ -148,7 +157,7 @@ def test_what_decide_makes_of_few_pairs_and_a_chunk_without_paraphrases_can_be_t
 
 def test_a_collection_without_training_texts_is_refused_by_the_arms_that_need_them(write_recipe, collection):
     no_pairs = r"no pairs\.jsonl .*: take arm raw"
-    for arm, match in (("paraphrase", "has none: take arm raw"), ("qa", no_pairs), ("raft", no_pairs)):
+    for arm, match in (("paraphrase", "has none to train on: take arm raw"), ("qa", no_pairs), ("raft", no_pairs)):
         with pytest.raises(UserError, match=match):
             plan(load_recipe(write_recipe(arm=arm, collection=str(collection))))
     assert plan(load_recipe(write_recipe(collection=str(collection)))).held_out == []

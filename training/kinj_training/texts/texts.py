@@ -98,10 +98,10 @@ class CollectionTexts:
         Raises:
             UserError: there are none, a chunk has fewer, or one asks an evaluation question and answers it.
         """
-        if count and not self.selected.paraphrases:
+        if count and not any(paraphrase.use == "train" for paraphrase in self.selected.paraphrases):
             raise UserError(
-                f"paraphrases: {count}: {self.folder} has none: take arm raw (a mix also does with paraphrases: 0), or "
-                "put them into a paraphrases.jsonl (docs/format.md)"
+                f"paraphrases: {count}: {self.folder} has none to train on: take arm raw (a mix also does with "
+                "paraphrases: 0), or put them into a paraphrases.jsonl (docs/format.md)"
             )
         by_chunk: dict[str, list[Paraphrase]] = {chunk.id: [] for chunk in self.selected.chunks}
         for paraphrase in self.selected.paraphrases:

@@ -16,7 +16,7 @@ from kinj.compare import running
 from kinj.compare.apart import prepared
 from kinj.compare.apart.listing import states
 from kinj.compare.apart.one import do_one, find_unit
-from kinj.compare.apart.prepared import find_prepared, is_prepared, mark_prepared
+from kinj.compare.apart.prepared import find_prepared, mark_prepared, prepared_before
 from kinj.compare.files import load_plan
 from kinj.compare.folder import OutputFolder
 from kinj.compare.plan import make_plan
@@ -78,7 +78,7 @@ def test_a_prepared_plan_is_found_and_any_other_says_what_to_run(begun, comparis
         UserError, match=f"is not prepared .or not seen from {platform.node()}.: run first: kinj compare"
     ):
         find_prepared(begun, OutputFolder(tmp_path / "other"), "kinj compare …")
-    assert not is_prepared(comparison(**PLAN, batch_size="auto"), out)
+    assert prepared_before(comparison(**PLAN, batch_size="auto"), out) is None
 
 
 @pytest.mark.parametrize(("name", "now"), [("kinj", "99.0"), ("python", "3.99")])
