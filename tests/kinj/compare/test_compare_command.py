@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from kinj.cache import cache_folder
+
 pytestmark = pytest.mark.long
 
 KINJ = [sys.executable, "-P", "-m", "kinj.cli"]
@@ -210,9 +212,8 @@ def test_controls_and_a_general_text_are_measured_and_merged_weights_made_again_
 
 @pytest.mark.real_model
 def test_the_smoke_plan_runs(tmp_path):
-    cache = Path(os.environ.get("KINJ_CACHE", "/nowhere"))
-    if not (cache / "models" / "SmolLM2-135M-Instruct").is_dir():
-        pytest.skip("no demo model: `kinj demo-model` puts it into $KINJ_CACHE")
+    if not (cache_folder() / "models" / "SmolLM2-135M-Instruct").is_dir():
+        pytest.skip(f"no demo model in {cache_folder()}: `kinj demo-model` puts it there")
     command = [*KINJ, "compare", "smoke", "--output_dir", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1200, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
