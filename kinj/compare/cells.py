@@ -97,12 +97,14 @@ def expand(plan: Plan, beside: Path, recipes: RecipeFiles) -> Comparison:
             content, training = make_training(plan, model, arm, beside, recipes)
             checkpoint = None if arm.checkpoint is None else ModelSettings(pretrained=arm.checkpoint)
             weights = weights_before if checkpoint is None else weights_of(checkpoint)
+            searcher = None
             for seed in plan.seeds if training is not None else (None,):
                 key = {"model": weights_before, "asked": asked_as(model), "training": content, "seed": seed}
                 untrained = _base_args(model, InjectionArm(name=NONE))
-                unit = Unit(
-                    id_of(key), name, model_id, weights, untrained, arm.name, seed, with_seed(training, seed), ()
-                )
+                own = with_seed(training, seed, searches=searcher is None)
+                unit = Unit(id_of(key), name, model_id, weights, untrained, arm.name, seed, own, (), searcher=searcher)
+                if own is not None and own.searches:
+                    searcher = unit.id
                 if arm.results is not None:
                     judged = [one for one in asked if arm.is_asked(one.task) and is_judged(one, plan)]
                     cells = list(_cells(plan, model, unit, key, {}, judged, [_closed_book()], {}))

@@ -24,6 +24,8 @@ from kinj.records import Json
 
 _PLAN, _CELLS = "plan.yaml", "cells.jsonl"
 _FAILURE = "failure.json"
+#: What was tried and chosen, in a training's folder and, kept apart, in its unit's.
+SEARCH = "search.json"
 
 
 class OutputFolder:
@@ -104,7 +106,7 @@ class OutputFolder:
     def end_of_training(self, unit: Unit) -> Path:
         """The file that says a unit's training has ended."""
         searches = unit.training is not None and unit.training.searches
-        return self.unit(unit.id) / "checkpoint" / ("search.json" if searches else MANIFEST)
+        return self.unit(unit.id) / "checkpoint" / (SEARCH if searches else MANIFEST)
 
     def trained_folder(self, unit: Unit) -> Path:
         """The folder of a unit's finished model; of a search the chosen one's."""
@@ -112,6 +114,14 @@ class OutputFolder:
         if end.name == MANIFEST:
             return end.parent
         return Path(json.loads(end.read_text(encoding="utf-8"))["chosen"]["folder"])
+
+    def chosen_settings(self, unit_id: str) -> Json | None:
+        """What a unit's search chose, also once its weights are gone; None: it has not ended."""
+        for file in (self.unit(unit_id) / SEARCH, self.unit(unit_id) / "checkpoint" / SEARCH):
+            if file.is_file():
+                chosen: Json = json.loads(file.read_text(encoding="utf-8"))["chosen"]["settings"]
+                return chosen
+        return None
 
     @contextmanager
     def alone(self) -> Iterator[None]:

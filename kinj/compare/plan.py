@@ -76,7 +76,7 @@ class InjectionArm(Settings):
     settings: dict[str, Any] = Field(default_factory=dict)  # Any: whatever a recipe holds
     #: a training of several processes starts with: a configuration file of accelerate; null: torchrun
     launch: str | None = None
-    #: whether the recipe's `search` is tried, and the lowest held-out loss chosen
+    #: whether the recipe's `search` is tried with the first seed, and the lowest held-out loss chosen for all
     search: bool = True
     #: asked these alone of the plan's tasks; null: all
     tasks: tuple[str, ...] | None = None

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from kinj.claims import STOPPED, Claim, ClaimLostError, Holder, take
 from kinj.compare.batches import batch_size_of
-from kinj.compare.folder import OutputFolder
+from kinj.compare.folder import SEARCH, OutputFolder
 from kinj.compare.foreign import take_foreign
 from kinj.compare.launching.machine import ALL, Share, SideBySide, run_side_by_side
 from kinj.compare.plan import Keep
 from kinj.compare.processes import PYTHON, last_line, run_guarded
+from kinj.compare.trainings import with_found
 from kinj.compare.units import Comparison, Unit
 from kinj.manifest import NAME as MANIFEST
 from kinj.manifest import write_whole
@@ -84,6 +85,13 @@ def in_order(comparison: Comparison) -> list[Unit]:
     return sorted(comparison.units, key=lambda unit: unit.results is not None)
 
 
+def waits_for(unit: Unit, comparison: Comparison, out: OutputFolder) -> int | None:
+    """The number of the unit that has still to choose its training's settings; None: nothing is in its way."""
+    if unit.searcher is None or out.is_trained(unit) or out.chosen_settings(unit.searcher) is not None:
+        return None
+    return next(number for number, one in enumerate(in_order(comparison), 1) if one.id == unit.searcher)
+
+
 def run_unit(
     unit: Unit,
     comparison: Comparison,
@@ -151,6 +159,8 @@ def _run_processes(
     """Raises `ClaimLostError` where the unit was taken over; its processes are gone then."""
     folder = out.unit(unit.id)
     waiting = _waiting(unit, out)
+    if (number := waits_for(unit, comparison, out)) is not None:
+        return _failure(unit, out, f"unit {number} searches the settings of its training, and has to end first")
     size = batch_size_of(unit, comparison, out)
     out.write_unit(unit, size, comparison.general_text, _commands(unit, out))
     environment = {**claim.environment, **share.environment}
@@ -185,6 +195,8 @@ def _tidy(unit: Unit, out: OutputFolder, *, keep: Keep) -> None:
         return
     folder = out.unit(unit.id)
     write_whole(folder / "training.json", (out.trained_folder(unit) / MANIFEST).read_text(encoding="utf-8"))
+    if unit.training.searches:
+        write_whole(folder / SEARCH, out.end_of_training(unit).read_text(encoding="utf-8"))
     for checkpoint in list(folder.glob("checkpoint/**/checkpoint-*")):
         shutil.rmtree(checkpoint)
     if keep == "adapters":
@@ -207,7 +219,9 @@ def _commands(unit: Unit, out: OutputFolder) -> list[Json]:
     evaluate = {"words": [*PYTHON, "kinj_models.evaluate", str(folder / "unit.json")], "done": None}
     if unit.training is None:
         return [evaluate]
-    train = {"words": unit.training.command(folder / "checkpoint"), "done": str(out.end_of_training(unit))}
+    found = None if unit.searcher is None else out.chosen_settings(unit.searcher)
+    training = unit.training if found is None else with_found(unit.training, found)
+    train = {"words": training.command(folder / "checkpoint"), "done": str(out.end_of_training(unit))}
     if out.is_trained(unit) and _lacks_weights(trained := out.trained_folder(unit)):
         return [train, {"words": [*PYTHON, "kinj.cli", "train", str(trained), "--merge"], "done": None}, evaluate]
     return [train, evaluate]

@@ -21,7 +21,7 @@ class Training:
     """How a unit's weights are made: `kinj train` and these words, an output folder behind them."""
 
     words: tuple[str, ...]
-    #: the recipe's values to try, each combination a training; empty: nothing is searched
+    #: the recipe's values to try, each combination a training, one of which is chosen; empty: nothing is searched
     grid: dict[str, list[Any]] = field(default_factory=dict)  # Any: values of many settings
     #: that compute it together, each on a device of its own where there are devices
     processes: int = 1
@@ -30,7 +30,7 @@ class Training:
 
     def command(self, folder: Path) -> list[str]:
         """What trains into the folder, in as many processes as it wants."""
-        words = [*self.words, "--output_dir", str(folder)]
+        words = [*self.words, *(["--search"] if self.searches else []), "--output_dir", str(folder)]
         count, train = str(self.processes), [*PYTHON, "kinj.cli", "train", *words]
         if self.processes == 1:
             return train
@@ -78,11 +78,13 @@ def make_training(
     words += [] if model.revision is None else ["--model_revision", model.revision]
     words += [] if plan.benchmark is None or "collection" in arm.settings else ["--collection", plan.benchmark]
     for key, value in arm.settings.items():
-        words += [f"--{key}", *map(_as_word, value if isinstance(value, list) else [value])]
+        words += [f"--{key}", *_as_words(value)]
     content = training_of(arm, file, plan.benchmark, recipes)
+    if grid:
+        content["searching_seed"] = plan.seeds[0]
     processes = arm.settings.get("num_processes", values.get("num_processes"))
     return content, Training(
-        (*words, *(["--search"] if grid else [])),
+        tuple(words),
         grid,
         processes if isinstance(processes, int) else 1,
         None if arm.launch is None else _launch_file(arm, beside),
@@ -96,11 +98,22 @@ def _launch_file(arm: InjectionArm, beside: Path) -> str:
     raise UserError(f"injection arm {arm.name}: launch: no file {arm.launch}: name one that `accelerate config` writes")
 
 
-def with_seed(training: Training | None, seed: int | None) -> Training | None:
-    """The training with its seed, which draws the order of texts too."""
+def with_seed(training: Training | None, seed: int | None, *, searches: bool) -> Training | None:
+    """The training with its seed, which draws the order of texts too; its grid stays where it is to be searched."""
     if training is None:
         return None
-    return replace(training, words=(*training.words, "--seed", str(seed), "--data_seed", str(seed)))
+    words = (*training.words, "--seed", str(seed), "--data_seed", str(seed))
+    return replace(training, words=words, grid=training.grid if searches else {})
+
+
+def with_found(training: Training, found: Json) -> Training:
+    """The training with the settings that a search of another seed has chosen."""
+    words = [word for key, value in found.items() for word in (f"--{key}", *_as_words(value))]
+    return replace(training, words=(*training.words, *words))
+
+
+def _as_words(value: Any) -> list[str]:  # Any: as YAML has it
+    return [_as_word(one) for one in (value if isinstance(value, list) else [value])]
 
 
 def _as_word(value: Any) -> str:  # Any: as YAML has it

@@ -47,6 +47,8 @@ class Unit:
     results: str | None = None
     #: that its model's weights are spread over
     devices: int = 1
+    #: id of the unit whose search chose its training's settings; None: nothing is searched, or by itself
+    searcher: str | None = None
 
     def __str__(self) -> str:
         return ", ".join([self.model, self.injection, *([] if self.seed is None else [f"seed {self.seed}"])])

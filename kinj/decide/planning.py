@@ -19,7 +19,7 @@ _HEAD = """\
 LEARNING_RATE = 5e-5
 #: Of the tokens, questions with answers: what keeps their form, and leaves the texts their place.
 _MOST_QA_SHARE = 0.05
-#: Tried per seed, chosen by the loss on paraphrases that are not trained on.
+#: Tried with one seed, chosen by the loss on paraphrases that are not trained on.
 _LEARNING_RATES = (1e-5, 5e-5, 2e-4)
 #: Fewer trainings than this say nothing about the spread between them.
 LEAST_SEEDS = 2

@@ -106,7 +106,9 @@ def estimate_trainings(comparison: Comparison, out: OutputFolder, keep: Keep) ->
         place = (unit.model, unit.injection)
         if place not in planned:
             planned[place] = plan_stages(unit.training, unit)
-        estimates.append(_estimate(unit, unit.training, planned[place], out, keep))
+        searched = next((one.training for one in comparison.units if one.id == unit.searcher), None)
+        points = _points(unit.training) if searched is None else [_longest(_points(searched))]
+        estimates.append(_estimate(unit, points, planned[place], out, keep))
     return estimates
 
 
@@ -116,8 +118,7 @@ def plan_stages(training: Training, unit: Unit) -> list[Json]:
     Raises:
         UserError: what it refuses, in its words.
     """
-    words = [word for word in training.words if word != "--search"]
-    command = [*PYTHON, "kinj.cli", "train", *words, "--output_dir", "unused", "--dry-run", "--json"]
+    command = [*PYTHON, "kinj.cli", "train", *training.words, "--output_dir", "unused", "--dry-run", "--json"]
     try:
         stages: list[Json] = json.loads(_output(command))["stages"]
     except UserError as error:
@@ -133,8 +134,16 @@ def _output(command: list[str]) -> str:
     return done.stdout
 
 
-def _estimate(unit: Unit, training: Training, stages: list[Json], out: OutputFolder, keep: Keep) -> TrainingEstimate:
-    points = [dict(zip(training.grid, values, strict=True)) for values in itertools.product(*training.grid.values())]
+def _points(training: Training) -> list[Json]:
+    return [dict(zip(training.grid, values, strict=True)) for values in itertools.product(*training.grid.values())]
+
+
+def _longest(points: list[Json]) -> Json:
+    """Of those of which another unit chooses one, the one that takes most."""
+    return max(points, key=lambda point: int(point.get("num_train_epochs", 0)))
+
+
+def _estimate(unit: Unit, points: list[Json], stages: list[Json], out: OutputFolder, keep: Keep) -> TrainingEstimate:
     tokens = sum(
         int(stage["plan"]["tokens"]) * int(point.get("num_train_epochs", stage["plan"]["epochs"]))
         for stage in stages

@@ -101,7 +101,7 @@ def _of_trainings(units: list[Unit], scratch: Path) -> Iterator[str]:
     for unit in units:
         folder = scratch / unit.id
         folder.mkdir()
-        words = [word for word in unit.training.words if word != "--search"] if unit.training is not None else []
+        words = [] if unit.training is None else [*unit.training.words]
         train = [*PYTHON, "kinj.cli", "train", *_without(words, _FEW_TEXTS[::2]), *_FEW_TEXTS]
         train += ["--output_dir", str(folder / "checkpoint")]
         write_whole(folder / "unit.json", json.dumps({"commands": [{"words": train, "done": None}]}) + "\n")

@@ -5,14 +5,15 @@ requeue() {
   exit 0
 }
 
-unit() { # those units that fall to this task, of $1 tasks, one after another
+unit() { # those of the units named $1 that fall to this task, of $2 tasks, one after another
+  declare -n mine=$1
   child='' asked='' ended='' failed=0
   trap 'heard=1 asked=1; [ -z "$child" ] || kill -USR1 "$child" 2>/dev/null' USR1 # Slurm's, before the time limit
   trap 'heard=1 ended=1; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM # scancel's, or the limit's
-  for ((i = SLURM_ARRAY_TASK_ID; i < ${#units[@]}; i += $1)); do
+  for ((i = SLURM_ARRAY_TASK_ID; i < ${#mine[@]}; i += $2)); do
     [ -z "$ended" ] || break
     [ -z "$asked" ] || requeue
-    "${compare[@]}" --unit "${units[i]%%:*}" &
+    "${compare[@]}" --unit "${mine[i]%%:*}" &
     child=$!
     [ -z "$asked" ] || kill -USR1 "$child" 2>/dev/null # heard before its number was known
     [ -z "$ended" ] || kill -TERM "$child" 2>/dev/null
@@ -37,9 +38,20 @@ submit() {
   sbatch --parsable "${options[@]}" "$@"
 }
 
+submit_array() { # of the units named $1, which wait for $2
+  declare -n mine=$1
+  tasks=${#mine[@]}
+  [ "$tasks" -le "${most:-1001}" ] || tasks=$most
+  array=$(submit "${resources[@]}" "${array_options[@]}" --array="0-$((tasks - 1))" --dependency="$2" \
+    --output="$output/%A_%a.txt" "$script" unit "$1" "$tasks") || return
+  array=${array%;*} # of several clusters sbatch says which
+  for i in "${!mine[@]}"; do echo "${mine[i]#*:} ${array}_$((i % tasks))"; done >>"$logs/jobs.txt"
+  echo "jobs ${array}_0 to ${array}_$((tasks - 1)) do ${#mine[@]} units"
+}
+
 case ${1:-} in
   prepare | finish) exec "${compare[@]}" "--$1" ;;
-  unit) unit "$2" ;;
+  unit) unit "$2" "$3" ;;
 esac
 
 if ! command -v sbatch >/dev/null; then
@@ -48,17 +60,15 @@ if ! command -v sbatch >/dev/null; then
 fi
 mkdir -p -- "$logs" || exit # without it every job fails, and says nothing
 most=$(scontrol show config | sed -n 's/^MaxArraySize *= *//p')
-tasks=${#units[@]}
-[ "$tasks" -le "${most:-1001}" ] || tasks=$most
 output=${logs//%/%%}
 first=$(submit "${resources[@]}" --output="$output/prepare_%j.txt" "$script" prepare) || exit
-array=$(submit "${resources[@]}" "${array_options[@]}" --array="0-$((tasks - 1))" --dependency="afterok:${first%;*}" \
-  --output="$output/%A_%a.txt" "$script" unit "$tasks") || {
-  scancel "${first%;*}"
+first=${first%;*}
+echo "job $first prepares"
+submit_array units "afterok:$first" || {
+  scancel "$first"
   exit 1
 }
-array=${array%;*} # of several clusters sbatch says which
-for i in "${!units[@]}"; do echo "${units[i]#*:} ${array}_$((i % tasks))"; done >>"$logs/jobs.txt"
+[ ${#later[@]} = 0 ] || submit_array later "afterany:$array" || exit
 last=$(submit --dependency="afterany:$array" --output="$output/finish_%j.txt" "$script" finish) || exit
-echo "job ${first%;*} prepares, jobs ${array}_0 to ${array}_$((tasks - 1)) do ${#units[@]} units, job ${last%;*} reports"
+echo "job ${last%;*} reports"
 echo "logs: $logs; how far it is: kinj ${compare[*]:4} --units"

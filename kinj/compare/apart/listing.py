@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from kinj import claims
 from kinj.compare.ahead.dry_run import print_whole, table_of
 from kinj.compare.folder import OutputFolder
-from kinj.compare.running import in_order
+from kinj.compare.running import in_order, waits_for
 from kinj.compare.units import Comparison, Unit
 
 
@@ -28,8 +28,10 @@ class UnitState:
     complete: int
     #: done, at work, failed, or waiting: not begun, or stopped with its work saved
     state: str
-    #: who is at work, or why it failed
+    #: who is at work, why it failed, or what it waits for
     why: str = ""
+    #: the number of the unit that has to choose its training's settings; None: none has to
+    waits_for: int | None = None
 
 
 #: Slurm's words for a job that is not over.
@@ -50,8 +52,11 @@ def states(
     for number, unit in enumerate(in_order(comparison), 1):
         complete = sum(out.is_complete(planned.cell.id) for planned in unit.cells)
         state, why = _state(unit, comparison, out, (jobs or {}).get(unit.id))
+        searching = waits_for(unit, comparison, out)
+        if state == "waiting" and searching is not None:
+            why = "; ".join([*([why] if why else []), f"for unit {searching} to choose its settings"])
         of_plan = (unit.id, unit.model, unit.injection, unit.seed)
-        made.append(UnitState(number, *of_plan, len(unit.cells), complete, state, why))
+        made.append(UnitState(number, *of_plan, len(unit.cells), complete, state, why, searching))
     return made
 
 

@@ -53,17 +53,23 @@ def array_script(command: Command, settings: SlurmSettings | None, units: Sequen
             "with partition, account, memory, gpus and cpus as your cluster wants them"
         )
     waiting = [unit for unit in units if unit.state != "done"]
+    searching = {unit.number for unit in waiting}
+    later = [unit for unit in waiting if unit.waits_for in searching]
     if not waiting:
         raise UserError(f"--slurm: all {len(units)} units are done: {shlex.join(command.words)} --finish reports")
-    return "\n".join(_head(command, settings, waiting)) + "\n" + _BODY.read_text(encoding="utf-8")
+    first = [unit for unit in waiting if unit not in later]
+    return "\n".join(_head(command, settings, first, later)) + "\n" + _BODY.read_text(encoding="utf-8")
 
 
-def _head(command: Command, settings: SlurmSettings, units: Sequence[UnitState]) -> Iterator[str]:
+def _head(
+    command: Command, settings: SlurmSettings, units: Sequence[UnitState], later: Sequence[UnitState]
+) -> Iterator[str]:
     given = {"mem": settings.memory, "gres": _gres(settings), "cpus-per-task": settings.cpus}
     common = {"partition": settings.partition, "account": settings.account, "time": settings.time}
     yield "#!/bin/bash"
-    yield f"# Does {len(units)} units of a plan on Slurm. Submit it by `bash`, not by `sbatch`: it makes three jobs,"
-    yield "# one after another: what all units share, an array of the units, and what is missing and failed in the end."
+    count = len(units) + len(later)
+    yield f"# Does {count} units of a plan on Slurm. Submit it by `bash`, not by `sbatch`: it makes jobs that run one"
+    yield "# after another: what all units share, an array of the units, and what is missing and failed in the end."
     yield f"# Printed by `{shlex.join(command.words)} --slurm`."
     yield 'script=$(realpath -- "$0")'
     yield f"cd -- {shlex.quote(str(command.folder))} || exit"
@@ -75,6 +81,8 @@ def _head(command: Command, settings: SlurmSettings, units: Sequence[UnitState])
     yield _array("array_options", ["--requeue", "--kill-on-invalid-dep=yes", f"--signal=B:USR1@{settings.stop_before}"])
     yield "# NUMBER:FOLDER of each unit that was not done when this was printed"
     yield _array("units", [f"{unit.number}:{unit.unit}" for unit in units])
+    yield "# those whose training's settings are searched by one of these: an array of its own, after the other"
+    yield _array("later", [f"{unit.number}:{unit.unit}" for unit in later])
     if settings.cpus is not None:
         yield f"export OMP_NUM_THREADS={settings.cpus}"
 

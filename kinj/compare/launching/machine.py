@@ -124,7 +124,8 @@ def refuse_too_few(unit: Unit, machine: Machine) -> None:
 def run_side_by_side(units: Sequence[Unit], sharing: SideBySide, do: Callable[[Unit, Share], Result]) -> list[Result]:
     """What `do` gave for each unit, in the order in which they ended.
 
-    The units with most devices begin, and whatever has devices left goes ahead: a device waits for nobody.
+    The units with most devices begin, and whatever has devices left goes ahead: a device waits for nobody but a search
+    that has to choose a training's settings.
 
     Args:
         units: each is done once.
@@ -138,19 +139,20 @@ def run_side_by_side(units: Sequence[Unit], sharing: SideBySide, do: Callable[[U
     for unit in units:
         refuse_too_few(unit, machine)
     free, waiting = list(machine.devices), sorted(units, key=devices_of, reverse=True)
-    running: dict[Future[Result], Share] = {}
+    running: dict[Future[Result], tuple[Unit, Share]] = {}
     results, stop = [], Event()
     with ThreadPoolExecutor(sharing.jobs) as pool:
         try:
             while waiting or running:
+                at_work = {unit.id for unit in waiting} | {unit.id for unit, _ in running.values()}
                 for unit in list(waiting):
                     needed = devices_of(unit) if machine.devices else 0
-                    if len(running) < sharing.jobs and needed <= len(free):
+                    if unit.searcher not in at_work and len(running) < sharing.jobs and needed <= len(free):
                         waiting.remove(unit)
                         share = Share(sharing.threads, tuple(free.pop(0) for _ in range(needed)), stop)
-                        running[pool.submit(do, unit, share)] = share
+                        running[pool.submit(do, unit, share)] = unit, share
                 for ended in wait(running, return_when=FIRST_COMPLETED).done:
-                    free += running.pop(ended).devices
+                    free += running.pop(ended)[1].devices
                     results.append(ended.result())
         finally:
             stop.set()  # interrupted, or one raised: the others end too

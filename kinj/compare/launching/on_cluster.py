@@ -9,7 +9,7 @@ from typing import Protocol
 from kinj.compare.folder import OutputFolder
 from kinj.compare.launching.devices import devices_of
 from kinj.compare.launching.ray_cluster import Task
-from kinj.compare.running import in_order
+from kinj.compare.running import in_order, waits_for
 from kinj.compare.units import Comparison
 from kinj.progress import progress
 
@@ -53,7 +53,9 @@ def run_on(cluster: Cluster, comparison: Comparison, out: OutputFolder, words: S
     for number, unit in units.items():
         out.keep_failure(unit, None)  # of an earlier try
         devices = devices_of(unit) if cluster.has_devices else 0
-        tasks[number] = Task((*words, "--unit", number), cluster.cpus_of(devices, jobs), devices)
+        after = str(waits_for(unit, comparison, out))
+        cpus = cluster.cpus_of(devices, jobs)
+        tasks[number] = Task((*words, "--unit", number), cpus, devices, after if after in units else None)
     planned = {cell.cell.id for cell in comparison.cells}
     done = len(planned & _published(out))
     with progress("cells", len(planned), done=done) as advance:

@@ -37,6 +37,8 @@ class Task:
     words: tuple[str, ...]
     cpus: int
     devices: int
+    #: name of the task that has to end before it begins
+    after: str | None = None
 
 
 class Cluster:
@@ -112,9 +114,14 @@ class Cluster:
             UserError: the cluster is gone.
         """
         do, waiting = self._ray.remote(max_retries=_RETRIES)(do_unit), {}
-        for name, task in tasks.items():
-            needs = do.options(num_cpus=task.cpus, num_gpus=task.devices, name=f"kinj {name}")
-            waiting[needs.remote(list(task.words), task.cpus, Path.cwd())] = name
+
+        def begin(after: str | None) -> None:
+            for name, task in tasks.items():
+                if task.after == after:
+                    needs = do.options(num_cpus=task.cpus, num_gpus=task.devices, name=f"kinj {name}")
+                    waiting[needs.remote(list(task.words), task.cpus, Path.cwd())] = name
+
+        begin(None)
         unanswered = 0.0
         try:
             while waiting:
@@ -126,7 +133,9 @@ class Cluster:
                         "again and type the same command"
                     )
                 for task in ended:
-                    yield waiting.pop(task), self._reason(task)
+                    name = waiting.pop(task)
+                    yield name, self._reason(task)
+                    begin(name)
                 yield None
         finally:
             if unanswered <= _HEAD_SECONDS:

@@ -12,11 +12,12 @@ from kinj import claims
 from kinj.cli.app import build_app
 from kinj.compare.ahead import settling
 from kinj.compare.ahead.settling import refuse_unscorable
+from kinj.compare.apart.listing import states
 from kinj.compare.folder import OutputFolder
 from kinj.compare.plan import make_plan
 from kinj.compare.prompts import first_prompts
 from kinj.compare.rates import keep_rates, kind_of, measured, read_rates
-from kinj.compare.running import _commands, _tidy
+from kinj.compare.running import _commands, _tidy, run_unit, waits_for
 from kinj.compare.unchanged import find_unchanged
 from kinj.errors import UserError
 from kinj.jsonl import read_records
@@ -277,6 +278,31 @@ def test_the_chosen_training_of_a_search_is_the_units(begin, out, tmp_path):
     (chosen.parents[1] / "search.json").write_text(json.dumps({"chosen": {"folder": str(chosen)}}))
     assert out.is_trained(trained)
     assert out.trained_folder(trained) == chosen
+
+
+def test_the_other_seeds_train_with_what_the_first_has_chosen(begin, out, tmp_path):
+    recipe = yaml.safe_load((tmp_path / "towers.yaml").read_text())
+    (tmp_path / "towers.yaml").write_text(yaml.safe_dump({**recipe, "search": {"learning_rate": [1e-3, 2e-3]}}))
+    made = begin(seeds=[7, 8])
+    _, first, second = made.units
+    assert (first.searcher, second.searcher) == (None, first.id)
+    assert "--search" in first.training.command(tmp_path)
+    assert (waits_for(first, made, out), waits_for(second, made, out)) == (None, 2)
+    assert [state.why for state in states(made, out)] == ["", "", "for unit 2 to choose its settings"]
+    with out.alone():
+        failure = run_unit(second, made, out, claims.take(out.unit_to_write(second.id)), lambda *_: None, keep="all")
+    assert failure.reason == "unit 2 searches the settings of its training, and has to end first"
+    chosen = out.unit(first.id) / "checkpoint" / "search" / "best"
+    chosen.mkdir(parents=True)
+    (chosen / "manifest.json").write_text("{}")
+    told = {"chosen": {"folder": str(chosen), "settings": {"learning_rate": 2e-3, "betas": [0.9, 0.95]}}}
+    (chosen.parents[1] / "search.json").write_text(json.dumps(told))
+    _tidy(first, out, keep="none")  # its weights go, and what it has chosen stays
+    assert not chosen.exists()
+    assert waits_for(second, made, out) is None
+    [train, _] = _commands(second, out)
+    assert train["words"][-6:-2] == ["0.002", "--betas", "0.9", "0.95"]
+    assert "--search" not in train["words"]
 
 
 def test_a_cell_asked_twice_for_the_noise_is_no_cell_that_changed_nothing(begin, out):

@@ -90,7 +90,7 @@ def test_three_jobs_are_submitted_one_after_another_and_the_log_folder_is_there_
     assert {"--array=0-5", "--dependency=afterok:1", "--kill-on-invalid-dep=yes", "--requeue"} <= set(array)
     assert "--signal=B:USR1@300" in array
     assert "--dependency=afterany:2" in finish
-    assert "job 1 prepares, jobs 2_0 to 2_5 do 6 units, job 3 reports" in said
+    assert said.splitlines()[:3] == ["job 1 prepares", "jobs 2_0 to 2_5 do 6 units", "job 3 reports"]
     assert (tmp_path / "my out" / "slurm" / "jobs.txt").read_text().splitlines()[3] == f"{4:016} 2_3"
 
 
@@ -99,7 +99,7 @@ def test_units_beyond_the_longest_array_are_packed_and_each_is_done_once(script,
     assert run(file, MOST="4")[0] == 0
     assert "--array=0-3 " in (tmp_path / "sbatch").read_text()
     for task in range(4):
-        assert run(file, "unit", "4", SLURM_ARRAY_TASK_ID=str(task))[0] == 0
+        assert run(file, "unit", "units", "4", SLURM_ARRAY_TASK_ID=str(task))[0] == 0
     assert [line.split()[-1] for line in (tmp_path / "calls").read_text().splitlines()] == [
         "1",
         "5",
@@ -110,23 +110,39 @@ def test_units_beyond_the_longest_array_are_packed_and_each_is_done_once(script,
     ]
 
 
+def test_units_whose_settings_are_searched_by_others_are_an_array_after_theirs(script, tmp_path):
+    units = [replace(unit, waits_for=2 if unit.number in (3, 4) else 99) for unit in UNITS]
+    file = script(units)
+    _, said = run(file)
+    assert said.splitlines()[1:3] == ["jobs 2_0 to 2_3 do 4 units", "jobs 3_0 to 3_1 do 2 units"]
+    _, first, later, finish = (tmp_path / "sbatch").read_text().splitlines()
+    assert "--array=0-3 --dependency=afterok:1 " in first
+    assert "--array=0-1 --dependency=afterany:2 " in later
+    assert "--dependency=afterany:3 " in finish
+    assert (tmp_path / "my out" / "slurm" / "jobs.txt").read_text().splitlines()[4:] == [f"{3:016} 3_0", f"{4:016} 3_1"]
+    assert run(file, "unit", "later", "2", SLURM_ARRAY_TASK_ID="1")[0] == 0
+    assert (tmp_path / "calls").read_text().splitlines() == ["compare --unit 4"]
+    # The one that searches is done, or none of those that are printed: nothing waits.
+    assert "later=()" in script([replace(units[1], state="done"), *units[2:]]).read_text()
+
+
 def test_a_unit_that_fails_fails_the_task_once_the_others_of_it_are_done(script, tmp_path):
     (tmp_path / "unit-1").write_text("0 1\n")
-    assert run(script(), "unit", "3", SLURM_ARRAY_TASK_ID="0")[0] == 1
+    assert run(script(), "unit", "units", "3", SLURM_ARRAY_TASK_ID="0")[0] == 1
     assert [line.split()[-1] for line in (tmp_path / "calls").read_text().splitlines()] == ["1", "4"]
 
 
 def test_a_python_that_is_not_on_the_node_fails_the_task(script, tmp_path):
     file = script()
     (tmp_path / "bin" / "kinj").unlink()
-    assert run(file, "unit", "6", SLURM_ARRAY_TASK_ID="0")[0] == 1
+    assert run(file, "unit", "units", "6", SLURM_ARRAY_TASK_ID="0")[0] == 1
 
 
 @pytest.mark.parametrize(("number", "code", "again"), [("USR1", 0, True), ("TERM", 143, False)])
 def test_before_the_limit_it_saves_and_is_requeued_and_cancelled_it_is_not(script, tmp_path, number, code, again):
     (tmp_path / "unit-1").write_text("30 0\n")
     job = {"SLURM_ARRAY_TASK_ID": "0", "SLURM_ARRAY_JOB_ID": "17"}
-    process = subprocess.Popen(["bash", str(script()), "unit", "3"], env={**os.environ, **job})
+    process = subprocess.Popen(["bash", str(script()), "unit", "units", "3"], env={**os.environ, **job})
     while not (tmp_path / "calls").is_file():
         pass
     subprocess.run(["sleep", "0.3"], check=True)  # its traps
@@ -143,7 +159,7 @@ def test_a_signal_that_comes_before_the_units_number_is_known_reaches_it(script,
     file = script()
     begun = "until [ -s calls ]; do sleep 0.05; done; sleep 0.3; kill -USR1 $$\n    child=$!\n"
     file.write_text(file.read_text().replace("    child=$!\n", f"    {begun}"))
-    assert run(file, "unit", "6", SLURM_ARRAY_TASK_ID="0", SLURM_ARRAY_JOB_ID="17")[0] == 0
+    assert run(file, "unit", "units", "6", SLURM_ARRAY_TASK_ID="0", SLURM_ARRAY_JOB_ID="17")[0] == 0
     assert (tmp_path / "scontrol").read_text() == "requeue 17_0\n"
 
 

@@ -20,6 +20,12 @@ class Unit:
     devices: int = 1
     model: str = "big"
     training: None = None
+    searcher: str | None = None
+
+    @property
+    def id(self):
+        """Of its name."""
+        return self.name
 
     def __str__(self):
         return self.name
@@ -66,6 +72,14 @@ def test_no_device_is_two_units_at_once_and_one_of_two_devices_begins():
         assert len(set(taken)) == len(taken)
     assert [len(do.shares[unit.name].devices) for unit in units] == [1, 1, 2, 1, 0]
     assert do.shares["large"].environment["CUDA_VISIBLE_DEVICES"] == "4,6"
+
+
+def test_a_unit_whose_settings_another_searches_begins_after_it():
+    do = Recorder()
+    units = [Unit("b", searcher="a"), Unit("c", searcher="gone"), Unit("a"), Unit("d", searcher="a")]
+    assert sorted(run_side_by_side(units, SideBySide(Machine(threads=4), 4), do)) == ["a", "b", "c", "d"]
+    assert set(do.together[1]) == {"a", "c"}
+    assert all("a" not in together for together in do.together[2:])
 
 
 def test_a_unit_that_takes_more_devices_than_there_are_is_refused_before_any_begins():

@@ -1,6 +1,9 @@
 """Which units become tasks of a cluster, and what is kept of those that failed."""
 
+import json
+
 import pytest
+import yaml
 
 from kinj.compare.folder import OutputFolder
 from kinj.compare.launching.on_cluster import run_on
@@ -48,6 +51,20 @@ def test_each_unit_that_is_not_done_is_a_task_that_does_it_by_its_number(begun):
         "2": (("compare", "plan", "--unit", "2"), 2, 0),
         "3": (("compare", "plan", "--unit", "3"), 2, 0),
     }
+
+
+def test_a_unit_whose_settings_another_searches_is_a_task_after_it(begun, tmp_path, comparison):
+    _, out = begun
+    recipe = yaml.safe_load((tmp_path / "towers.yaml").read_text())
+    (tmp_path / "towers.yaml").write_text(yaml.safe_dump({**recipe, "search": {"learning_rate": [1e-3, 2e-3]}}))
+    made, cluster = comparison(seeds=[0, 1]), Cluster()
+    run_on(cluster, made, out, ["compare", "plan"])
+    assert {name: task.after for name, task in cluster.tasks.items()} == {"1": None, "2": None, "3": "2"}
+    search = out.unit(made.units[1].id) / "search.json"
+    search.parent.mkdir(parents=True, exist_ok=True)
+    search.write_text(json.dumps({"chosen": {"settings": {}}}))
+    run_on(cluster, made, out, ["compare", "plan"])
+    assert cluster.tasks["3"].after is None
 
 
 def test_where_nodes_have_devices_each_takes_its_own(begun):

@@ -11,7 +11,7 @@ import pytest
 
 from kinj.compare.launching.machine import Machine
 from kinj.compare.launching.on_node import Node
-from kinj.compare.launching.ray_cluster import Cluster, _trouble, joined
+from kinj.compare.launching.ray_cluster import Cluster, Task, _trouble, joined
 from kinj.errors import MissingExtraError, UserError
 
 
@@ -64,6 +64,24 @@ def test_an_address_that_names_no_cluster_is_none(monkeypatch, address):
     monkeypatch.setenv("SLURM_JOB_NUM_NODES", "4")
     with pytest.raises(UserError, match="4 nodes, and RAY_ADDRESS does not say where"), joined(Machine(1)):
         pass
+
+
+def test_a_task_begins_once_the_one_before_it_has_ended(monkeypatch):
+    begun = []
+
+    class Remote:
+        def options(self, *, name, **_):
+            return SimpleNamespace(remote=lambda *_: begun.append(name) or name)
+
+    cluster = cluster_of((4, 0))
+    cluster._ray.remote = lambda **_: lambda _: Remote()
+    cluster._ray.wait = lambda waiting, timeout: ([waiting[0]], waiting[1:])
+    cluster._ray.get = lambda _: (0, "")
+    cluster._ray.exceptions = SimpleNamespace(RayError=OSError, RayTaskError=KeyError)
+    tasks = {"1": Task((), 1, 0, "2"), "2": Task((), 1, 0), "3": Task((), 1, 0), "4": Task((), 1, 0, "2")}
+    ended = [name for name, _ in filter(None, cluster.run(tasks))]
+    assert begun == ["kinj 2", "kinj 3", "kinj 1", "kinj 4"]
+    assert ended == ["2", "3", "1", "4"]
 
 
 def test_what_was_raised_on_a_node_is_told_from_a_worker_that_died():
