@@ -243,12 +243,12 @@ def model_name(arguments: str | Arguments, base: str = "hf") -> str:
 
 def warn_of_letters(requests: Sequence[Instance]) -> None:
     """Logs a warning for each task that scores letters: the demo model is at chance there."""
-    tasks = {
-        str(request.task_name)
-        for request in requests
-        if request.request_type == "loglikelihood" and request.args[1].strip() in ("A", "B", "C", "D")
-    }
-    for task in sorted(tasks):
+    scored: dict[str, bool] = {}
+    for request in requests:
+        if request.request_type == "loglikelihood":
+            is_letter = request.args[1].strip() in tuple("ABCDEFGHIJ")
+            scored[str(request.task_name)] = scored.get(str(request.task_name), True) and is_letter
+    for task in sorted(task for task, are_letters in scored.items() if are_letters):
         log.warning(
             "kinj_rag: %s scores letters, and a model as small as the demo model is at chance with letters: "
             "use kinj_current_events_option, or name a larger model by pretrained=",

@@ -75,7 +75,7 @@ def read_prices(path: Path) -> Prices:
 
 @dataclass(frozen=True, slots=True)
 class ArmCost:
-    """What an arm took, a mean over its trainings."""
+    """What an arm took, a mean over its trainings; to training is added what a search has tried beside."""
 
     arm: Arm
     k: int | None
@@ -105,7 +105,8 @@ def cost_of(scores: ArmScores) -> ArmCost:
             return 0.0
         stages = [[one.training, *one.training.get("stages", ())] for one in cells]
         sums = [[float(stage[name]) for stage in of_one if stage.get(name) is not None] for of_one in stages]
-        return sum(map(sum, sums)) / len(sums) if all(sums) else None
+        tried = [run.get(name) for one in cells for run in one.training.get("search") or () if not run["chosen"]]
+        return sum(map(sum, sums)) / len(sums) + sum(map(float, tried)) if all(sums) and None not in tried else None
 
     sizes = [sum(one.training.get("files", {}).values()) for one in cells]
     return ArmCost(

@@ -88,7 +88,7 @@ def make_report(
         contents.group_table(found), beside.retrieval_table(found), *beside.beside_tables(found),
         *beside.cost_tables(costs, unit, lines, asked),
     ]  # fmt: skip
-    more = [beside.training_table(found), contents.cell_table(found)]
+    more = [beside.training_table(found), beside.search_table(found), contents.cell_table(found)]
     report = Report(
         title="Report: " + ", ".join(folder.resolve().name for folder in folders),
         blocks=tuple(

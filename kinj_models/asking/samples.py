@@ -20,7 +20,10 @@ def check_rows(results: Json, rows: list[Json], task: str) -> Json:
     Raises:
         UserError: it is not: lm-eval only warns when it cannot write.
     """
-    questions = int(results["n-samples"][task]["effective"])
+    # Not `effective`: that counts the questions of the metric that has most, and one may be of half of them alone.
+    questions = int(results["n-samples"][task]["original"])
+    if (limit := results["config"]["limit"]) is not None:
+        questions = min(questions, int(limit))
     filters = len({row["filter"] for row in rows})
     distinct = len({(row["filter"], row["doc_id"]) for row in rows})
     if not rows or not len(rows) == distinct == questions * filters:

@@ -15,6 +15,7 @@ from kinj.manifest import read_manifest, sha256_file
 from kinj.progress import progress
 from kinj.records import CONTRASTS, OF_EVERYTHING, SIDES, Cell, Json
 from kinj.report.comparison.answers import TRACE, CellAnswers, TaskQuestions, read_answers, samples_of
+from kinj.report.comparison.trained import json_file, read_training
 from kinj.report.comparison.writers import Writers, writers_of
 from kinj.report.verdict.contrasts import NONE
 from kinj.settings_file import read_settings
@@ -242,7 +243,7 @@ def _read_cell(folder: Path, cell: Cell, comparison: Comparison, trainings: dict
     unit = folder / "units" / cell.unit
     try:
         if unit not in trainings:
-            trainings[unit] = _json_file(unit / "training.json")
+            trainings[unit] = read_training(unit)
         comparison.cells.append(_complete(place, cell, comparison, trainings[unit]))
     except UserError as error:
         comparison.missing.append(Missing(cell, str(error).replace(str(folder), "").lstrip("/")))
@@ -289,21 +290,11 @@ def _json_list(path: Path, comparison: Comparison) -> list[Json]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def _json_file(path: Path) -> Json:
-    if not path.is_file():
-        return {}
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error})") from error
-    return value if isinstance(value, dict) else {}
-
-
 def _results(place: Path) -> Json:
     file = next(iter(sorted(place.glob("results_*.json"))), None)
     if file is None:
         raise UserError(f"{place}: no results of lm-eval beside the manifest")
-    return _json_file(file)
+    return json_file(file)
 
 
 def _check_score(cell: Cell, metric: str, answers: CellAnswers, results: Json, comparison: Comparison) -> None:

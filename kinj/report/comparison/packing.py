@@ -70,6 +70,7 @@ def _facts(one: ReadCell) -> Json:
             "data": {name: data.get(name) for name in ("documents", "texts")},
             "settings": {"data": {"paraphrases": asked.get("paraphrases")}},
             "files": {"all": sum(mapping(training.get("files")).values())},
+            "search": training.get("search") or [],
             "held_out_losses": [{"loss": loss.get("loss")} for loss in held],
             "stages": [{name: stage.get(name) for name in ("arm", "tokens", "seconds")}
                        for stage in map(mapping, training.get("stages") or ())],

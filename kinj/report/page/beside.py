@@ -113,8 +113,9 @@ def cost_tables(costs: list[ArmCost], unit: str, lines: dict[Arm, Line], asked: 
         for one in costs
     ]  # fmt: skip
     note = (
-        "A mean over trainings; of a search the chosen training alone. Tokens are those computed. Seconds are of the "
-        "machines that did it, without start-up, loading and building an index. Memory is main memory, without a GPU's."
+        "A mean over trainings, and what a search has tried beside the one it chose. Tokens are those computed. "
+        "Seconds are of the machines that did it, without start-up, loading and building an index. Memory is main "
+        "memory, without a GPU's."
     )
     yield Table("cost", "What it costs", note, columns, rows)
     crossings = [
@@ -154,3 +155,24 @@ def training_table(found: Findings) -> Table | None:
             ]  # fmt: skip
     note = "Each draws weights' noise and the order of texts by its seed."
     return Table("trainings", "Trainings", note, columns, list(rows.values())) if rows else None
+
+
+def search_table(found: Findings) -> Table | None:
+    """What each search of a training's settings tried, the lowest loss first."""
+    columns = (
+        Column("model"), Column("injection"), Column("seed", "count"), Column("settings"),
+        Column("held-out loss", "number"), Column("chosen"), Column("tokens", "count"),
+    )  # fmt: skip
+    rows = {}
+    for one in found.comparison.cells:
+        runs = sorted(one.training.get("search") or (), key=lambda run: float(run["held_out_loss"]))
+        place = [one.cell.model, one.cell.injection, one.cell.seed]
+        rows[one.cell.unit] = [
+            [*place, ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+                               for name, value in run["settings"].items()),
+             run["held_out_loss"], "yes" if run["chosen"] else "", run.get("tokens")]
+            for run in runs
+        ]  # fmt: skip
+    note = "On paraphrases that nothing was trained on; the other seeds were trained with what was chosen."
+    lines = [line for of_unit in rows.values() for line in of_unit]
+    return Table("searches", "Settings that were searched", note, columns, lines) if lines else None

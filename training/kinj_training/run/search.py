@@ -90,9 +90,10 @@ def _forget(folder: Path, recipes: Sequence[Recipe]) -> None:
 
 
 def _run(point: Json, recipe: Recipe, *, overwrite: bool) -> Json:
-    """The settings, losses and folder of one point, which is trained unless it is there already."""
+    """The settings, losses, cost and folder of one point, which is trained unless it is there already."""
     folder = train(recipe, overwrite=overwrite, anew=False)
-    losses = read_manifest(folder, "add --overwrite")["held_out_losses"]
+    manifest = read_manifest(folder, "add --overwrite")
+    losses = manifest["held_out_losses"]
     recipe.training.distributed_state.wait_for_everyone()
     if recipe.training.process_index == 0:
         for checkpoint in folder.glob("checkpoint-*"):  # a grid of them would fill the disk; the weights stay
@@ -101,6 +102,8 @@ def _run(point: Json, recipe: Recipe, *, overwrite: bool) -> Json:
         "settings": point,
         "held_out_loss": losses[-1]["loss"],
         "held_out_losses": losses,
+        "tokens": manifest["tokens"],
+        "seconds": manifest["seconds"],
         "folder": str(folder),
     }
 

@@ -10,6 +10,10 @@ from kinj.errors import UserError
 from kinj.manifest import sha256_file
 from kinj.report.comparison import find, read_comparison
 from kinj.report.comparison.arms import arms_of, judged_arms
+from kinj.report.comparison.packing import pack, unpack
+from kinj.report.costs import cost_of
+from kinj.report.exchange import write_cells
+from kinj.report.page.beside import search_table
 from kinj.report.verdict import Arm
 from kinj.statistics import Prior, paired_difference
 
@@ -22,6 +26,11 @@ def arm(injection="none", reading="none", task=TASK, model="m"):
 
 def found_in(folder):
     return find(read_comparison([folder.folder]))
+
+
+def raw_scores(folder):
+    [found] = [one for one in arms_of(read_comparison([folder.folder])) if one.arm == arm("raw")]
+    return found
 
 
 def word(found, declared):
@@ -106,6 +115,29 @@ def test_trainings_of_the_same_weights_count_once(drawn):
         file.write_text(json.dumps({**json.loads(file.read_text()), "weights_sha256": "one"}))
     [tuned] = [one for one in arms_of(read_comparison([folder.folder])) if one.arm == arm("raw")]
     assert (len(tuned.cells), tuned.copies) == (2, 1)
+
+
+def test_what_a_search_tried_is_told_and_its_cost_is_the_arms(drawn, tmp_path):
+    folder = drawn(seeds=(0, 1))
+    units = {cell.seed: cell.unit for cell in folder.cells}
+    place = folder.folder / "units" / units[0]
+    told = json.loads((place / "training.json").read_text())["tokens"]
+    before = cost_of(raw_scores(folder)).training_tokens
+    runs = [
+        {"settings": {"learning_rate": rate}, "held_out_loss": loss, "tokens": told, "seconds": 3.0, "folder": "x"}
+        for rate, loss in ((1e-4, 2.5), (1e-3, 2.25), (1e-5, 3.0))
+    ]
+    (place / "search.json").write_text(json.dumps({"runs": runs, "chosen": runs[1]}))
+    scores = raw_scores(folder)
+    assert cost_of(scores).training_tokens == before + 2 * told
+    table = search_table(found_in(folder))
+    assert [row[3:] for row in table.rows] == [
+        ["learning_rate 0.001", 2.25, "yes", told],
+        ["learning_rate 0.0001", 2.5, "", told],
+        ["learning_rate 1e-05", 3.0, "", told],
+    ]
+    write_cells(tmp_path / "pack.jsonl.gz", pack(read_comparison([folder.folder])))
+    assert search_table(find(unpack(tmp_path / "pack.jsonl.gz"))) == table
 
 
 def test_k_is_the_best_on_dev_and_the_oracle_stands_beside_it(drawn):
