@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from kinj.report.comparison.differences import difference_of
 from kinj.report.verdict.contrasts import NONE, Arm
 from kinj.statistics import Difference, Prior, paired_difference
 
+#: The metric of the tasks of abstention that is of their unanswerable half.
+ABSTAINED = "abstained_unanswerable"
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -20,6 +23,7 @@ class Pair:
 
     arm: Arm
     other: Arm
+    metric: str
     difference: Difference
     #: the same of the probability of the right option; None where options are not scored
     probability: Difference | None = None
@@ -121,8 +125,19 @@ def _logit_interaction(
 
 
 def forgetting_of(arms: Sequence[ArmScores], prior: Prior) -> Iterator[Pair]:
-    """Tasks on what was not trained: each injection arm against none."""
-    yield from _pairs(list(of_role(arms, "forgetting")), prior, lambda arm: arm.injection == NONE)
+    """Tasks on what was not trained: each injection arm against none; both halves of a task that has two."""
+    members = list(of_role(arms, "forgetting"))
+    for of_measure in (members, [half for one in members if (half := _unanswerable(one)) is not None]):
+        yield from _pairs(of_measure, prior, lambda arm: arm.injection == NONE)
+
+
+def _unanswerable(one: ArmScores) -> ArmScores | None:
+    """The arm by how often it admits not to know what nothing says; None: it was asked no such questions."""
+    if any(ABSTAINED not in cell.answers.values for cell in one.cells):
+        return None
+    count = len(one.questions)
+    right = np.stack([cell.answers.column(ABSTAINED, count) for cell in one.cells], axis=1)
+    return replace(one, metric=ABSTAINED, right=right)
 
 
 def recipes_of(judged: Mapping[Arm, ArmScores], prior: Prior) -> Iterator[Pair]:
@@ -143,4 +158,4 @@ def _pairs(arms: Sequence[ArmScores], prior: Prior, is_reference: Callable[[Arm]
         difference = difference_of(one, other, prior)
         if difference is not None:
             moved = difference_of(one, other, prior, values=lambda scores: scores.probability)
-            yield Pair(one.arm, other.arm, difference, moved)
+            yield Pair(one.arm, other.arm, one.metric, difference, moved)

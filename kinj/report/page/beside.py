@@ -34,7 +34,7 @@ def beside_tables(found: Findings) -> Iterator[Table]:
     if rows:
         yield Table("interaction", "Training and reading together", note, columns, rows)
     pairs = (
-        *PLACE, Column("reading"), Column("arm"), Column("against"), Column("questions", "count"),
+        *PLACE, Column("metric"), Column("reading"), Column("arm"), Column("against"), Column("questions", "count"),
         Column("trainings", "count"), Column("difference", "difference"), Column("95 % interval", "differences"),
     )  # fmt: skip
     for name, title, members, note in (
@@ -47,7 +47,7 @@ def beside_tables(found: Findings) -> Iterator[Table]:
     ):  # fmt: skip
         if members:
             rows = [
-                [one.arm.model, one.arm.task, one.arm.reading, one.arm.injection, one.other.injection,
+                [one.arm.model, one.arm.task, one.metric, one.arm.reading, one.arm.injection, one.other.injection,
                  one.difference.questions, one.difference.trainings, one.difference.mean, one.difference.interval]
                 for one in members
             ]  # fmt: skip

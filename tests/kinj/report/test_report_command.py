@@ -156,7 +156,7 @@ def test_two_recipes_are_drawn_by_paraphrases_and_tokens_and_judged_apart(drawn,
     assert "Accuracy by training tokens: m, kinj_benchmark_option" in page
     made = json.loads((tmp_path / "r" / "report.json").read_text())["tables"]
     assert [row[2] for row in made["contrasts"]["rows"]].count("FT - RAG") == 2
-    assert [(row[3], row[4]) for row in made["recipes"]["rows"]] == [("para", "raw"), ("para", "raw")]
+    assert [(row[4], row[5]) for row in made["recipes"]["rows"]] == [("para", "raw"), ("para", "raw")]
 
 
 def test_an_unfinished_plan_begins_with_what_is_missing(drawn, tmp_path):

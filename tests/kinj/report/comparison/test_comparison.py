@@ -192,6 +192,25 @@ def test_the_interaction_is_the_difference_of_two_gains(drawn):
     assert one.logit_interval[0] < one.logit < one.logit_interval[1]
 
 
+def test_what_nothing_answers_is_a_measure_of_forgetting_of_its_own(drawn):
+    folder = drawn(forgetting=True, seeds=(0, 1))
+    for cell in folder.cells:
+        if cell.role == "forgetting":  # half of the rows ask what is known, half what nothing says
+            abstains = {"none": 1.0, "raw": 0.0}[cell.injection]
+            folder.rewrite(cell, lambda row, value=abstains: halved(row, value))
+    told = {one.metric: one.difference for one in found_in(folder).forgetting}
+    assert set(told) == {"right", "abstained_unanswerable"}
+    assert (told["abstained_unanswerable"].mean, told["abstained_unanswerable"].questions) == (-1.0, 30)
+    assert told["right"].questions == 30
+
+
+def halved(row, abstains):
+    plain = {name: value for name, value in row.items() if name not in row["metrics"]}
+    if row["doc_id"] % 2:
+        return {**plain, "metrics": ["abstained_unanswerable"], "abstained_unanswerable": abstains}
+    return {**plain, "metrics": ["right"], "right": row["acc"]}
+
+
 def test_forgetting_is_a_pair_outside_the_family(drawn):
     found = found_in(drawn(forgetting=True))
     [one] = found.forgetting
