@@ -197,6 +197,7 @@ def _tidy(unit: Unit, out: OutputFolder, *, keep: Keep) -> None:
     write_whole(folder / "training.json", (out.trained_folder(unit) / MANIFEST).read_text(encoding="utf-8"))
     if unit.training.searches:
         write_whole(folder / SEARCH, out.end_of_training(unit).read_text(encoding="utf-8"))
+        _leave_chosen(folder / "checkpoint" / "search", out.trained_folder(unit).name, keep)
     for checkpoint in list(folder.glob("checkpoint/**/checkpoint-*")):
         shutil.rmtree(checkpoint)
     if keep == "adapters":
@@ -206,6 +207,13 @@ def _tidy(unit: Unit, out: OutputFolder, *, keep: Keep) -> None:
     if keep == "none":
         # By another name first: half of a folder must not pass for the whole.
         shutil.rmtree((folder / "checkpoint").rename(folder / "checkpoint.part"))
+
+
+def _leave_chosen(tried: Path, chosen: str, keep: Keep) -> None:
+    """Removes what a search has trained but for the chosen one; the losses of all stand in its table."""
+    for folder in tried.iterdir() if keep != "all" else ():
+        if folder.name != chosen:
+            shutil.rmtree(folder)
 
 
 def _lacks_weights(folder: Path) -> bool:

@@ -154,7 +154,7 @@ def _estimate(unit: Unit, points: list[Json], stages: list[Json], out: OutputFol
     finished = sum(int(disk["finished"]) for disk in disks) * len(points)
     kept = {
         "all": finished,
-        "adapters": sum(int(disk["adapter"] or disk["finished"]) for disk in disks) * len(points),
+        "adapters": sum(int(disk["adapter"] or disk["finished"]) for disk in disks),
         "none": 0,
     }[keep]
     checkpoints = max(int(disk["checkpoint"]) * max(int(disk["checkpoints"]), most_epochs) for disk in disks)

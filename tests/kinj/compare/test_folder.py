@@ -297,6 +297,9 @@ def test_the_other_seeds_train_with_what_the_first_has_chosen(begin, out, tmp_pa
     (chosen / "manifest.json").write_text("{}")
     told = {"chosen": {"folder": str(chosen), "settings": {"learning_rate": 2e-3, "betas": [0.9, 0.95]}}}
     (chosen.parents[1] / "search.json").write_text(json.dumps(told))
+    (chosen.parent / "worse").mkdir()
+    _tidy(first, out, keep="adapters")
+    assert [folder.name for folder in chosen.parent.iterdir()] == ["best"]
     _tidy(first, out, keep="none")  # its weights go, and what it has chosen stays
     assert not chosen.exists()
     assert waits_for(second, made, out) is None
