@@ -48,20 +48,9 @@ def measure(plan: Plan, beside: Path, recipes: RecipeFiles) -> Iterator[str]:
         UserError: as `expand` and `retrieve`.
     """
     full = expand(plan, beside, recipes)
-    untouched = tuple(dict.fromkeys(p.cell.task for p in full.cells if p.cell.role == "forgetting"))
-    if plan.forgetting is None and any(task.startswith("kinj_current_events") for task in untouched):
-        untouched = ()  # of another benchmark than the plan's: they take as long as its own
-    changes = {
-        "injection": (InjectionArm(name=NONE),),
-        "controls": tuple(name for name in plan.controls if name not in _SAME),
-        "forgetting": untouched,
-        "general_text": None,
-        "limit": _QUESTIONS,
-        "batch_size": plan.batch_size if plan.batch_size != "auto" else 1,
-    }
     with tempfile.TemporaryDirectory(prefix="kinj-compare-") as scratch:
         out = OutputFolder(Path(scratch, "out"))
-        small = plan.model_copy(update=changes)
+        small = few_questions(plan, full)
         comparison = expand(small, beside, recipes)
         out.path.mkdir()
         out.begin(small, comparison)
@@ -71,6 +60,26 @@ def measure(plan: Plan, beside: Path, recipes: RecipeFiles) -> Iterator[str]:
         for model in plan.models:
             trained = {unit.injection: unit for unit in full.units if unit.model == model and unit.training is not None}
             yield from _of_trainings(list(trained.values())[:_TRIED], Path(scratch))
+
+
+def few_questions(plan: Plan, full: Comparison) -> Plan:
+    """Each kind of cell of a plan, asked the untrained model alone and a few questions.
+
+    Args:
+        plan: to be measured.
+        full: what it comes to.
+    """
+    # Named, since a plan that trains nothing forgets nothing.
+    untouched = dict.fromkeys(planned.cell.task for planned in full.cells if planned.cell.role == "forgetting")
+    changes = {
+        "injection": (InjectionArm(name=NONE),),
+        "controls": tuple(name for name in plan.controls if name not in _SAME),
+        "forgetting": tuple(untouched),
+        "general_text": None,
+        "limit": _QUESTIONS,
+        "batch_size": plan.batch_size if plan.batch_size != "auto" else 1,
+    }
+    return plan.model_copy(update=changes)
 
 
 def _of_cells(unit: Unit, comparison: Comparison, out: OutputFolder) -> Iterator[str]:
