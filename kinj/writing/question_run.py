@@ -262,7 +262,8 @@ def choose_pairs(chunks: Sequence[Chunk], asked: Collection[str] = ()) -> list[t
     common = Counter(name for found in named.values() for name in found)
 
     def weight(first: Chunk, second: Chunk) -> float:
-        return sum(1 / common[name] for name in named[first.id] & named[second.id])
+        # Exact: a set's order differs from process to process, and with it the rounding of a plain sum.
+        return math.fsum(1 / common[name] for name in named[first.id] & named[second.id])
 
     members = {chunk_id for pair in asked for chunk_id in pair.split(" ")}
     near = sorted(chunks, key=lambda chunk: chunk.id not in members)[:_NEIGHBOURS]
