@@ -151,6 +151,8 @@ def _do_on_cluster(asked: Asked, launcher: str, jobs: str | None) -> None:
     """
     if launcher != "ray":
         raise UserError(f"--launcher {launcher}: `ray` is the one there is; for Slurm see --slurm")
+    from kinj.compare.ahead.estimates import estimate_trainings
+    from kinj.compare.launching.devices import main_memory
     from kinj.compare.launching.machine import share_out
     from kinj.compare.launching.on_cluster import run_on
     from kinj.compare.launching.ray_cluster import joined
@@ -163,7 +165,11 @@ def _do_on_cluster(asked: Asked, launcher: str, jobs: str | None) -> None:
         memory = [size for node in nodes for size in node.memory]
         asked = replace(asked, comparison=_spread(asked, memory))
         words = ["compare", asked.full_name, "--output_dir", str(asked.out.path)]
-        run_on(cluster, asked.prepared(), asked.out, words, jobs=side_by_side.jobs)
+        comparison, taken = asked.prepared(), {}
+        if not cluster.has_devices:
+            trainings = estimate_trainings(comparison, asked.out, asked.plan.keep)
+            taken = main_memory(asked.plan, comparison, {one.unit.id: one.memory for one in trainings})
+        run_on(cluster, comparison, asked.out, words, jobs=side_by_side.jobs, memory=taken)
     _finish(asked)
 
 

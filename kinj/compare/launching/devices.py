@@ -95,6 +95,19 @@ def devices_of(unit: Unit) -> int:
     return max(unit.devices, unit.training.processes if unit.training is not None and unit.devices else 0)
 
 
+def main_memory(plan: Plan, comparison: Comparison, trainings: Mapping[str, int]) -> dict[str, int]:
+    """By unit's id, bytes of main memory that it takes where all is computed in it; units of unknown size are left out.
+
+    Args:
+        plan: whose models.
+        comparison: its units.
+        trainings: bytes that the training of a unit takes, by its id.
+    """
+    sizes = {name: weight_bytes(model) for name, model in plan.models.items() if model.base in LOADERS}
+    taken = {unit.id: round((sizes.get(unit.model) or 0) * ROOM) for unit in comparison.units if unit.results is None}
+    return {unit: most for unit, size in taken.items() if (most := max(size, trainings.get(unit, 0)))}
+
+
 def device_lines(plan: Plan, counts: Mapping[str, int], memory: Sequence[int]) -> Iterator[str]:
     """For a person: which models take several devices, and why."""
     for name, count in counts.items():

@@ -26,12 +26,24 @@ class Cluster(Protocol):
         """How many CPUs a unit takes."""
         ...
 
+    def memory_of(self, memory: int) -> int:
+        """How much of a node's main memory a unit asks for."""
+        ...
+
     def run(self, tasks: Mapping[str, Task]) -> Iterator[tuple[str, str | None] | None]:
         """As they end, each task's name and why it failed, or None; and None now and then meanwhile."""
         ...
 
 
-def run_on(cluster: Cluster, comparison: Comparison, out: OutputFolder, words: Sequence[str], *, jobs: int = 1) -> None:
+def run_on(
+    cluster: Cluster,
+    comparison: Comparison,
+    out: OutputFolder,
+    words: Sequence[str],
+    *,
+    jobs: int = 1,
+    memory: Mapping[str, int] | None = None,
+) -> None:
     """Does all units that are not done; why one was given up is left in its folder.
 
     Args:
@@ -40,6 +52,7 @@ def run_on(cluster: Cluster, comparison: Comparison, out: OutputFolder, words: S
         out: its folder.
         words: the `kinj` command that does a unit, without its number.
         jobs: units at once on a node, where devices do not say it.
+        memory: bytes of main memory that units take, by their id; those that are not named ask for none.
 
     Raises:
         UserError: the cluster is gone, or no node has enough devices.
@@ -54,8 +67,13 @@ def run_on(cluster: Cluster, comparison: Comparison, out: OutputFolder, words: S
         out.keep_failure(unit, None)  # of an earlier try
         devices = devices_of(unit) if cluster.has_devices else 0
         after = str(waits_for(unit, comparison, out))
-        cpus = cluster.cpus_of(devices, jobs)
-        tasks[number] = Task((*words, "--unit", number), cpus, devices, after if after in units else None)
+        tasks[number] = Task(
+            words=(*words, "--unit", number),
+            cpus=cluster.cpus_of(devices, jobs),
+            devices=devices,
+            memory=cluster.memory_of((memory or {}).get(unit.id, 0)),
+            after=after if after in units else None,
+        )
     planned = {cell.cell.id for cell in comparison.cells}
     done = len(planned & _published(out))
     with progress("cells", len(planned), done=done) as advance:

@@ -37,6 +37,8 @@ class Task:
     words: tuple[str, ...]
     cpus: int
     devices: int
+    #: bytes of main memory; 0: as much as there is
+    memory: int = 0
     #: name of the task that has to end before it begins
     after: str | None = None
 
@@ -52,6 +54,7 @@ class Cluster:
         self._ids = [str(node["NodeID"]) for node in alive]
         self._cpus = [int(node["Resources"].get("CPU", 0)) for node in alive]
         self._devices = [int(node["Resources"].get("GPU", 0)) for node in alive]
+        self._memory = [int(node["Resources"].get("memory", 0)) for node in alive]
 
     @property
     def size(self) -> int:
@@ -82,6 +85,10 @@ class Cluster:
         if not able:
             raise UserError(f"a unit takes {devices} GPUs, and no node of the cluster has so many: {self}")
         return max(1, min(cpus * devices // has if devices else cpus // jobs for cpus, has in able))
+
+    def memory_of(self, memory: int) -> int:
+        """What a unit asks of a node's main memory: what it takes, or all that a node offers where that is less."""
+        return min(memory, max(self._memory, default=0))
 
     def check(self, folder: Path) -> list[Node]:
         """The nodes, each of which works with this kinj and this Python, and reads and writes in the folder.
@@ -118,7 +125,8 @@ class Cluster:
         def begin(after: str | None) -> None:
             for name, task in tasks.items():
                 if task.after == after:
-                    needs = do.options(num_cpus=task.cpus, num_gpus=task.devices, name=f"kinj {name}")
+                    takes: dict[str, Any] = {"num_cpus": task.cpus, "num_gpus": task.devices, "memory": task.memory}
+                    needs = do.options(name=f"kinj {name}", **takes)
                     waiting[needs.remote(list(task.words), task.cpus, Path.cwd())] = name
 
         begin(None)

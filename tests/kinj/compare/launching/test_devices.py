@@ -4,7 +4,16 @@ import json
 
 import pytest
 
-from kinj.compare.launching.devices import count_devices, device_lines, devices_of, holding, spread, weight_bytes
+from kinj.compare.launching.devices import (
+    ROOM,
+    count_devices,
+    device_lines,
+    devices_of,
+    holding,
+    main_memory,
+    spread,
+    weight_bytes,
+)
 from kinj.compare.plan import ModelSettings, make_plan
 from kinj.errors import UserError
 
@@ -106,6 +115,13 @@ def test_a_spread_model_is_told_so_by_its_engines_argument_and_keeps_its_cells_i
 def test_devices_change_no_id(comparison, plan_values):
     models = {"tiny": {**plan_values()["models"]["tiny"], "devices": 2}}
     assert [unit.id for unit in comparison(models=models).units] == [unit.id for unit in comparison().units]
+
+
+def test_main_memory_is_that_of_the_training_or_of_the_weights_and_some_room(comparison, plan_values, tiny_model):
+    made, plan = comparison(), make_plan("plan.yaml", plan_values())
+    plain, trained = (unit.id for unit in made.units)
+    size = round(ROOM * weight_bytes(ModelSettings(pretrained=str(tiny_model))))
+    assert main_memory(plan, made, {trained: 10 * size}) == {plain: size, trained: 10 * size}
 
 
 def test_a_training_takes_a_device_for_each_of_its_processes(comparison, tmp_path):

@@ -23,6 +23,9 @@ class Cluster:
     def cpus_of(self, devices, jobs):
         return 10 * devices + jobs
 
+    def memory_of(self, memory):
+        return min(memory, 900)
+
     def run(self, tasks):
         self.tasks = dict(tasks)
         yield None
@@ -65,6 +68,14 @@ def test_a_unit_whose_settings_another_searches_is_a_task_after_it(begun, tmp_pa
     search.write_text(json.dumps({"chosen": {"settings": {}}}))
     run_on(cluster, made, out, ["compare", "plan"])
     assert cluster.tasks["3"].after is None
+
+
+def test_a_unit_asks_for_the_memory_that_it_takes_as_far_as_a_node_offers_it(begun):
+    comparison, out = begun
+    small, large, _ = (unit.id for unit in comparison.units)
+    cluster = Cluster()
+    run_on(cluster, comparison, out, ["compare", "plan"], memory={small: 300, large: 5000})
+    assert [task.memory for task in cluster.tasks.values()] == [300, 900, 0]
 
 
 def test_where_nodes_have_devices_each_takes_its_own(begun):

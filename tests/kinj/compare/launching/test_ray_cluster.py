@@ -42,6 +42,12 @@ def test_a_unit_that_no_node_can_do_is_refused():
         cluster_of((8, 1), (8, 1)).cpus_of(2, 1)
 
 
+def test_a_unit_asks_for_no_more_memory_than_a_node_offers():
+    nodes = [{"Alive": True, "NodeID": "n", "Resources": {"CPU": 1, "memory": size}} for size in (3e9, 8e9)]
+    cluster = Cluster(SimpleNamespace(nodes=lambda: nodes), "head:6379", is_own=False)
+    assert [cluster.memory_of(size) for size in (0, 5_000_000_000, 9_000_000_000)] == [0, 5_000_000_000, 8_000_000_000]
+
+
 def test_a_node_of_another_kinj_or_python_is_refused():
     same = Node("here", version("kinj"), platform.python_version(), (), None)
     assert _trouble(same) is None
@@ -78,7 +84,7 @@ def test_a_task_begins_once_the_one_before_it_has_ended(monkeypatch):
     cluster._ray.wait = lambda waiting, timeout: ([waiting[0]], waiting[1:])
     cluster._ray.get = lambda _: (0, "")
     cluster._ray.exceptions = SimpleNamespace(RayError=OSError, RayTaskError=KeyError)
-    tasks = {"1": Task((), 1, 0, "2"), "2": Task((), 1, 0), "3": Task((), 1, 0), "4": Task((), 1, 0, "2")}
+    tasks = {"1": Task((), 1, 0, after="2"), "2": Task((), 1, 0), "3": Task((), 1, 0), "4": Task((), 1, 0, after="2")}
     ended = [name for name, _ in filter(None, cluster.run(tasks))]
     assert begun == ["kinj 2", "kinj 3", "kinj 1", "kinj 4"]
     assert ended == ["2", "3", "1", "4"]
