@@ -87,8 +87,11 @@ class Cluster:
         return max(1, min(cpus * devices // has if devices else cpus // jobs for cpus, has in able))
 
     def memory_of(self, memory: int) -> int:
-        """What a unit asks of a node's main memory: what it takes, or all that a node offers where that is less."""
-        return min(memory, max(self._memory, default=0))
+        """What a unit asks of a node's main memory: what it takes, or all that the smallest offers where that is less.
+
+        So that each node can do it: what only one can waits for ever once that one is gone.
+        """
+        return min(memory, *self._memory)
 
     def check(self, folder: Path) -> list[Node]:
         """The nodes, each of which works with this kinj and this Python, and reads and writes in the folder.

@@ -42,10 +42,10 @@ def test_a_unit_that_no_node_can_do_is_refused():
         cluster_of((8, 1), (8, 1)).cpus_of(2, 1)
 
 
-def test_a_unit_asks_for_no_more_memory_than_a_node_offers():
+def test_a_unit_asks_for_no_more_memory_than_every_node_offers():
     nodes = [{"Alive": True, "NodeID": "n", "Resources": {"CPU": 1, "memory": size}} for size in (3e9, 8e9)]
     cluster = Cluster(SimpleNamespace(nodes=lambda: nodes), "head:6379", is_own=False)
-    assert [cluster.memory_of(size) for size in (0, 5_000_000_000, 9_000_000_000)] == [0, 5_000_000_000, 8_000_000_000]
+    assert [cluster.memory_of(size) for size in (0, 5_000_000_000, 9_000_000_000)] == [0, 3_000_000_000, 3_000_000_000]
 
 
 def test_a_node_of_another_kinj_or_python_is_refused():
