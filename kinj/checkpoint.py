@@ -19,6 +19,8 @@ _SHAPING = (
     *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt", "*.model", "*.tiktoken"),
     *("tekken.json", "chat_template*", "*.jinja", "additional_chat_templates/*", "*.py"),
 )
+#: What `kinj train --search` leaves: each run's settings and losses, and which was chosen.
+SEARCH = "search.json"
 #: Of the same endings, but only read when a training goes on.
 _TRAINING_STATE = ("training_args.bin", "optimizer*", "scheduler*", "scaler*", "rng_state*")
 #: Smaller files are hashed again each time: that is quicker than to look them up.
@@ -56,15 +58,31 @@ def refuse_without_model(folder: Path, key: str) -> None:
         return
     if (folder / "adapter_config.json").is_file():
         why = "holds an adapter without its base: name the merged model's folder, or for lm_eval the base and peft=DIR"
-    elif (folder / "search.json").is_file():
-        chosen = _read_object(folder / "search.json").get("chosen", {}).get("folder")
-        why = f"holds a search, not a model: the chosen training is in {chosen}"
+    elif (folder / SEARCH).is_file():
+        why = f"holds a search, not a model: the chosen training is in {finished_model(folder)}"
     elif (folder / "training.json").is_file():
         command = _read_object(folder / "training.json").get("command") or "its `kinj train` command"
         why = f"holds a training that is not finished: {command}, typed again where it was begun, goes on with it"
     else:
         why = "holds no model (no config.json): name a folder that save_pretrained or kinj train wrote"
     raise UserError(f"{key}={folder}: {why}")
+
+
+def finished_model(folder: Path) -> Path:
+    """Where the model lies in what `kinj train` wrote: of a search in the chosen training, also once all was moved.
+
+    Without a search that has ended it is the folder itself, whatever is in it.
+
+    Raises:
+        UserError: the search's table names no choice.
+    """
+    search = folder / SEARCH
+    if not search.is_file():
+        return folder
+    chosen = _read_object(search).get("chosen", {}).get("folder")
+    if not isinstance(chosen, str):
+        raise UserError(f"{search}: names no chosen training: remove it, and the same command ends the search again")
+    return folder / "search" / Path(chosen).name
 
 
 def read_training(folder: Path) -> dict[str, Any] | None:  # Any: JSON values

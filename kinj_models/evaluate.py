@@ -26,7 +26,7 @@ from lm_eval.loggers import EvaluationTracker
 from lm_eval.utils import setup_logging
 
 from kinj import claims
-from kinj.checkpoint import fingerprint
+from kinj.checkpoint import fingerprint, finished_model
 from kinj.errors import UserError, show_user_errors_plainly
 from kinj.jsonl import read_objects
 from kinj.manifest import NAME as MANIFEST
@@ -121,10 +121,7 @@ def trained_model(checkpoint: str | None) -> Path | None:
     """
     if checkpoint is None:
         return None
-    search = Path(checkpoint, "search.json")
-    folder = Path(checkpoint)
-    if search.is_file():
-        folder = Path(json.loads(search.read_text(encoding="utf-8"))["chosen"]["folder"])
+    folder = finished_model(Path(checkpoint))
     read_manifest(folder, "its training has to end first: type the same `kinj compare` again")
     return folder
 

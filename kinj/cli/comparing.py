@@ -167,7 +167,8 @@ def _do_on_cluster(asked: Asked, launcher: str, jobs: str | None) -> None:
         words = ["compare", asked.full_name, "--output_dir", str(asked.out.path)]
         comparison, taken = asked.prepared(), {}
         if not cluster.has_devices:
-            trainings = estimate_trainings(comparison, asked.out, asked.plan.keep)
+            missing = [one for one in comparison.units if not asked.out.is_done(one, comparison.general_text)]
+            trainings = estimate_trainings(replace(comparison, units=tuple(missing)), asked.out, asked.plan.keep)
             taken = main_memory(asked.plan, comparison, {one.unit.id: one.memory for one in trainings})
         run_on(cluster, comparison, asked.out, words, jobs=side_by_side.jobs, memory=taken)
     _finish(asked)

@@ -100,6 +100,8 @@ def expand(plan: Plan, beside: Path, recipes: RecipeFiles) -> Comparison:
             searcher = None
             for seed in plan.seeds if training is not None else (None,):
                 key = {"model": weights_before, "asked": asked_as(model), "training": content, "seed": seed}
+                if searcher is not None:
+                    key["searching_seed"] = plan.seeds[0]
                 untrained = _base_args(model, InjectionArm(name=NONE))
                 own = with_seed(training, seed, searches=searcher is None)
                 unit = Unit(id_of(key), name, model_id, weights, untrained, arm.name, seed, own, (), searcher=searcher)

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from kinj import claims
+from kinj.checkpoint import SEARCH, finished_model
 from kinj.claims import Holder
 from kinj.compare.files import as_yaml
 from kinj.compare.passes import Pass
@@ -24,8 +25,6 @@ from kinj.records import Json
 
 _PLAN, _CELLS = "plan.yaml", "cells.jsonl"
 _FAILURE = "failure.json"
-#: What was tried and chosen, in a training's folder and, kept apart, in its unit's.
-SEARCH = "search.json"
 
 
 class OutputFolder:
@@ -105,23 +104,31 @@ class OutputFolder:
 
     def end_of_training(self, unit: Unit) -> Path:
         """The file that says a unit's training has ended."""
-        searches = unit.training is not None and unit.training.searches
-        return self.unit(unit.id) / "checkpoint" / (SEARCH if searches else MANIFEST)
+        return self.unit(unit.id) / "checkpoint" / (SEARCH if self.searches(unit) else MANIFEST)
+
+    def searches(self, unit: Unit) -> bool:
+        """Whether a unit's training is a search: no longer once it has chosen, and what it trained is gone."""
+        is_search = unit.training is not None and unit.training.searches
+        folder = self.unit(unit.id)
+        return is_search and ((folder / "checkpoint" / SEARCH).is_file() or not (folder / SEARCH).is_file())
 
     def trained_folder(self, unit: Unit) -> Path:
         """The folder of a unit's finished model; of a search the chosen one's."""
-        end = self.end_of_training(unit)
-        if end.name == MANIFEST:
-            return end.parent
-        return Path(json.loads(end.read_text(encoding="utf-8"))["chosen"]["folder"])
+        return finished_model(self.unit(unit.id) / "checkpoint")
 
-    def chosen_settings(self, unit_id: str) -> Json | None:
-        """What a unit's search chose, also once its weights are gone; None: it has not ended."""
-        for file in (self.unit(unit_id) / SEARCH, self.unit(unit_id) / "checkpoint" / SEARCH):
-            if file.is_file():
-                chosen: Json = json.loads(file.read_text(encoding="utf-8"))["chosen"]["settings"]
-                return chosen
-        return None
+    def search_of(self, unit: Unit) -> Path | None:
+        """The table of the search that chose its settings, kept apart also; None: none has ended, or none is asked."""
+        folder = self.unit(unit.searcher or unit.id)
+        # In this order: it is kept apart before what was trained goes.
+        return next((file for file in (folder / "checkpoint" / SEARCH, folder / SEARCH) if file.is_file()), None)
+
+    def found_settings(self, unit: Unit) -> Json | None:
+        """What that search chose; None where `search_of` is."""
+        file = self.search_of(unit)
+        if file is None:
+            return None
+        chosen: Json = json.loads(file.read_text(encoding="utf-8"))["chosen"]["settings"]
+        return chosen
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -197,7 +197,7 @@ class Plan(Settings):
     reading: tuple[Annotated[ReadingArm, BeforeValidator(_reading)], ...] = (ReadingArm(name=NONE, k=()),)
     shots: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
     #: of the trainings
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
     #: tasks on what was not trained, asked closed book in every injection arm; null: current events' dev questions
     #: where the plan is not about them, else kinj_mmlu where its data is here; []: none
     forgetting: tuple[str, ...] | None = None

@@ -8,9 +8,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from kinj.checkpoint import SEARCH, finished_model
 from kinj.claims import STOPPED, Claim, ClaimLostError, Holder, take
 from kinj.compare.batches import batch_size_of
-from kinj.compare.folder import SEARCH, OutputFolder
+from kinj.compare.folder import OutputFolder
 from kinj.compare.foreign import take_foreign
 from kinj.compare.launching.machine import ALL, Share, SideBySide, run_side_by_side
 from kinj.compare.plan import Keep
@@ -87,9 +88,19 @@ def in_order(comparison: Comparison) -> list[Unit]:
 
 def waits_for(unit: Unit, comparison: Comparison, out: OutputFolder) -> int | None:
     """The number of the unit that has still to choose its training's settings; None: nothing is in its way."""
-    if unit.searcher is None or out.is_trained(unit) or out.chosen_settings(unit.searcher) is not None:
+    if unit.searcher is None or out.is_trained(unit) or out.search_of(unit) is not None:
         return None
     return next(number for number, one in enumerate(in_order(comparison), 1) if one.id == unit.searcher)
+
+
+def _why_not_yet(number: int, comparison: Comparison, out: OutputFolder) -> str:
+    searcher = in_order(comparison)[number - 1]
+    if out.is_done(searcher, comparison.general_text):
+        return (
+            f"the settings that unit {number} chose are lost: bring {out.unit(searcher.id) / SEARCH} back, or remove "
+            f"{out.cell(searcher.cells[0].cell.id)}, so that it searches again"
+        )
+    return f"unit {number} searches the settings of its training, and has to end first"
 
 
 def run_unit(
@@ -160,7 +171,7 @@ def _run_processes(
     folder = out.unit(unit.id)
     waiting = _waiting(unit, out)
     if (number := waits_for(unit, comparison, out)) is not None:
-        return _failure(unit, out, f"unit {number} searches the settings of its training, and has to end first")
+        return _failure(unit, out, _why_not_yet(number, comparison, out))
     size = batch_size_of(unit, comparison, out)
     out.write_unit(unit, size, comparison.general_text, _commands(unit, out))
     environment = {**claim.environment, **share.environment}
@@ -195,9 +206,10 @@ def _tidy(unit: Unit, out: OutputFolder, *, keep: Keep) -> None:
         return
     folder = out.unit(unit.id)
     write_whole(folder / "training.json", (out.trained_folder(unit) / MANIFEST).read_text(encoding="utf-8"))
-    if unit.training.searches:
-        write_whole(folder / SEARCH, out.end_of_training(unit).read_text(encoding="utf-8"))
-        _leave_chosen(folder / "checkpoint" / "search", out.trained_folder(unit).name, keep)
+    search = out.search_of(unit)
+    if search is not None and search != folder / SEARCH:
+        write_whole(folder / SEARCH, search.read_text(encoding="utf-8"))
+    _leave_chosen(folder / "checkpoint", keep)
     for checkpoint in list(folder.glob("checkpoint/**/checkpoint-*")):
         shutil.rmtree(checkpoint)
     if keep == "adapters":
@@ -209,10 +221,10 @@ def _tidy(unit: Unit, out: OutputFolder, *, keep: Keep) -> None:
         shutil.rmtree((folder / "checkpoint").rename(folder / "checkpoint.part"))
 
 
-def _leave_chosen(tried: Path, chosen: str, keep: Keep) -> None:
+def _leave_chosen(checkpoint: Path, keep: Keep) -> None:
     """Removes what a search has trained but for the chosen one; the losses of all stand in its table."""
-    for folder in tried.iterdir() if keep != "all" else ():
-        if folder.name != chosen:
+    for folder in checkpoint.glob("search/*") if keep != "all" else ():
+        if folder != finished_model(checkpoint):
             shutil.rmtree(folder)
 
 
@@ -227,7 +239,7 @@ def _commands(unit: Unit, out: OutputFolder) -> list[Json]:
     evaluate = {"words": [*PYTHON, "kinj_models.evaluate", str(folder / "unit.json")], "done": None}
     if unit.training is None:
         return [evaluate]
-    found = None if unit.searcher is None else out.chosen_settings(unit.searcher)
+    found = None if out.searches(unit) else out.found_settings(unit)
     training = unit.training if found is None else with_found(unit.training, found)
     train = {"words": training.command(folder / "checkpoint"), "done": str(out.end_of_training(unit))}
     if out.is_trained(unit) and _lacks_weights(trained := out.trained_folder(unit)):

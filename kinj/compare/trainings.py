@@ -80,8 +80,6 @@ def make_training(
     for key, value in arm.settings.items():
         words += [f"--{key}", *_as_words(value)]
     content = training_of(arm, file, plan.benchmark, recipes)
-    if grid:
-        content["searching_seed"] = plan.seeds[0]
     processes = arm.settings.get("num_processes", values.get("num_processes"))
     return content, Training(
         tuple(words),
@@ -107,9 +105,9 @@ def with_seed(training: Training | None, seed: int | None, *, searches: bool) ->
 
 
 def with_found(training: Training, found: Json) -> Training:
-    """The training with the settings that a search of another seed has chosen."""
+    """The training with the settings that a search has chosen, in the place of the search."""
     words = [word for key, value in found.items() for word in (f"--{key}", *_as_words(value))]
-    return replace(training, words=(*training.words, *words))
+    return replace(training, words=(*training.words, *words), grid={})
 
 
 def _as_words(value: Any) -> list[str]:  # Any: as YAML has it

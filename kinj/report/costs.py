@@ -105,7 +105,9 @@ def cost_of(scores: ArmScores) -> ArmCost:
             return 0.0
         stages = [[one.training, *one.training.get("stages", ())] for one in cells]
         sums = [[float(stage[name]) for stage in of_one if stage.get(name) is not None] for of_one in stages]
-        tried = [run.get(name) for one in cells for run in one.training.get("search") or () if not run["chosen"]]
+        # One search for all trainings, told beside each.
+        search = next((runs for one in cells if (runs := one.training.get("search"))), ())
+        tried = [run.get(name) for run in search if not run["chosen"]]
         return sum(map(sum, sums)) / len(sums) + sum(map(float, tried)) if all(sums) and None not in tried else None
 
     sizes = [sum(one.training.get("files", {}).values()) for one in cells]

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from kinj import checkpoint
-from kinj.checkpoint import fingerprint, read_training, refuse_without_model
+from kinj.checkpoint import fingerprint, finished_model, read_training, refuse_without_model
 from kinj.errors import UserError
 
 
@@ -111,7 +111,10 @@ def test_only_the_trainers_own_manifest_is_read(model):
         ({"training.json": "{}"}, "holds a training that is not finished: its `kinj train` command, typed again"),
         ({"training.json": '{"command": "kinj train a.yaml"}'}, "not finished: kinj train a.yaml, typed again"),
         ({"training.json": "{"}, "not finished: its `kinj train` command, typed again"),
-        ({"search.json": '{"chosen": {"folder": "out/search/a"}}', "training.json": "{}"}, "is in out/search/a"),
+        (
+            {"search.json": '{"chosen": {"folder": "out/search/a"}}', "training.json": "{}"},
+            "the chosen .* in /.*/search/a$",
+        ),
     ],
 )
 def test_a_folder_that_holds_no_model_is_refused_with_what_it_holds(tmp_path, files, why):
@@ -121,3 +124,9 @@ def test_a_folder_that_holds_no_model_is_refused_with_what_it_holds(tmp_path, fi
         refuse_without_model(tmp_path, "pretrained")
     (tmp_path / "config.json").write_text("{}")
     refuse_without_model(tmp_path, "pretrained")
+
+
+def test_a_search_that_names_no_choice_is_one_line(tmp_path):
+    (tmp_path / "search.json").write_text("{")
+    with pytest.raises(UserError, match=r"search\.json: names no chosen training"):
+        finished_model(tmp_path)

@@ -42,9 +42,10 @@ submit_array() { # of the units named $1, which wait for $2
   declare -n mine=$1
   tasks=${#mine[@]}
   [ "$tasks" -le "${most:-1001}" ] || tasks=$most
-  array=$(submit "${resources[@]}" "${array_options[@]}" --array="0-$((tasks - 1))" --dependency="$2" \
+  local id
+  id=$(submit "${resources[@]}" "${array_options[@]}" --array="0-$((tasks - 1))" --dependency="$2" \
     --output="$output/%A_%a.txt" "$script" unit "$1" "$tasks") || return
-  array=${array%;*} # of several clusters sbatch says which
+  array=${id%;*} # of several clusters sbatch says which
   for i in "${!mine[@]}"; do echo "${mine[i]#*:} ${array}_$((i % tasks))"; done >>"$logs/jobs.txt"
   echo "jobs ${array}_0 to ${array}_$((tasks - 1)) do ${#mine[@]} units"
 }
@@ -68,7 +69,12 @@ submit_array units "afterok:$first" || {
   scancel "$first"
   exit 1
 }
-[ ${#later[@]} = 0 ] || submit_array later "afterany:$array" || exit
+failed=0
+[ ${#later[@]} = 0 ] || submit_array later "afterany:$array" || {
+  echo "not submitted: ${#later[@]} units that wait for what these choose: have the script printed again after them" >&2
+  failed=1
+}
 last=$(submit --dependency="afterany:$array" --output="$output/finish_%j.txt" "$script" finish) || exit
 echo "job ${last%;*} reports"
 echo "logs: $logs; how far it is: kinj ${compare[*]:4} --units"
+exit "$failed"

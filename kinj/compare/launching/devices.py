@@ -101,11 +101,15 @@ def main_memory(plan: Plan, comparison: Comparison, trainings: Mapping[str, int]
     Args:
         plan: whose models.
         comparison: its units.
-        trainings: bytes that the training of a unit takes, by its id.
+        trainings: bytes that one process of a unit's training takes, by its id.
     """
     sizes = {name: weight_bytes(model) for name, model in plan.models.items() if model.base in LOADERS}
     taken = {unit.id: round((sizes.get(unit.model) or 0) * ROOM) for unit in comparison.units if unit.results is None}
-    return {unit: most for unit, size in taken.items() if (most := max(size, trainings.get(unit, 0)))}
+    for unit in comparison.units:
+        if unit.training is not None:
+            # Each process holds all of it.
+            taken[unit.id] = max(taken[unit.id], trainings.get(unit.id, 0) * unit.training.processes)
+    return {unit: size for unit, size in taken.items() if size}
 
 
 def device_lines(plan: Plan, counts: Mapping[str, int], memory: Sequence[int]) -> Iterator[str]:

@@ -54,7 +54,8 @@ class Cluster:
         self._ids = [str(node["NodeID"]) for node in alive]
         self._cpus = [int(node["Resources"].get("CPU", 0)) for node in alive]
         self._devices = [int(node["Resources"].get("GPU", 0)) for node in alive]
-        self._memory = [int(node["Resources"].get("memory", 0)) for node in alive]
+        # Of nodes that can do a unit: a head often has no CPUs to give.
+        self._memory = [int(node["Resources"].get("memory", 0)) for node in alive if node["Resources"].get("CPU")]
 
     @property
     def size(self) -> int:
@@ -91,7 +92,7 @@ class Cluster:
 
         So that each node can do it: what only one can waits for ever once that one is gone.
         """
-        return min(memory, *self._memory)
+        return min([memory, *self._memory])
 
     def check(self, folder: Path) -> list[Node]:
         """The nodes, each of which works with this kinj and this Python, and reads and writes in the folder.

@@ -208,7 +208,15 @@ def _training(value: object) -> Json:
         "files": {"all": _number(_object(training["files"])["all"]) or 0},
         "held_out_losses": [_numbers_in(one, "loss") for one in training["held_out_losses"]],
         "stages": [_numbers_in(one, *counted) for one in training["stages"]],
+        "search": [_run(one) for one in training.get("search", ())],  # packs of before have none
     }
+
+
+def _run(value: object) -> Json:
+    run = _numbers_in(value, "held_out_loss", "tokens", "seconds")
+    if not isinstance(run["chosen"], bool) or run["held_out_loss"] is None:
+        raise ValueError("no run of a search")
+    return {**run, "settings": _object(run["settings"])}
 
 
 def _numbers_in(value: object, *names: str) -> Json:

@@ -160,19 +160,22 @@ def training_table(found: Findings) -> Table | None:
 def search_table(found: Findings) -> Table | None:
     """What each search of a training's settings tried, the lowest loss first."""
     columns = (
-        Column("model"), Column("injection"), Column("seed", "count"), Column("settings"),
+        Column("model"), Column("injection"), Column("settings"),
         Column("held-out loss", "number"), Column("chosen"), Column("tokens", "count"),
     )  # fmt: skip
-    rows = {}
+    rows: dict[tuple[str, str], list[list[object]]] = {}
     for one in found.comparison.cells:
         runs = sorted(one.training.get("search") or (), key=lambda run: float(run["held_out_loss"]))
-        place = [one.cell.model, one.cell.injection, one.cell.seed]
-        rows[one.cell.unit] = [
+        place = (one.cell.model, one.cell.injection)
+        rows[place] = rows.get(place) or [
             [*place, ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
                                for name, value in run["settings"].items()),
              run["held_out_loss"], "yes" if run["chosen"] else "", run.get("tokens")]
             for run in runs
         ]  # fmt: skip
-    note = "On paraphrases that nothing was trained on; the other seeds were trained with what was chosen."
-    lines = [line for of_unit in rows.values() for line in of_unit]
+    note = (
+        "The loss on paraphrases that nothing was trained on, after trainings with the plan's first seed; the other "
+        "seeds were trained with what was chosen."
+    )
+    lines = [line for of_arm in rows.values() for line in of_arm]
     return Table("searches", "Settings that were searched", note, columns, lines) if lines else None

@@ -118,10 +118,10 @@ def test_a_changed_recipe_changes_the_cells_of_its_arm_alone(comparison, tmp_pat
 
 def test_what_was_searched_by_another_seed_is_another_training(comparison, tmp_path):
     recipe = yaml.safe_load((tmp_path / "towers.yaml").read_text())
-    plain = comparison(seeds=[0, 1]).units
     (tmp_path / "towers.yaml").write_text(yaml.safe_dump({**recipe, "search": {"learning_rate": [1e-3, 2e-3]}}))
     by_first, by_second = comparison(seeds=[0, 1]).units, comparison(seeds=[1, 0]).units
-    assert {unit.id for unit in by_first[1:]}.isdisjoint(unit.id for unit in (*plain, *by_second[1:]))
+    assert {unit.id for unit in by_first[1:]}.isdisjoint(unit.id for unit in by_second[1:])
+    assert [unit.id for unit in comparison(seeds=[1]).units[1:]] == [by_second[1].id]
     assert [unit.id for unit in comparison(seeds=[0, 1, 2]).units[:3]] == [unit.id for unit in by_first]
 
 

@@ -289,8 +289,8 @@ def test_the_other_seeds_train_with_what_the_first_has_chosen(begin, out, tmp_pa
     assert "--search" in first.training.command(tmp_path)
     assert (waits_for(first, made, out), waits_for(second, made, out)) == (None, 2)
     assert [state.why for state in states(made, out)] == ["", "", "for unit 2 to choose its settings"]
-    with out.alone():
-        failure = run_unit(second, made, out, claims.take(out.unit_to_write(second.id)), lambda *_: None, keep="all")
+    with claims.take(out.unit_to_write(second.id)) as claim:
+        failure = run_unit(second, made, out, claim, lambda *_: None, keep="all")
     assert failure.reason == "unit 2 searches the settings of its training, and has to end first"
     chosen = out.unit(first.id) / "checkpoint" / "search" / "best"
     chosen.mkdir(parents=True)
@@ -303,9 +303,37 @@ def test_the_other_seeds_train_with_what_the_first_has_chosen(begin, out, tmp_pa
     _tidy(first, out, keep="none")  # its weights go, and what it has chosen stays
     assert not chosen.exists()
     assert waits_for(second, made, out) is None
-    [train, _] = _commands(second, out)
-    assert train["words"][-6:-2] == ["0.002", "--betas", "0.9", "0.95"]
-    assert "--search" not in train["words"]
+    for unit in (first, second):  # a plan that has grown trains the first too by what it chose
+        [train, _] = _commands(unit, out)
+        assert train["words"][-6:-2] == ["0.002", "--betas", "0.9", "0.95"]
+        assert "--search" not in train["words"]
+        assert train["done"] == str(out.unit(unit.id) / "checkpoint" / "manifest.json")
+    trained = out.unit(second.id) / "checkpoint"
+    trained.mkdir()
+    (trained / "manifest.json").write_text("{}")
+    _tidy(second, out, keep="none")
+    table = (out.unit(first.id) / "search.json").read_text()
+    assert (out.unit(second.id) / "search.json").read_text() == table  # a report may have this unit alone
+    for planned in first.cells:
+        finish(out, planned, "whatever")
+    (out.unit(first.id) / "search.json").unlink()
+    with claims.take(out.unit_to_write(second.id)) as claim:
+        failure = run_unit(second, made, out, claim, lambda *_: None, keep="all")
+    assert failure.reason.startswith("the settings that unit 2 chose are lost: bring ")
+
+
+def test_a_folder_that_was_moved_has_its_searches_too(begin, out, tmp_path):
+    recipe = yaml.safe_load((tmp_path / "towers.yaml").read_text())
+    (tmp_path / "towers.yaml").write_text(yaml.safe_dump({**recipe, "search": {"learning_rate": [1e-3, 2e-3]}}))
+    unit = begin().units[1]
+    chosen = out.unit(unit.id) / "checkpoint" / "search" / "best"
+    chosen.mkdir(parents=True)
+    (chosen / "manifest.json").write_text("{}")
+    (chosen.parents[1] / "search.json").write_text(json.dumps({"chosen": {"folder": str(chosen), "settings": {}}}))
+    moved = OutputFolder(out.path.rename(tmp_path / "moved"))
+    _tidy(unit, moved, keep="adapters")
+    assert moved.trained_folder(unit) == moved.unit(unit.id) / "checkpoint" / "search" / "best"
+    assert moved.trained_folder(unit).is_dir()
 
 
 def test_a_cell_asked_twice_for_the_noise_is_no_cell_that_changed_nothing(begin, out):

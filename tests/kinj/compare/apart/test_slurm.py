@@ -126,6 +126,18 @@ def test_units_whose_settings_are_searched_by_others_are_an_array_after_theirs(s
     assert "later=()" in script([replace(units[1], state="done"), *units[2:]]).read_text()
 
 
+def test_where_the_second_array_is_refused_the_first_is_still_reported(script, tmp_path):
+    file = script([replace(unit, waits_for=2 if unit.number == 3 else None) for unit in UNITS])
+    sbatch = tmp_path / "bin" / "sbatch"
+    refuse = '[[ "$*" == *" later "* ]] && echo "QOSMaxSubmitJobPerUserLimit" >&2 && exit 1\n'
+    sbatch.write_text(SBATCH.replace("printf", refuse + "printf", 1))
+    code, said = run(file)
+    assert code == 1
+    assert "not submitted: 1 units that wait for what these choose" in said
+    assert "--dependency=afterany:2 " in (tmp_path / "sbatch").read_text().splitlines()[-1]
+    assert "job 3 reports" in said
+
+
 def test_a_unit_that_fails_fails_the_task_once_the_others_of_it_are_done(script, tmp_path):
     (tmp_path / "unit-1").write_text("0 1\n")
     assert run(script(), "unit", "units", "3", SLURM_ARRAY_TASK_ID="0")[0] == 1

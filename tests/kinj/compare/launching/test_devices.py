@@ -117,11 +117,16 @@ def test_devices_change_no_id(comparison, plan_values):
     assert [unit.id for unit in comparison(models=models).units] == [unit.id for unit in comparison().units]
 
 
-def test_main_memory_is_that_of_the_training_or_of_the_weights_and_some_room(comparison, plan_values, tiny_model):
+def test_main_memory_is_that_of_the_training_or_of_the_weights_and_some_room(
+    comparison, plan_values, tiny_model, tmp_path
+):
     made, plan = comparison(), make_plan("plan.yaml", plan_values())
     plain, trained = (unit.id for unit in made.units)
     size = round(ROOM * weight_bytes(ModelSettings(pretrained=str(tiny_model))))
     assert main_memory(plan, made, {trained: 10 * size}) == {plain: size, trained: 10 * size}
+    two = {"name": "raw", "recipe": str(tmp_path / "towers.yaml"), "settings": {"num_processes": 2}}
+    [apart] = comparison(injection=[two]).units
+    assert main_memory(plan, comparison(injection=[two]), {apart.id: 10 * size}) == {apart.id: 20 * size}
 
 
 def test_a_training_takes_a_device_for_each_of_its_processes(comparison, tmp_path):

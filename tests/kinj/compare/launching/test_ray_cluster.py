@@ -43,7 +43,8 @@ def test_a_unit_that_no_node_can_do_is_refused():
 
 
 def test_a_unit_asks_for_no_more_memory_than_every_node_offers():
-    nodes = [{"Alive": True, "NodeID": "n", "Resources": {"CPU": 1, "memory": size}} for size in (3e9, 8e9)]
+    sizes = ((1, 3e9), (1, 8e9), (0, 1e9))  # the last takes no units
+    nodes = [{"Alive": True, "NodeID": "n", "Resources": {"CPU": cpus, "memory": size}} for cpus, size in sizes]
     cluster = Cluster(SimpleNamespace(nodes=lambda: nodes), "head:6379", is_own=False)
     assert [cluster.memory_of(size) for size in (0, 5_000_000_000, 9_000_000_000)] == [0, 3_000_000_000, 3_000_000_000]
 

@@ -128,16 +128,19 @@ def test_what_a_search_tried_is_told_and_its_cost_is_the_arms(drawn, tmp_path):
         for rate, loss in ((1e-4, 2.5), (1e-3, 2.25), (1e-5, 3.0))
     ]
     (place / "search.json").write_text(json.dumps({"runs": runs, "chosen": runs[1]}))
-    scores = raw_scores(folder)
-    assert cost_of(scores).training_tokens == before + 2 * told
+    other = folder.folder / "units" / units[1]
+    (other / "search.json").write_text((place / "search.json").read_text())
+    assert cost_of(raw_scores(folder)).training_tokens == before + 2 * told
     table = search_table(found_in(folder))
-    assert [row[3:] for row in table.rows] == [
+    assert [row[2:] for row in table.rows] == [
         ["learning_rate 0.001", 2.25, "yes", told],
         ["learning_rate 0.0001", 2.5, "", told],
         ["learning_rate 1e-05", 3.0, "", told],
     ]
     write_cells(tmp_path / "pack.jsonl.gz", pack(read_comparison([folder.folder])))
     assert search_table(find(unpack(tmp_path / "pack.jsonl.gz"))) == table
+    folder.remove(lambda cell: cell.seed == 0)  # the one that searched
+    assert cost_of(raw_scores(folder)).training_tokens == before + 2 * told
 
 
 def test_k_is_the_best_on_dev_and_the_oracle_stands_beside_it(drawn):
